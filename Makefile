@@ -1,0 +1,42 @@
+# Each goal sets up its own virtual environment first; all that is needed is Python 3.11, make and git.
+#
+#   make quick     train the quick suite, print its verdicts, write its report (minutes)
+#   make test      lint, types, tests
+#   make slow      the tests that train for minutes
+#   make figures   the pictures in the README, from results/quick
+#   make clean     remove the environment and everything made here
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: quick test slow figures clean
+
+quick: $(INSTALLED)
+	$(BIN)/grokbench run suites/quick.toml --out build/quick
+	$(BIN)/grokbench report build/quick
+
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+figures: $(INSTALLED)
+	$(BIN)/grokbench report results/quick --figures docs/images
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Made afresh whenever what is to be installed changes; an interrupted installation starts over.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "grokbench needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@

@@ -1,0 +1,112 @@
+"""grokbench trains small models over grids, and judges what papers claim about them.
+
+The public names; each is imported when it is first used, so that `import grokbench` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grokbench.architectures.base import Architecture
+    from grokbench.claims import Outcome, Verdict, score
+    from grokbench.definition import Options
+    from grokbench.errors import (
+        GrokbenchError,
+        NotEnoughDataError,
+        OptionsError,
+        PluginError,
+        ResultsError,
+        SuiteError,
+        UnknownNameError,
+    )
+    from grokbench.hookspecs import hookimpl
+    from grokbench.optimizers.base import Optimizer
+    from grokbench.phenomena.base import Detector, Finding
+    from grokbench.plugins import Plugins
+    from grokbench.randomness import Streams
+    from grokbench.record import ModelSize
+    from grokbench.report import write_report
+    from grokbench.session import Sitting, Watcher, run_suite
+    from grokbench.store import open_results
+    from grokbench.suite import Suite, load_suite, parse_suite
+    from grokbench.tasks.base import Examples, Features, Task, Tokens
+    from grokbench.tasks.judging import CrossEntropy, SquaredError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Architecture",
+    "CrossEntropy",
+    "Detector",
+    "Examples",
+    "Features",
+    "Finding",
+    "GrokbenchError",
+    "ModelSize",
+    "NotEnoughDataError",
+    "Optimizer",
+    "Options",
+    "OptionsError",
+    "Outcome",
+    "PluginError",
+    "Plugins",
+    "ResultsError",
+    "Sitting",
+    "SquaredError",
+    "Streams",
+    "Suite",
+    "SuiteError",
+    "Task",
+    "Tokens",
+    "UnknownNameError",
+    "Verdict",
+    "Watcher",
+    "hookimpl",
+    "load_suite",
+    "open_results",
+    "parse_suite",
+    "run_suite",
+    "score",
+    "write_report",
+]
+
+_HOMES = {
+    "grokbench.architectures.base": ["Architecture"],
+    "grokbench.claims": ["Outcome", "Verdict", "score"],
+    "grokbench.definition": ["Options"],
+    "grokbench.errors": [
+        "GrokbenchError",
+        "NotEnoughDataError",
+        "OptionsError",
+        "PluginError",
+        "ResultsError",
+        "SuiteError",
+        "UnknownNameError",
+    ],
+    "grokbench.hookspecs": ["hookimpl"],
+    "grokbench.optimizers.base": ["Optimizer"],
+    "grokbench.phenomena.base": ["Detector", "Finding"],
+    "grokbench.plugins": ["Plugins"],
+    "grokbench.randomness": ["Streams"],
+    "grokbench.record": ["ModelSize"],
+    "grokbench.report": ["write_report"],
+    "grokbench.session": ["Sitting", "Watcher", "run_suite"],
+    "grokbench.store": ["open_results"],
+    "grokbench.suite": ["Suite", "load_suite", "parse_suite"],
+    "grokbench.tasks.base": ["Examples", "Features", "Task", "Tokens"],
+    "grokbench.tasks.judging": ["CrossEntropy", "SquaredError"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

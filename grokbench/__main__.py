@@ -1,0 +1,5 @@
+"""`python -m grokbench` is `grokbench`."""
+
+from grokbench.cli import main
+
+main()

@@ -1,0 +1,239 @@
+"""The exact token-factored form of a one-layer transformer, for a stack of runs.
+
+Only the last position is read, and its token is always the same, so its query is one constant
+vector, and keys, values and attention scores depend on (token, position) alone: they are tables
+with a row for each token that occurs at each position (2P + 1 rows for `a b =`), not tensors over
+examples. What is left per example is a weighted sum of table rows, the feed-forward network and the
+unembedding. The function and its gradients are those of `Transformer`, to rounding; the work is
+about a third of it. No softmax is shared between examples: a maximum over the whole table would
+underflow for pairs whose scores all lie far below it.
+
+The backward pass is written out, so that examples can go through in blocks that stay in the cache
+and every gradient is accumulated by a matrix product into place.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from grokbench.architectures.base import Batch, Program, Views
+from grokbench.tasks.judging import Judgement
+
+BLOCK_BYTES = 2**20
+"""How much of the widest activation is alive at a time: about what a core's second cache holds."""
+
+LAYER = "layers.0."
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of the table: which token at which position each one is, and the last position's."""
+
+    tokens: Tensor
+    positions: Tensor
+    last: int
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some of a batch's examples.
+
+    `index` [length, runs, examples] points into the rows of all runs, for every position but the
+    last; `units` [runs, examples, hidden] are the hidden units that serve each example, if not all.
+    """
+
+    index: Tensor
+    labels: Tensor
+    weights: Tensor
+    units: Tensor | None
+
+
+class FactoredTransformer(Program):
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        heads: int,
+        units: Tensor | None,
+        judgement: Judgement,
+        train: Batch,
+        evaluation: Batch,
+    ) -> None:
+        self.heads, self.units, self.judgement = heads, units, judgement
+        self.batches = {"train": train, "evaluation": evaluation}
+        self.blocks: dict[str, list[Block]] = {}
+        self.rows = table_rows(train.inputs, evaluation.inputs)
+
+    def gradient(self, parameters: Views, gradients: Views) -> None:
+        for gradient in gradients.values():
+            gradient.zero_()
+        table = Table(parameters, self.rows, self.heads)
+        into = TableGradient(table)
+        for block in self._blocks("train", parameters):
+            example = Example(parameters, table, block)
+            outputs = example.outputs(parameters)
+            slope = self.judgement.gradient(outputs, block.labels, block.weights)
+            example.backward(slope, parameters, gradients, into)
+        into.backward(parameters, gradients)
+
+    def outputs(self, parameters: Views) -> Tensor:
+        table = Table(parameters, self.rows, self.heads)
+        blocks = self._blocks("evaluation", parameters)
+        return torch.cat(
+            [Example(parameters, table, block).outputs(parameters) for block in blocks], dim=1
+        )
+
+    def _blocks(self, name: str, parameters: Views) -> list[Block]:
+        """The batch cut into blocks of examples, made at first use (only then is a width known)."""
+        if name not in self.blocks:
+            batch = self.batches.pop(name)
+            widest = parameters[LAYER + "expand.weight"]
+            runs, hidden = widest.shape[:2]
+            length = max(64, BLOCK_BYTES // (runs * hidden * widest.element_size()))
+            index = self._index(batch.inputs)
+            units = None if self.units is None else self.units.to(widest)
+            self.blocks[name] = [
+                Block(
+                    index[:, :, cut].contiguous(),
+                    batch.labels[:, cut].contiguous(),
+                    batch.weights[:, cut].contiguous(),
+                    None if units is None else units[batch.part[:, cut]],
+                )
+                for start in range(0, index.shape[2], length)
+                for cut in [slice(start, start + length)]
+            ]
+        return self.blocks[name]
+
+    def _index(self, inputs: Tensor) -> Tensor:
+        """Tokens [runs, examples, length] → rows of all runs' tables [length - 1, runs, examples]."""
+        rows, length = self.rows, inputs.shape[2]
+        number = torch.zeros(
+            length, int(rows.tokens.max()) + 1, dtype=torch.int64, device=inputs.device
+        )
+        number[rows.positions, rows.tokens] = torch.arange(len(rows.tokens), device=inputs.device)
+        found = number[torch.arange(length, device=inputs.device), inputs]
+        first = torch.arange(len(inputs), device=inputs.device) * len(rows.tokens)
+        return (found + first[:, None, None])[..., :-1].permute(2, 0, 1)
+
+
+def table_rows(*inputs: Tensor) -> Rows:
+    """A row for every token that occurs at every position of `inputs` [runs, examples, length]."""
+    length = inputs[0].shape[2]
+    found = [torch.cat([part[..., i].flatten() for part in inputs]).unique() for i in range(length)]
+    tokens = torch.cat(found)
+    positions = torch.cat([torch.full_like(column, i) for i, column in enumerate(found)])
+    return Rows(tokens, positions, last=len(tokens) - 1)
+
+
+class Table:
+    """Embeddings, keys, values and scores of every row: [runs, rows, …]."""
+
+    def __init__(self, parameters: Views, rows: Rows, heads: int) -> None:
+        self.rows = rows
+        self.embeddings = parameters["tokens.weight"].index_select(1, rows.tokens)
+        self.embeddings += parameters["positions.weight"].index_select(1, rows.positions)
+        self.end = self.embeddings[:, rows.last :]
+        self.keys = self.embeddings @ parameters[LAYER + "key.weight"].mT
+        self.values = self.embeddings @ parameters[LAYER + "value.weight"].mT
+        self.query = self.end @ parameters[LAYER + "query.weight"].mT
+        width = self.keys.shape[2]
+        self.spread = torch.eye(heads).repeat_interleave(width // heads, 1).to(self.keys)
+        self.scale = 1 / math.sqrt(width // heads)
+        self.scores = (self.keys * self.query) @ self.spread.mT * self.scale
+        self.end_values = self.spread * self.values[:, rows.last :]
+
+
+class Example:
+    """The forward pass of a block of examples, and its backward pass.
+
+    Attention is kept position by position ([length, runs, examples, heads]), and a value per head
+    is spread over the head's width by a product with `spread` [heads, width] of ones and zeros:
+    both keep the innermost loops long where a head is two numbers wide.
+    """
+
+    def __init__(self, parameters: Views, table: Table, block: Block) -> None:
+        length, runs, count = block.index.shape
+        self.table, self.flat = table, block.index.view(-1)
+        width, heads = table.values.shape[2], table.scores.shape[2]
+        scores = table.scores.view(-1, heads).index_select(0, self.flat)
+        end = table.scores[:, table.rows.last :].expand(1, runs, count, heads)
+        self.attention = torch.cat([scores.view(length, runs, count, heads), end]).softmax(0)
+        self.values = table.values.view(-1, width).index_select(0, self.flat)
+        self.values = self.values.view(length, runs, count, width)
+        self.spread = self.attention[:-1] @ table.spread
+        self.mixed = self.attention[-1] @ table.end_values
+        for i in range(length):
+            self.mixed.addcmul_(self.spread[i], self.values[i])
+        self.stream = torch.baddbmm(
+            table.end, self.mixed, parameters[LAYER + "output.weight"].mT
+        )
+        bias = parameters[LAYER + "expand.bias"].unsqueeze(1)
+        self.hidden = torch.baddbmm(bias, self.stream, parameters[LAYER + "expand.weight"].mT)
+        self.hidden.relu_()
+        if block.units is not None:
+            self.hidden *= block.units
+        bias = parameters[LAYER + "contract.bias"].unsqueeze(1)
+        self.final = torch.baddbmm(bias, self.hidden, parameters[LAYER + "contract.weight"].mT)
+        self.final += self.stream
+
+    def outputs(self, parameters: Views) -> Tensor:
+        return self.final @ parameters["unembed.weight"].mT
+
+    def backward(
+        self, slope: Tensor, parameters: Views, gradients: Views, into: TableGradient
+    ) -> None:
+        """Add this block's share; `slope` is d(loss)/d(outputs) [runs, examples, outputs]."""
+        gradients["unembed.weight"].baddbmm_(slope.mT, self.final)
+        stream = slope @ parameters["unembed.weight"]
+        gradients[LAYER + "contract.weight"].baddbmm_(stream.mT, self.hidden)
+        gradients[LAYER + "contract.bias"].add_(stream.sum(1))
+        hidden = stream @ parameters[LAYER + "contract.weight"]
+        # Units that gave nothing pass nothing back: those below zero, and other parts' units.
+        torch.ops.aten.threshold_backward(hidden, self.hidden, 0, grad_input=hidden)
+        gradients[LAYER + "expand.weight"].baddbmm_(hidden.mT, self.stream)
+        gradients[LAYER + "expand.bias"].add_(hidden.sum(1))
+        stream.baddbmm_(hidden, parameters[LAYER + "expand.weight"])
+        gradients[LAYER + "output.weight"].baddbmm_(stream.mT, self.mixed)
+        into.end += stream.sum(1, keepdim=True)
+        self._backward_attention(stream @ parameters[LAYER + "output.weight"], into)
+
+    def _backward_attention(self, mixed: Tensor, into: TableGradient) -> None:
+        """`mixed` [runs, examples, width] → gradients of the rows' values and scores."""
+        table = self.table
+        seen = (self.values.mul_(mixed) @ table.spread.mT, (mixed @ table.end_values.mT)[None])
+        scores = torch.cat(seen).mul_(self.attention)
+        scores -= self.attention * scores.sum(0)
+        into.scores[:, table.rows.last] += scores[-1].sum(1)
+        into.end_values.baddbmm_(self.attention[-1].mT, mixed)
+        flat = into.scores.view(-1, into.scores.shape[2])
+        flat.index_add_(0, self.flat, scores[:-1].flatten(0, 2))
+        flat = into.values.view(-1, into.values.shape[2])
+        flat.index_add_(0, self.flat, self.spread.mul_(mixed).flatten(0, 2))
+
+
+class TableGradient:
+    """Gradients of the table's rows, gathered from all examples, and their backward pass."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.values, self.scores = torch.zeros_like(table.values), torch.zeros_like(table.scores)
+        self.end, self.end_values = torch.zeros_like(table.end), torch.zeros_like(table.end_values)
+
+    def backward(self, parameters: Views, gradients: Views) -> None:
+        table = self.table
+        self.values[:, table.rows.last] += (self.end_values * table.spread).sum(1)
+        scores = (self.scores * table.scale) @ table.spread
+        keys = scores * table.query
+        query = (scores * table.keys).sum(1, keepdim=True)
+        gradients[LAYER + "key.weight"].baddbmm_(keys.mT, table.embeddings)
+        gradients[LAYER + "value.weight"].baddbmm_(self.values.mT, table.embeddings)
+        gradients[LAYER + "query.weight"].baddbmm_(query.mT, table.end)
+        embeddings = keys @ parameters[LAYER + "key.weight"]
+        embeddings.baddbmm_(self.values, parameters[LAYER + "value.weight"])
+        embeddings[:, table.rows.last :] += self.end + query @ parameters[LAYER + "query.weight"]
+        gradients["tokens.weight"].index_add_(1, table.rows.tokens, embeddings)
+        gradients["positions.weight"].index_add_(1, table.rows.positions, embeddings)

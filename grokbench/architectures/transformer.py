@@ -1,0 +1,195 @@
+"""The decoder-only transformer behind `dense` and `split_ffn`."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from grokbench.architectures.base import Architecture, Batch, Program
+from grokbench.architectures.factored import FactoredTransformer
+from grokbench.definition import Options
+from grokbench.record import ModelSize
+from grokbench.tasks.base import Task, Tokens
+from grokbench.tasks.judging import Judgement
+
+
+class TransformerOptions(Options):
+    heads: Annotated[int, Field(ge=1)] = 4
+    mlp_ratio: Annotated[int, Field(ge=1)] = 4
+    """Width of the feed-forward network, in hidden sizes."""
+    layer_norm: bool = False
+    """Normalize before each attention, each feed-forward network and the unembedding."""
+    initialization: Literal["scaled_normal", "torch"] = "scaled_normal"
+    """`scaled_normal`: standard deviation 1/√hidden_size everywhere, 1/√classes for the
+    unembedding, biases zero (Nanda et al. 2023). `torch`: what PyTorch's layers do by default."""
+
+
+class Layer(nn.Module):
+    """Causal attention and a feed-forward network, each added to the residual stream."""
+
+    def __init__(self, width: int, options: TransformerOptions, parts: int) -> None:
+        super().__init__()
+        self.heads = options.heads
+        hidden = options.mlp_ratio * width
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.output = nn.Linear(width, width, bias=False)
+        self.expand = nn.Linear(width, hidden)
+        self.contract = nn.Linear(hidden, width)
+        norm = nn.LayerNorm if options.layer_norm else nn.Identity
+        self.norm_attention, self.norm_mlp = norm(width), norm(width)
+        self.register_buffer("units", units_of_parts(hidden, parts))
+
+    def forward(self, stream: Tensor, part: Tensor | None) -> Tensor:
+        stream = stream + self.attend(self.norm_attention(stream))
+        hidden = functional.relu(self.expand(self.norm_mlp(stream)))
+        if part is not None:
+            hidden = hidden * functional.embedding(part, self.units).unsqueeze(-2)
+        return stream + self.contract(hidden)
+
+    def attend(self, stream: Tensor) -> Tensor:
+        """[examples, length, width] → the same; position i attends to positions 0 … i."""
+        split = (*stream.shape[:-1], self.heads, stream.shape[-1] // self.heads)
+        query, key, value = (
+            layer(stream).view(split).transpose(-3, -2)
+            for layer in (self.query, self.key, self.value)
+        )
+        scores = query @ key.transpose(-1, -2) / math.sqrt(split[-1])
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        weights = scores.masked_fill(later, -math.inf).softmax(-1)
+        return self.output((weights @ value).transpose(-3, -2).reshape(stream.shape))
+
+
+class Transformer(nn.Module):
+    """Tokens [examples, length] → logits at the last position [examples, classes].
+
+    With `parts` > 1, `forward` also takes the part of each example, and the feed-forward networks
+    are divided: one equal share of their units for each part.
+    """
+
+    def __init__(
+        self, tokens: Tokens, classes: int, size: ModelSize, options: TransformerOptions, parts: int
+    ) -> None:
+        super().__init__()
+        width = size.hidden_size
+        self.tokens = nn.Embedding(tokens.vocabulary, width)
+        self.positions = nn.Embedding(tokens.length, width)
+        self.layers = nn.ModuleList(Layer(width, options, parts) for _ in range(size.layers))
+        self.norm = nn.LayerNorm(width) if options.layer_norm else nn.Identity()
+        self.unembed = nn.Linear(width, classes, bias=False)
+        if options.initialization == "scaled_normal":
+            self.initialize(width, classes)
+
+    def initialize(self, width: int, classes: int) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                rows = classes if module is self.unembed else width
+                nn.init.normal_(module.weight, std=rows**-0.5)
+                if isinstance(module, nn.Linear) and module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, inputs: Tensor, part: Tensor | None = None) -> Tensor:
+        stream = self.tokens(inputs) + self.positions.weight
+        for layer in self.layers:
+            stream = layer(stream, part)
+        logits: Tensor = self.unembed(self.norm(stream[..., -1, :]))
+        return logits
+
+
+def units_of_parts(hidden: int, parts: int) -> Tensor:
+    """Which of the hidden units serve which part: [parts, hidden], ones and zeros."""
+    owner = torch.arange(hidden) * parts // hidden
+    return (owner == torch.arange(parts).unsqueeze(1)).to(torch.get_default_dtype())
+
+
+class Dense(Architecture):
+    """Decoder-only transformer: causal attention, ReLU network, learned positions.
+
+    As in Nanda et al. 2023 (arXiv:2301.05217) and Huang et al. 2024, § 2.1: no layer norm, no
+    biases but the feed-forward network's, and only the last position's prediction is used.
+    """
+
+    name = "dense"
+    Options = TransformerOptions
+
+    def refuses(self, task: Task, size: ModelSize) -> str | None:
+        return refuses_tokens(task) or refuses_heads(size, self.options.heads)
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        assert isinstance(task.inputs, Tokens)
+        return Transformer(task.inputs, task.judgement.outputs, size, self.options, parts=1)
+
+    def program(
+        self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
+    ) -> Program | None:
+        assert isinstance(model, Transformer)
+        return factored_program(model, self.options, judgement, train, evaluation)
+
+
+class SplitFFN(Architecture):
+    """`dense` with each feed-forward network divided, one share for each part of a mixture.
+
+    Huang et al. 2024, appendix B: the intermediate dimension is divided among the tasks, and each
+    example is served by its own task's share alone; attention and embeddings stay common.
+    """
+
+    name = "split_ffn"
+    Options = TransformerOptions
+    takes_part = True
+
+    def refuses(self, task: Task, size: ModelSize) -> str | None:
+        if len(task.parts) < 2:
+            return (
+                f"split_ffn divides its network among a task's parts and {task.name} has only "
+                "one; write a task with more (mixture), or architecture = 'dense'"
+            )
+        return refuses_tokens(task) or refuses_heads(size, self.options.heads)
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        assert isinstance(task.inputs, Tokens)
+        return Transformer(
+            task.inputs, task.judgement.outputs, size, self.options, parts=len(task.parts)
+        )
+
+    def program(
+        self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
+    ) -> Program | None:
+        assert isinstance(model, Transformer)
+        return factored_program(model, self.options, judgement, train, evaluation)
+
+
+def refuses_tokens(task: Task) -> str | None:
+    if isinstance(task.inputs, Tokens):
+        return None
+    return f"it reads tokens and {task.name} gives {task.inputs}; write an architecture for vectors"
+
+
+def refuses_heads(size: ModelSize, heads: int) -> str | None:
+    if size.hidden_size % heads == 0:
+        return None
+    below = size.hidden_size // heads * heads
+    nearest = [str(multiple) for multiple in (below, below + heads) if multiple]
+    return f"{heads} heads do not divide a hidden size of {size.hidden_size}; write {' or '.join(nearest)}"
+
+
+def factored_program(
+    model: Transformer,
+    options: TransformerOptions,
+    judgement: Judgement,
+    train: Batch,
+    evaluation: Batch,
+) -> Program | None:
+    """The token-factored program where it is exact: one layer, no norm, one last token."""
+    ends = {int(token) for batch in (train, evaluation) for token in batch.inputs[..., -1].unique()}
+    if len(model.layers) > 1 or options.layer_norm or len(ends) > 1:
+        return None
+    layer = model.layers[0]
+    assert isinstance(layer, Layer)
+    units = layer.units if len(layer.units) > 1 else None
+    return FactoredTransformer(options.heads, units, judgement, train, evaluation)

@@ -1,0 +1,45 @@
+"""The command line, one short file a command.
+
+Nothing heavier than click and rich is imported until a command needs it.
+"""
+
+from __future__ import annotations
+
+import click
+
+from grokbench import __version__
+from grokbench.cli.group import CommandLine
+from grokbench.cli.listing import listing
+from grokbench.cli.plan import plan
+from grokbench.cli.report import report
+from grokbench.cli.run import run
+from grokbench.cli.score import score
+from grokbench.cli.validate import validate
+
+__all__ = ["cli", "main"]
+
+
+@click.group(
+    cls=CommandLine,
+    context_settings={
+        "auto_envvar_prefix": "GROKBENCH",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="grokbench")
+def cli() -> None:
+    """Train small models over grids, and judge what papers claim about them.
+
+    A suite is a TOML file that says what to train and what should come of it. Every option can
+    also be set by an environment variable: GROKBENCH_RUN_JOBS=4 is `grokbench run --jobs 4`.
+    """
+
+
+for command in (run, plan, validate, listing, score, report):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """What the shell's `grokbench` calls."""
+    cli(prog_name="grokbench")

@@ -1,0 +1,23 @@
+"""Amounts as people read them: `4 min`, `1 700 runs`."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """Rounded to what matters: `35 s`, `4 min`, `1 h 20 min`, `2 d 3 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 run`, `12 runs`, `100 000 runs` (with a narrow no-break space)."""
+    digits = f"{number:,}".replace(",", "\u202f")
+    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"

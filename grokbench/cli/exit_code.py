@@ -1,0 +1,27 @@
+"""What the shell is told when a command ends."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command."""
+
+    OK = 0
+    """The command did what it was asked."""
+
+    CLAIM_FAILED = 1
+    """`check`: a claim came out otherwise than expected."""
+
+    USAGE = 2
+    """The command line, a suite, a plugin or a results file is wrong; nothing was changed."""
+
+    UNDECIDED = 3
+    """`check`: no claim failed, but one could not be decided."""
+
+    RUNS_CRASHED = 4
+    """`run`: a run raised an error, or a worker process died; everything else is stored."""
+
+    INTERRUPTED = 130
+    """Ctrl-C; what was finished is stored, and the same command goes on."""

@@ -1,0 +1,65 @@
+"""The group of all commands: adds plugins' commands late, and turns errors into messages."""
+
+from __future__ import annotations
+
+import errno
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from grokbench.cli.exit_code import ExitCode
+from grokbench.errors import GrokbenchError
+
+
+class CommandLine(click.Group):
+    """grokbench's own commands, and those of plugins.
+
+    Plugins are asked for commands only when all commands are listed, or when a name is not one
+    of grokbench's own. A `GrokbenchError` ends as its message and exit code 2, without a traceback.
+    `context.obj` is the command line as it was typed.
+    """
+
+    _has_plugin_commands = False
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.obj = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._add_plugin_commands()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            self._add_plugin_commands()
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GrokbenchError as error:
+            raise Failure(str(error)) from None
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+        except OSError as error:
+            if error.filename is None or error.errno == errno.EPIPE:
+                raise
+            raise Failure(f"{error.filename}: {error.strerror}") from None
+
+    def _add_plugin_commands(self) -> None:
+        if self._has_plugin_commands:
+            return
+        self._has_plugin_commands = True
+        # Most users have none, and importing Plugins takes a while.
+        if entry_points(group="grokbench.commands"):
+            from grokbench.plugins import Plugins
+
+            Plugins.add_commands(self)
+
+
+class Failure(click.ClickException):
+    """A mistake that the user can mend: its message on standard error, and exit code 2."""
+
+    exit_code = ExitCode.USAGE

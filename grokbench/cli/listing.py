@@ -1,0 +1,104 @@
+"""`grokbench list`: what there is, and where it comes from."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grokbench.cli import options
+from grokbench.cli.console import console, print_json, table
+
+if TYPE_CHECKING:
+    from grokbench.plugins import Plugins
+
+Rows = list[dict[str, Any]]
+
+
+@click.command("list")
+@click.argument(
+    "kind",
+    type=click.Choice(["tasks", "architectures", "optimizers", "detectors", "plugins", "suites"]),
+)
+@options.plugin_files
+@options.as_json
+@click.pass_context
+def listing(context: click.Context, kind: str, plugin: tuple[Path, ...], json: bool) -> None:
+    """List what there is of one KIND, and where it comes from.
+
+    Suites are looked for in this folder and in `suites/`.
+    """
+    rows = rows_of(kind, context, plugin)
+    if json:
+        print_json(rows)
+    elif rows:
+        listed = table(*rows[0])
+        for row in rows:
+            listed.add_row(*map(spelled, row.values()))
+        console().print(listed)
+    else:
+        click.echo(f"There are no {kind} here.")
+
+
+def rows_of(kind: str, context: click.Context, files: tuple[Path, ...]) -> Rows:
+    if kind == "suites":
+        return suites((Path(), Path("suites")))
+    from grokbench.plugins import Plugins
+
+    plugins = Plugins.load(files)
+    if kind == "plugins":
+        cli = context.find_root().command
+        assert isinstance(cli, click.Group)
+        return [asdict(origin) for origin in plugins.origins(cli)]
+    return definitions(plugins, kind)
+
+
+def definitions(plugins: Plugins, kind: str) -> Rows:
+    """Tasks, architectures, optimizers or detectors; conflicts go to standard error."""
+    catalogue = getattr(plugins, kind)
+    for conflict in catalogue.conflicts.values():
+        click.echo(conflict, err=True)
+    broken = sorted({sender.origin for sender in catalogue.senders if sender.errors})
+    if broken:
+        click.echo(f"Trouble with {', '.join(broken)}: see `grokbench list plugins`.", err=True)
+    return [
+        {
+            "name": name,
+            "summary": catalogue[name].summary(),
+            "options": catalogue[name].Options.model_json_schema()["properties"],
+            "version": catalogue[name].version,
+            "origin": catalogue.origin(name),
+        }
+        for name in catalogue
+    ]
+
+
+def suites(folders: tuple[Path, ...]) -> Rows:
+    """The TOML files that have experiments, with their titles; an unreadable one says why."""
+    rows = []
+    for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            rows.append({"name": path.stem, "title": f"cannot be read: {error}", "path": str(path)})
+            continue
+        if "experiments" in content:
+            name, title = content.get("name", path.stem), content.get("title", "")
+            rows.append({"name": name, "title": title, "path": str(path)})
+    return rows
+
+
+def spelled(value: Any) -> str:
+    """A cell of the table, one line an item; options as a suite spells them."""
+    if isinstance(value, dict):
+        return "\n".join(
+            f"{name} = {dumps(option['default'])}" if "default" in option else name
+            for name, option in value.items()
+        )
+    if isinstance(value, tuple):
+        return "\n".join(value)
+    return "" if value is None else str(value)

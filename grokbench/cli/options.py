@@ -1,0 +1,102 @@
+"""Arguments and options that several commands take, and the kinds of value they have."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+
+class Duration(click.ParamType[float]):
+    """`25m`, `1h30m`, `90s`, or a bare number of seconds; the value is seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            seconds = float(value)
+        elif re.fullmatch(r"(\d+h)?(\d+m)?(\d+s)?", value):
+            seconds = float(
+                sum(int(n) * SECONDS[unit] for n, unit in re.findall(r"(\d+)([hms])", value))
+            )
+        else:
+            self.fail(f"{value!r} is not a duration; write 25m, 1h30m or 90s", param, ctx)
+        if seconds <= 0:
+            self.fail("must be longer than nothing; write 25m, 1h30m or 90s", param, ctx)
+        return seconds
+
+
+class Shard(click.ParamType[tuple[int, int]]):
+    """`2/8`: the second of eight shards; the value is (2, 8)."""
+
+    name = "shard"
+
+    def convert(
+        self,
+        value: str | tuple[int, int],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d+)/(\d+)", value)
+        if not match:
+            self.fail(f"{value!r} is not a shard; write 2/8 for the second of eight", param, ctx)
+        index, count = int(match[1]), int(match[2])
+        if not 1 <= index <= count:
+            self.fail(f"{value!r}: shards are counted from 1 to {count}", param, ctx)
+        return index, count
+
+
+suite_file = click.argument("suite", type=EXISTING_FILE, metavar="SUITE")
+
+results = click.argument("results", type=click.Path(exists=True, path_type=Path), metavar="RESULTS")
+
+plugin_files = click.option(
+    "--plugin",
+    type=EXISTING_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Load a plugin from a single file; may be given again.",
+)
+
+another_suite = click.option(
+    "--suite",
+    type=EXISTING_FILE,
+    metavar="SUITE",
+    help="Judge by the claims of this file, not by those that the results carry.",
+)
+
+output_folder = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where results are stored.  [default: results/<name of the suite>]",
+)
+
+device = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="DEVICE",
+    help="Where to train: cpu, cuda, cuda:1, …",
+)
+
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Worker processes.  [default: one for each CPU core]",
+)
+
+as_json = click.option("--json", is_flag=True, help="Print JSON instead of a table.")

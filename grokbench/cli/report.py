@@ -1,0 +1,50 @@
+"""`grokbench report`: one page with every verdict and every figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grokbench.cli import options
+from grokbench.cli.judged import judge
+
+
+@click.command()
+@options.results
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the page goes.  [default: report.html beside the dataset]",
+)
+@click.option(
+    "--figures",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Save every figure as a file of its own in this folder, too.",
+)
+@options.another_suite
+@options.plugin_files
+def report(
+    results: Path,
+    output: Path | None,
+    figures: Path | None,
+    suite: Path | None,
+    plugin: tuple[Path, ...],
+) -> None:
+    """Write one self-contained page about RESULTS.
+
+    RESULTS is a dataset, or the folder it is in.
+    """
+    from grokbench.report import save_figures, write_report
+
+    judged = judge(results, suite, plugin)
+    folder = results if results.is_dir() else results.parent
+    click.echo(
+        write_report(judged.tree, judged.suite, judged.verdicts, output or folder / "report.html")
+    )
+    if figures is not None:
+        for path in save_figures(judged.tree, judged.suite, figures):
+            click.echo(path)

@@ -1,0 +1,107 @@
+"""`grokbench run`: train what is missing, store it, judge the claims."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from grokbench.cli import amounts, options
+from grokbench.cli.console import console
+from grokbench.cli.exit_code import ExitCode
+from grokbench.cli.verdicts import print_verdicts
+
+if TYPE_CHECKING:
+    from grokbench.session import Sitting
+
+
+@click.command()
+@options.suite_file
+@options.output_folder
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="EXPERIMENT",
+    help="Train this experiment alone; may be given again.",
+)
+@options.device
+@options.jobs
+@click.option(
+    "--budget", type=options.Duration(), metavar="TIME", help="Stop after this long (25m, 1h30m)."
+)
+@click.option(
+    "--shard", type=options.Shard(), metavar="I/N", help="Train the I-th of N equal shares."
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N", help="Train the first N seeds alone."
+)
+@click.option("--retry-failed", is_flag=True, help="Train again the runs that raised an error.")
+@options.plugin_files
+@click.pass_context
+def run(
+    context: click.Context,
+    suite: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    device: str,
+    jobs: int | None,
+    budget: float | None,
+    shard: tuple[int, int] | None,
+    seeds: int | None,
+    retry_failed: bool,
+    plugin: tuple[Path, ...],
+) -> None:
+    """Train what is missing of SUITE, and judge its claims.
+
+    Every cohort of runs is stored as it finishes. The same command again goes on where the last
+    one stopped, and does nothing when all is done.
+    """
+    from grokbench.cli.progress import watcher
+    from grokbench.session import run_suite
+
+    with watcher(console()) as watching:
+        sitting = run_suite(
+            suite,
+            out,
+            only=only,
+            seeds=seeds,
+            device=device,
+            jobs=jobs,
+            budget=budget,
+            shard=shard,
+            retry_failed=retry_failed,
+            watcher=watching,
+            files=plugin,
+        )
+    if not watching.tally.runs:
+        click.echo("Everything asked for is trained and stored; nothing to do.")
+    print_verdicts(sitting.verdicts)
+    report(sitting)
+    command = shlex.join(["grokbench", *context.obj])
+    if sitting.interrupted:
+        click.echo(f"Interrupted; everything finished is stored. To go on:\n  {command}", err=True)
+        context.exit(ExitCode.INTERRUPTED)
+    if sitting.trained < watching.tally.runs:
+        left = amounts.count(watching.tally.runs - sitting.trained, "run")
+        click.echo(f"Not trained in this sitting: {left}. To go on:\n  {command}")
+    elif sitting.remaining:
+        click.echo(f"The suite has {amounts.count(sitting.remaining, 'more run')}.")
+    context.exit(ExitCode.RUNS_CRASHED if sitting.failed or sitting.lost else ExitCode.OK)
+
+
+def report(sitting: Sitting) -> None:
+    """Say where the results are, and what went wrong."""
+    click.echo(f"Results: {sitting.folder}. For figures: grokbench report {sitting.folder}")
+    if sitting.failed:
+        click.echo(
+            f"{amounts.count(sitting.failed, 'run')} raised an error; "
+            "the dataset's variable `message` holds it. --retry-failed trains them again.",
+            err=True,
+        )
+    if sitting.lost:
+        click.echo(
+            f"{amounts.count(len(sitting.lost), 'cohort')} lost, because a worker process ended.",
+            err=True,
+        )

@@ -1,0 +1,31 @@
+"""`grokbench score`: the verdicts on results, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grokbench.cli import options
+from grokbench.cli.console import print_json
+from grokbench.cli.judged import judge
+from grokbench.cli.verdicts import print_verdicts
+
+
+@click.command()
+@options.results
+@options.another_suite
+@options.plugin_files
+@options.as_json
+def score(results: Path, suite: Path | None, plugin: tuple[Path, ...], json: bool) -> None:
+    """Judge the claims on RESULTS again, without training.
+
+    RESULTS is a dataset, or the folder it is in.
+    """
+    judged = judge(results, suite, plugin)
+    if json:
+        from grokbench.claims import verdicts_document
+
+        print_json(verdicts_document(judged.suite, judged.verdicts))
+    else:
+        print_verdicts(judged.verdicts)

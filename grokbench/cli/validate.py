@@ -1,0 +1,28 @@
+"""`grokbench validate`: every mistake in a suite at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grokbench.cli import amounts, options
+
+
+@click.command()
+@options.suite_file
+@options.plugin_files
+def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
+    """Show every mistake in SUITE, or that there is none.
+
+    Each mistake comes with its place in the file, and what to write instead.
+    """
+    from grokbench.suite import load_suite
+
+    checked = load_suite(suite, plugin)
+    click.echo(
+        f"{suite}: no mistakes; "
+        f"{amounts.count(len(checked.experiments), 'experiment')}, "
+        f"{amounts.count(len(checked.runs()), 'run')}, "
+        f"{amounts.count(len(checked.claims), 'claim')}"
+    )

@@ -1,0 +1,92 @@
+"""What tasks, architectures, optimizers and detectors have in common: a name, a version, options."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from grokbench.errors import Mistake, OptionsError, nearest
+
+
+class Options(BaseModel):
+    """The base of a plugin's options: unknown keys are mistakes, and nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Definition:
+    """Something a plugin registers, made from options that its own `Options` model has checked.
+
+    `version` is part of the identity of every run that used the definition: raise it by one when
+    a change would alter results. The first line of the docstring is the summary in listings.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    Options: ClassVar[type[BaseModel]] = Options
+
+    def __init__(self, options: Any = None) -> None:
+        self.options: Any = self.Options() if options is None else options
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any]) -> Self:
+        """Check `given` against the options model.
+
+        Raises:
+            OptionsError: every mistake at once, each with its place and the nearest valid name.
+        """
+        try:
+            return cls(cls.Options.model_validate(dict(given)))
+        except ValidationError as error:
+            known = list(cls.Options.model_fields)
+            raise OptionsError(cls.name, mistakes_in(error, {(): known})) from None
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+Location = tuple[str | int, ...]
+
+
+def mistakes_in(error: ValidationError, known: Mapping[Location, list[str]]) -> list[Mistake]:
+    """Turn pydantic's findings into mistakes; `known` lists the valid keys of each table."""
+    return [Mistake(place(location), text) for location, text in findings_in(error, known)]
+
+
+def findings_in(
+    error: ValidationError, known: Mapping[Location, list[str]]
+) -> list[tuple[Location, str]]:
+    """Where pydantic found something wrong, and what to say about it, in grokbench's words."""
+    findings = []
+    for item in error.errors(include_url=False):
+        location, message = item["loc"], item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            keys = known.get(location[:-1])
+            message = f"unknown key; {nearest(str(location[-1]), keys)}" if keys else "unknown key"
+        elif item["type"] == "missing":
+            message = "is missing"
+        elif item["type"] in {"dict_type", "model_type"}:
+            message = f"should be a table, not {reprlib.repr(item['input'])}"
+        elif item["type"] == "list_type":
+            message = f"should be a list, not {reprlib.repr(item['input'])}"
+        elif item["type"] == "too_short":
+            message = "is too short; list one value or more"
+        else:
+            message = message.removeprefix("Input ")
+            given = f", not {reprlib.repr(item['input'])}" if location else ""
+            message = f"{message[0].lower()}{message[1:]}{given}"
+        findings.append((location, message))
+    return findings
+
+
+def place(location: Location) -> str:
+    """`('seeds', 2)` as `seeds[2]`, `('recipes', 'nanda')` as `recipes.nanda`."""
+    text = ""
+    for step in location:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")

@@ -1,0 +1,51 @@
+"""AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from grokbench.definition import Options
+from grokbench.optimizers.base import Optimizer
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AdamWOptions(Options):
+    betas: tuple[Beta, Beta] = (0.9, 0.98)
+    """Decay of the first and second moments (0.98 is the habit of the grokking literature)."""
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay.
+
+    The same algorithm as `torch.optim.AdamW`, with a learning rate and a weight decay for each run.
+    """
+
+    name = "adamw"
+    Options = AdamWOptions
+
+    def start(self, parameters: Tensor) -> None:
+        self.steps = 0
+        self.first = torch.zeros_like(parameters)
+        self.second = torch.zeros_like(parameters)
+        self.scale = torch.empty_like(parameters)
+
+    def step(
+        self, parameters: Tensor, gradients: Tensor, learning_rate: Tensor, weight_decay: Tensor
+    ) -> None:
+        self.steps += 1
+        beta1, beta2 = self.options.betas
+        correction1, correction2 = 1 - beta1**self.steps, 1 - beta2**self.steps
+        torch.mul(parameters, weight_decay, out=self.scale)
+        parameters.addcmul_(self.scale, learning_rate, value=-1)
+        self.first.lerp_(gradients, 1 - beta1)
+        self.second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
+        torch.sqrt(self.second, out=self.scale)
+        self.scale.mul_(correction2**-0.5).add_(self.options.epsilon)
+        torch.div(self.first, self.scale, out=self.scale)
+        parameters.addcmul_(self.scale, learning_rate, value=-1 / correction1)

@@ -1,0 +1,42 @@
+"""Stochastic gradient descent with momentum."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from grokbench.definition import Options
+from grokbench.optimizers.base import Optimizer
+
+
+class SGDOptions(Options):
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    nesterov: bool = False
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum; weight decay is added to the gradient.
+
+    The same algorithm as `torch.optim.SGD`, with a learning rate and a weight decay for each run.
+    """
+
+    name = "sgd"
+    Options = SGDOptions
+
+    def start(self, parameters: Tensor) -> None:
+        self.velocity = torch.zeros_like(parameters)
+
+    def step(
+        self, parameters: Tensor, gradients: Tensor, learning_rate: Tensor, weight_decay: Tensor
+    ) -> None:
+        gradients.addcmul_(parameters, weight_decay)
+        if self.options.momentum:
+            self.velocity.mul_(self.options.momentum).add_(gradients)
+            if self.options.nesterov:
+                gradients.add_(self.velocity, alpha=self.options.momentum)
+            else:
+                gradients = self.velocity
+        parameters.addcmul_(gradients, learning_rate, value=-1)

@@ -1,0 +1,52 @@
+"""The contract of a detector: a dataset in, a finding out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import xarray as xr
+
+from grokbench.definition import Definition
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a detector saw: an effect size, its 95 % interval, and what it rests on."""
+
+    effect: float
+    low: float
+    high: float
+    unit: str
+    """What the effect is, in words: "fall of validation accuracy between sizes"."""
+    seeds: int
+    """How many seeds the interval rests on."""
+    evidence: str
+    """One sentence: which cells, and what they show."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else a reader may want; must survive JSON."""
+
+
+class Detector(Definition, ABC):
+    """Looks at experiments' datasets and says what it sees.
+
+    A detector is final or it is this interface. `roles` names the datasets it looks at: a suite's
+    claim says which experiment plays each role (`experiment = "x"` where there is just the one).
+    """
+
+    roles: ClassVar[tuple[str, ...]] = ("experiment",)
+
+    @abstractmethod
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        """Say what the datasets show.
+
+        Args:
+            data: one dataset for each of `roles`, as `grokbench.store` assembles them, with the
+                claim's selection applied (dimensions stay, even at length one). Cells whose
+                `status` is not `done` hold NaN and are to be left out, never read as zero.
+
+        Raises:
+            NotEnoughDataError: when there is too little to say anything, and what is lacking.
+        """

@@ -1,0 +1,206 @@
+"""How a curve is read: its final value, what it held, when it crossed a level for good.
+
+Every detector reads through here, so that all of them mean the same by "final" and by "crossed",
+and none is fooled by a slingshot at the last evaluation or takes a missing run for a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.intervals import Floats
+from grokbench.record import Status
+
+TRAILING_SHARE = 0.1
+"""The share of the steps at the end whose median is the final value."""
+
+FEWEST_EVALUATIONS = 3
+"""The trailing window never holds fewer evaluations than this."""
+
+COLLAPSE = 0.2
+"""A run collapsed when training accuracy ends this far below what it had held."""
+
+SUSTAINED = 3
+"""A crossing counts when so many evaluations in a row stay above the level."""
+
+ROUNDING = 1e-6
+"""Accuracies are stored as float32, where 0.9 is 0.89999998."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+def canonical(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with every dimension in its natural order, so that no order in a file matters.
+
+    Model sizes go by their number of parameters, everything else by its value.
+    """
+    order = {}
+    for dimension in dataset.sizes:
+        if dimension == "part" or dimension not in dataset.coords:
+            continue
+        labels = dataset[dimension].to_numpy()
+        keys = [labels.astype(str)] if labels.dtype.kind in "OUS" else [labels]
+        if dimension == "model_size":
+            keys.append(dataset["parameters"].to_numpy())
+        order[dimension] = np.lexsort(keys)
+    return dataset.isel(order)
+
+
+def finished(dataset: xr.Dataset) -> xr.DataArray:
+    """Which runs were trained to their last step: bool over the grid."""
+    return dataset["status"] == int(Status.DONE)
+
+
+def of_part(dataset: xr.Dataset, part: str | None) -> xr.Dataset:
+    """One part of the task, by default the first; the dimension `part` is gone.
+
+    Raises:
+        NotEnoughDataError: a part that the task does not have.
+    """
+    if "part" not in dataset.dims:
+        if part is None:
+            return dataset
+        raise NotEnoughDataError(f"there is no part {part!r}: the task has only the one")
+    names = [str(name) for name in dataset["part"].to_numpy()]
+    if part is not None and part not in names:
+        raise NotEnoughDataError(f"there is no part {part!r}; known: {', '.join(names)}")
+    return dataset.isel(part=0 if part is None else names.index(part))
+
+
+def single_curve(dataset: xr.Dataset, *kept: str) -> xr.Dataset:
+    """The dataset with only the dimensions `kept` and `step`.
+
+    Raises:
+        NotEnoughDataError: another dimension still has more than one value.
+    """
+    for dimension, length in dataset.sizes.items():
+        if dimension in (*kept, "step"):
+            continue
+        if length != 1:
+            values = ", ".join(str(value) for value in dataset[dimension].to_numpy())
+            raise NotEnoughDataError(
+                f"{dimension} has {length} values ({values}) where one is needed: "
+                f"name one in the claim's `where`"
+            )
+        dataset = dataset.isel({dimension: 0}, drop=True)
+    return dataset
+
+
+def generalization_accuracy(dataset: xr.Dataset) -> xr.DataArray:
+    """Accuracy on the validation examples that no mirror in training gives away.
+
+    Where a run has no such example although it has validation examples (data so large that
+    every pair's mirror trains), plain validation accuracy takes its place.
+    """
+    fallback = (dataset["mirror_free_examples"] == 0) & (dataset["validation_examples"] > 0)
+    return dataset["mirror_free_accuracy"].where(~fallback, dataset["validation_accuracy"])
+
+
+def settled(dataset: xr.Dataset, curve: xr.DataArray | str) -> xr.DataArray:
+    """Where a curve ended, over the grid; NaN where no run finished.
+
+    The median over the trailing window, or, where training itself collapsed at the end, the
+    highest level that the curve held for as long as that window.
+    """
+
+    def read(steps: Floats, values: Floats, collapsed: bool) -> float:
+        return _held(steps, values) if collapsed else _final(steps, values)
+
+    values = dataset[curve] if isinstance(curve, str) else curve
+    return _over_steps(read, dataset, values, collapsed(dataset)).where(finished(dataset))
+
+
+def collapsed(dataset: xr.Dataset) -> xr.DataArray:
+    """Which finished runs end with training accuracy far below what it had held: bool, the grid.
+
+    Slingshots take training accuracy down too. Validation accuracy that falls while training
+    accuracy stays is no collapse but ungrokking, and must not be read away.
+    """
+
+    def fall(steps: Floats, values: Floats) -> float:
+        final = _final(steps, values)
+        if values.max(initial=0) - final <= COLLAPSE:
+            return 0.0
+        return _held(steps, values) - final
+
+    return (_over_steps(fall, dataset, dataset["train_accuracy"]) > COLLAPSE) & finished(dataset)
+
+
+def sustained_crossing(
+    dataset: xr.Dataset,
+    curve: xr.DataArray,
+    level: xr.DataArray | float,
+    evaluations: int = SUSTAINED,
+) -> xr.DataArray:
+    """The first step from which so many evaluations in a row reach the level; NaN if none."""
+
+    def first(steps: Floats, values: Floats, level: float) -> float:
+        above = reaches(values, level)
+        if len(above) < evaluations:
+            return float("nan")
+        stays = np.lib.stride_tricks.sliding_window_view(above, evaluations).all(axis=-1)
+        return float(steps[stays.argmax()]) if stays.any() else float("nan")
+
+    return _over_steps(first, dataset, curve, level).where(finished(dataset))
+
+
+def value_at(dataset: xr.Dataset, curve: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
+    """The curve's value at the last evaluation at or before `step`; NaN where there is none."""
+
+    def read(steps: Floats, values: Floats, step: float) -> float:
+        before = np.flatnonzero(steps <= step)
+        return float(values[before[-1]]) if before.size else float("nan")
+
+    return _over_steps(read, dataset, curve, step)
+
+
+def reaches(values: Floats, level: float) -> Bools:
+    """Which values are at or above the level, give or take float32's rounding."""
+    return np.asarray(values >= level - ROUNDING)
+
+
+def _over_steps(
+    read: Callable[..., float],
+    dataset: xr.Dataset,
+    curve: xr.DataArray,
+    *others: xr.DataArray | float,
+) -> xr.DataArray:
+    """Apply `read(steps, values, *others)` to each run's own evaluations, those that are not NaN."""
+
+    def one(values: Floats, steps: Floats, *rest: float) -> float:
+        own = ~np.isnan(values)
+        order = np.argsort(steps[own])
+        return read(steps[own][order], values[own][order], *rest)
+
+    reading: xr.DataArray = xr.apply_ufunc(
+        one,
+        curve.astype(float),
+        dataset["step"].astype(float),
+        *others,
+        input_core_dims=[["step"], ["step"], *([] for _ in others)],
+        vectorize=True,
+        output_dtypes=[float],
+    )
+    return reading
+
+
+def _window(steps: Floats) -> int:
+    """How many evaluations the trailing window holds."""
+    trailing = np.count_nonzero(steps >= (1 - TRAILING_SHARE) * steps[-1])
+    return min(len(steps), max(FEWEST_EVALUATIONS, int(trailing)))
+
+
+def _final(steps: Floats, values: Floats) -> float:
+    return float(np.median(values[-_window(steps) :])) if len(values) else float("nan")
+
+
+def _held(steps: Floats, values: Floats) -> float:
+    if not len(values):
+        return float("nan")
+    windows = np.lib.stride_tricks.sliding_window_view(values, _window(steps))
+    return float(np.median(windows, axis=-1).max())

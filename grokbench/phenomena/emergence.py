@@ -1,0 +1,138 @@
+"""At how many parameters an ability emerges, in one experiment against another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from grokbench.definition import Options
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.base import Detector, Finding
+from grokbench.phenomena.curves import (
+    canonical,
+    generalization_accuracy,
+    of_part,
+    reaches,
+    settled,
+    single_curve,
+)
+from grokbench.phenomena.dynamics import Share
+from grokbench.phenomena.intervals import Floats, welch_interval
+
+
+class EmergenceOptions(Options):
+    threshold: Share = 0.9
+    """Final mirror-free accuracy that counts as having emerged."""
+    reference_part: str | None = None
+    """Which part of the reference's task; the first unless said otherwise."""
+    shifted_part: str | None = None
+    """Which part of the shifted experiment's task; the first unless said otherwise."""
+    best_of_seeds: bool = False
+    """Look at the best seed of each size alone, as Fig. 8 does."""
+
+
+@dataclass(frozen=True)
+class Brackets:
+    """Between which two numbers of parameters an ability emerges, as log2; each [seeds].
+
+    `low` is the largest size tried below the first that reaches the threshold (minus infinity
+    where the smallest did), `high` that first size (infinite where none did).
+    """
+
+    low: Floats
+    high: Floats
+
+    @property
+    def middle(self) -> Floats:
+        """The middle of each bracket; of a bracket open at one side, its other end."""
+        ends = np.stack([self.low, self.high])
+        finite = np.isfinite(ends)
+        return np.asarray(np.where(finite, ends, 0).sum(axis=0) / finite.sum(axis=0))
+
+
+def emergence_brackets(
+    dataset: xr.Dataset, threshold: float, part: str | None = None, best_of_seeds: bool = False
+) -> Brackets:
+    """Where an ability emerges, for each seed (or once, for the best of them).
+
+    Raises:
+        NotEnoughDataError: no finished run, or more than one data size or swept value.
+    """
+    data = single_curve(of_part(canonical(dataset), part), "model_size", "seed")
+    accuracy = settled(data, generalization_accuracy(data))
+    accuracy = accuracy.dropna("seed", how="all").dropna("model_size", how="all")
+    if not accuracy.size:
+        raise NotEnoughDataError("no finished run has validation examples")
+    if best_of_seeds:
+        accuracy = accuracy.max("seed").expand_dims("seed")
+    size = np.log2(accuracy["parameters"].to_numpy().astype(float))
+    values = accuracy.transpose("seed", "model_size").to_numpy()
+    high = np.where(reaches(values, threshold), size, np.inf).min(axis=1)
+    failed = ~np.isnan(values) & (size < high[:, None])
+    return Brackets(np.where(failed, size, -np.inf).max(axis=1), high)
+
+
+class Emergence(Detector):
+    """How many times the parameters an ability needs to emerge, as a power of two.
+
+    log2 of the shifted experiment's parameters over the reference's; 1 is twice as many. Each
+    seed's value is known only to lie between two sizes tried, and the interval spans those
+    brackets too: an end is infinite where an ability never emerged, or already at the smallest
+    size. Huang et al. 2024, takeaways 7 and 8, Fig. 8 and 10 (for 8 the roles change places).
+    """
+
+    name = "emergence"
+    Options = EmergenceOptions
+    roles = ("reference", "shifted")
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        options = self.options
+        parts = {"reference": options.reference_part, "shifted": options.shifted_part}
+        reference, shifted = (
+            emergence_brackets(data[role], options.threshold, parts[role], options.best_of_seeds)
+            for role in self.roles
+        )
+        if np.isinf(reference.high).all() and np.isinf(shifted.high).all():
+            raise NotEnoughDataError(
+                f"neither experiment reaches {options.threshold:g} at any size tried"
+            )
+        effect = float(shifted.middle.mean() - reference.middle.mean())
+        return Finding(
+            effect=effect,
+            low=self._difference(shifted.low, reference.high, low=True),
+            high=self._difference(shifted.high, reference.low, low=False),
+            unit="log2 of the parameters needed, shifted over reference",
+            seeds=min(self._seeds(data[role]) for role in self.roles),
+            evidence=(
+                f"it takes {_words(reference)} parameters in the reference "
+                f"and {_words(shifted)} when shifted"
+            ),
+            details={
+                "reference_low": [float(value) for value in reference.low],
+                "reference_high": [float(value) for value in reference.high],
+                "shifted_low": [float(value) for value in shifted.low],
+                "shifted_high": [float(value) for value in shifted.high],
+            },
+        )
+
+    def _difference(self, shifted: Floats, reference: Floats, *, low: bool) -> float:
+        """One end of the interval: what the brackets' ends allow, and the spread over seeds."""
+        if not (np.isfinite(shifted).all() and np.isfinite(reference).all()):
+            return -np.inf if low else np.inf
+        if self.options.best_of_seeds:
+            return float(shifted.mean() - reference.mean())
+        interval = welch_interval(shifted, reference)
+        return interval.low if low else interval.high
+
+    def _seeds(self, dataset: xr.Dataset) -> int:
+        return int((dataset["status"] == 1).any(set(dataset["status"].dims) - {"seed"}).sum())
+
+
+def _words(brackets: Brackets) -> str:
+    low, high = float(np.median(brackets.low)), float(np.median(brackets.high))
+    if np.isinf(high):
+        return f"more than {2**low:.0f}"
+    return f"at most {2**high:.0f}" if np.isinf(low) else f"{2**low:.0f} to {2**high:.0f}"

@@ -1,0 +1,78 @@
+"""Intervals over seeds: Student's t for means, Wilson's score for shares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from grokbench.errors import NotEnoughDataError
+
+Floats = npt.NDArray[np.float64]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its two-sided 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def t_interval(values: Floats) -> Interval:
+    """The mean of independent values, one a seed (float [seeds], all finite).
+
+    Raises:
+        NotEnoughDataError: fewer than two values have no spread to learn from.
+    """
+    seeds = len(values)
+    if seeds < 2:
+        raise NotEnoughDataError(f"an interval over seeds needs at least 2 of them, not {seeds}")
+    mean = float(np.mean(values))
+    half = _quantile(seeds - 1) * float(np.std(values, ddof=1)) / math.sqrt(seeds)
+    return Interval(mean, mean - half, mean + half)
+
+
+def welch_interval(first: Floats, second: Floats) -> Interval:
+    """mean(first) - mean(second) for two independent groups of unequal spread (Welch 1947).
+
+    Raises:
+        NotEnoughDataError: a group with fewer than two values.
+    """
+    if min(len(first), len(second)) < 2:
+        raise NotEnoughDataError(
+            "comparing two experiments needs at least 2 seeds in each, "
+            f"not {len(first)} and {len(second)}"
+        )
+    difference = float(np.mean(first) - np.mean(second))
+    errors = [float(np.var(group, ddof=1)) / len(group) for group in (first, second)]
+    total = sum(errors)
+    if total == 0:
+        return Interval(difference, difference, difference)
+    freedom = 1 / sum(
+        (error / total) ** 2 / (len(group) - 1)
+        for error, group in zip(errors, (first, second), strict=True)
+    )
+    half = _quantile(freedom) * math.sqrt(total)
+    return Interval(difference, difference - half, difference + half)
+
+
+def wilson_interval(share: float, trials: int) -> Interval:
+    """A share of independent trials (Wilson 1927): 5 of 5 is 0.57 to 1, never 1 to 1."""
+    if trials < 1:
+        raise NotEnoughDataError("a share of no trials has no interval")
+    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    shrink = 1 + z**2 / trials
+    centre = (share + z**2 / (2 * trials)) / shrink
+    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / shrink
+    return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+
+
+def _quantile(freedom: float) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))

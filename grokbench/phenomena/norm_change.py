@@ -1,0 +1,102 @@
+"""Whether the parameter norm falls or rises while a run generalizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import Field
+
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.base import Detector, Finding
+from grokbench.phenomena.curves import (
+    canonical,
+    generalization_accuracy,
+    of_part,
+    sustained_crossing,
+    value_at,
+)
+from grokbench.phenomena.dynamics import Dynamic, Share, Thresholds, classify
+from grokbench.phenomena.intervals import t_interval
+
+
+class NormChangeOptions(Thresholds):
+    dynamics: Literal["grokking", "progression"] = "grokking"
+    """Which runs are looked at."""
+    nearly_final: Annotated[Share, Field()] = 0.9
+    """Progression is over when accuracy holds this share of its final value."""
+
+
+def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
+    """The shift to generalization of each run that shows `options.dynamics`.
+
+    Grokking shifts from the step at which it has memorized to the one at which it has generalized.
+    Progression shifts from the last evaluation before mirror-free accuracy left the floor to the
+    one from which it holds nearly its final value.
+
+    Returns:
+        Over the grid: `start` and `end` (steps) and `log_ratio` (of the parameter norm, end over
+        start); NaN for runs of another kind.
+    """
+    data = of_part(dataset, options.part)
+    runs = classify(data, options.model_copy(update={"part": None}))
+    if options.dynamics == "grokking":
+        kind, start, end = Dynamic.GROKKING, runs["memorized_step"], runs["generalized_step"]
+    else:
+        accuracy = generalization_accuracy(data)
+        nearly = options.nearly_final * runs["final_accuracy"]
+        risen = nearly.clip(min=options.generalizing_at)
+        kind, start = Dynamic.PROGRESSION, _before(data, runs["generalizing_step"])
+        end = sustained_crossing(data, accuracy, risen, options.sustained)
+    shown = (runs["dynamic"] == int(kind)) & (start < end)
+    start, end = start.where(shown), end.where(shown)
+    norm = data["parameter_norm"]
+    ratio = np.log(value_at(data, norm, end) / value_at(data, norm, start))
+    return xr.Dataset({"start": start, "end": end, "log_ratio": ratio})
+
+
+def _before(dataset: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
+    """Each run's last evaluation before a step; NaN where that step was the first."""
+    evaluated = dataset["step"].where(dataset["parameter_norm"].notnull())
+    return evaluated.where(evaluated < step).max("step")
+
+
+class NormChange(Detector):
+    """By how much the parameter norm changes while a run generalizes.
+
+    The geometric mean over seeds (a seed's runs averaged first) of the norm's ratio across the
+    shift, less one: -0.2 is a fall by a fifth. Huang et al. 2024, takeaway 4, appendix A, Fig. 9.
+    """
+
+    name = "norm_change"
+    Options = NormChangeOptions
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        shifts = transitions(canonical(data["experiment"]), self.options)
+        ratio = shifts["log_ratio"]
+        runs = int(ratio.notnull().sum())
+        kind = self.options.dynamics
+        cells = [dimension for dimension in ratio.dims if dimension != "seed"]
+        of_seed = ratio.mean(cells).dropna("seed").to_numpy()
+        if len(of_seed) < 2:
+            raise NotEnoughDataError(
+                f"{runs} runs of {len(of_seed)} seeds show {kind}; an interval needs 2 seeds"
+            )
+        change = t_interval(of_seed)
+        fallen = int((ratio < 0).sum())
+        return Finding(
+            effect=float(np.expm1(change.estimate)),
+            low=float(np.expm1(change.low)),
+            high=float(np.expm1(change.high)),
+            unit=f"relative change of the parameter norm through {kind}",
+            seeds=len(of_seed),
+            evidence=f"the norm falls in {fallen} of the {runs} runs that show {kind}",
+            details={
+                "runs": runs,
+                "fallen": fallen,
+                "median_start": float(shifts["start"].median()),
+                "median_end": float(shifts["end"].median()),
+            },
+        )

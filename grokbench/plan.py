@@ -1,0 +1,205 @@
+"""What is missing, how it stacks into cohorts, and how much work that is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from grokbench.plugins import Plugins
+from grokbench.record import Record, Run, Status, canonical_json
+from grokbench.suite.model import Suite
+
+STACKED_WORK = {"cpu": 4e7, "cuda": 4e11}
+"""How many floating-point operations one step of a cohort should have at least, by device: enough
+that the time goes into products and not into launching them, and no more than stays in a cache."""
+
+LARGEST_COHORT = {"cpu": 32, "cuda": 1024}
+"""The most runs in one cohort, by device."""
+
+PER_RUN = ("learning_rate", "weight_decay", "initial_scale")
+"""Recipe fields in which runs of one cohort may differ."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that share shapes and are trained at once; laid out from the whole suite."""
+
+    id: str
+    runs: tuple[Run, ...]
+    label: str
+    work: float
+    """Floating-point operations, estimated: 6 for each parameter, example and step."""
+
+    def only(self, wanted: Iterable[str]) -> Cohort:
+        """The same cohort with just the runs that are `wanted`."""
+        keep = set(wanted)
+        runs = tuple(run for run in self.runs if run.id in keep)
+        return replace(self, runs=runs, work=self.work * len(runs) / len(self.runs))
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """How far one experiment is."""
+
+    name: str
+    runs: int
+    done: int
+    diverged: int
+    failed: int
+    missing: int
+    shared: int
+    """Runs that an earlier experiment of the suite has, too, and that are trained once."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far a suite is, and what is left of it."""
+
+    experiments: tuple[ExperimentPlan, ...]
+    cohorts: tuple[Cohort, ...]
+    """All of the suite's, in the order in which they are trained: the most work first."""
+    missing: tuple[Cohort, ...]
+    """What is left to train of each, without the runs that have ended."""
+    stale: int
+    """Records that no run of the suite has: of an older version of the suite, or of a plugin."""
+
+    def wanted(
+        self,
+        suite: Suite,
+        *,
+        only: Sequence[str] = (),
+        seeds: int | None = None,
+        shard: tuple[int, int] | None = None,
+    ) -> tuple[Cohort, ...]:
+        """The missing cohorts, cut down to some experiments, the first seeds, or a share of all.
+
+        Args:
+            only: names of experiments; all when empty.
+            seeds: how many seeds of each experiment.
+            shard: (i, n): every n-th of all the suite's cohorts, from the i-th on, counted from 1.
+        """
+        runs = {
+            run.id
+            for name, experiment in suite.experiments.items()
+            if not only or name in only
+            for index, run in experiment.grid()
+            if seeds is None or index[-1] < seeds
+        }
+        first, step = (shard[0] - 1, shard[1]) if shard else (0, 1)
+        mine = {cohort.id for cohort in self.cohorts[first::step]}
+        cut = [cohort.only(runs) for cohort in self.missing if cohort.id in mine]
+        return tuple(cohort for cohort in cut if cohort.runs)
+
+
+def make_plan(
+    suite: Suite,
+    plugins: Plugins,
+    records: Mapping[str, Record],
+    *,
+    device: str = "cpu",
+    retry_failed: bool = False,
+) -> Plan:
+    """Compare a suite with the records there are, and lay out its cohorts.
+
+    The layout depends on the suite and the kind of device alone, never on what is missing, so that
+    an interrupted suite ends with the same bits.
+    """
+    runs = suite.runs()
+    ended = {
+        name
+        for name, record in records.items()
+        if name in runs and not (retry_failed and record.status is Status.FAILED)
+    }
+    cohorts = lay_out(runs.values(), plugins, device)
+    left = [cohort.only(runs.keys() - ended) for cohort in cohorts]
+    return Plan(
+        tuple(experiment_plans(suite, records, ended)),
+        cohorts,
+        tuple(cohort for cohort in left if cohort.runs),
+        stale=len(records.keys() - runs.keys()),
+    )
+
+
+def experiment_plans(
+    suite: Suite, records: Mapping[str, Record], ended: set[str]
+) -> Iterable[ExperimentPlan]:
+    earlier: set[str] = set()
+    for name, experiment in suite.experiments.items():
+        names = {run.id for _, run in experiment.grid()}
+        count = {
+            status: sum(1 for run in names & ended if records[run].status is status)
+            for status in Status
+        }
+        yield ExperimentPlan(
+            name,
+            runs=len(names),
+            done=count[Status.DONE],
+            diverged=count[Status.DIVERGED],
+            failed=count[Status.FAILED],
+            missing=len(names - ended),
+            shared=len(names & earlier),
+        )
+        earlier |= names
+
+
+def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort, ...]:
+    """Group runs of one shape into cohorts, the most work first."""
+    kind = device.split(":")[0]
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[shape_of(run)].append(run)
+    cohorts = []
+    for members in groups.values():
+        members.sort(key=lambda run: (run.data_size, run.seed, run.id))
+        parameters = count_parameters(members[0], plugins)
+        step = 6.0 * parameters * max(run.data_size for run in members)
+        size = round(STACKED_WORK.get(kind, STACKED_WORK["cuda"]) / max(1.0, step))
+        size = min(max(size, 1), LARGEST_COHORT.get(kind, LARGEST_COHORT["cuda"]), len(members))
+        # Even shares: 20 runs with room for 16 make two cohorts of 10, not 16 and 4.
+        shares = -(-len(members) // size)
+        for i in range(shares):
+            share = members[i * len(members) // shares : (i + 1) * len(members) // shares]
+            cohorts.append(make_cohort(share, parameters))
+    return tuple(sorted(cohorts, key=lambda cohort: (-cohort.work, cohort.id)))
+
+
+def make_cohort(runs: Sequence[Run], parameters: int) -> Cohort:
+    first, last = runs[0], runs[-1]
+    digest = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
+    data = f"{first.data_size}" if first.data_size == last.data_size else f"{first.data_size}–{last.data_size}"
+    return Cohort(
+        digest,
+        tuple(runs),
+        f"{first.task.name}, {first.architecture.name} {first.size.label}, data {data}",
+        sum(6.0 * parameters * run.data_size * run.recipe.steps for run in runs),
+    )
+
+
+def shape_of(run: Run) -> str:
+    """Equal for runs that can be stacked."""
+    recipe: dict[str, Any] = {
+        name: value for name, value in vars(run.recipe).items() if name not in PER_RUN
+    }
+    recipe["optimizer"] = vars(run.recipe.optimizer)
+    return canonical_json(
+        [vars(run.task), vars(run.architecture), run.size.hidden_size, run.size.layers, recipe]
+    )
+
+
+def count_parameters(run: Run, plugins: Plugins) -> int:
+    """How many parameters the run's module has; 0 for one that cannot be made (its run will say)."""
+    import torch
+
+    try:
+        task = plugins.tasks[run.task.name].from_options(run.task.options)
+        architecture = plugins.architectures[run.architecture.name]
+        with torch.random.fork_rng(devices=[]):
+            model = architecture.from_options(run.architecture.options).build(run.size, task)
+    except Exception:  # a plugin may raise anything; training meets it again, and records it
+        return 0
+    return sum(parameter.numel() for parameter in model.parameters())
+
+

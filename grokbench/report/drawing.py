@@ -1,0 +1,114 @@
+"""A figure and the words that go with it; how it becomes SVG for a page, or a file.
+
+Figures are matplotlib's `Figure` objects; `pyplot` and its global state are never used. The same
+data give the same bytes: identifiers are salted with the figure's name, and no date is written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from grokbench.report.palette import GRID, INK
+
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans", "sans-serif"],
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.minor.size": 2.5,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,
+    "legend.alignment": "left",
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "hatch.linewidth": 0.7,
+    "figure.facecolor": "none",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure and the words that go with it."""
+
+    figure: Figure
+    title: str
+    caption: str
+    """What is drawn, from how many seeds."""
+    alternative: str
+    """The figure in a sentence, for whoever does not see it."""
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """matplotlib's defaults with this project's on top, whatever was set outside."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def panels(count: int, width: float = 8.6, height: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """A figure (inches) with `count` panels side by side, at most three in a row.
+
+    They share their scales, and only the outer ones are labelled.
+    """
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure((width, height * (0.3 + 0.7 * rows)), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def inline_svg(drawing: Drawing, name: str) -> str:
+    """The figure as an `<svg>` element for an HTML page, where `name` keeps its identifiers apart."""
+    text = _rendered(drawing, name, "svg", {"svg.fonttype": "none"}).decode()
+    element = text[text.index("<svg") :].strip()
+    element = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", element)
+    element = re.sub(r'\s(xmlns(:xlink)?|version)="[^"]*"', "", element)
+    return element.replace("xlink:href=", "href=")
+
+
+def save(drawing: Drawing, path: Path) -> Path:
+    """The figure as a file of its own, on white; the suffix says whether SVG, PNG or PDF."""
+    path.write_bytes(_rendered(drawing, path.stem, path.suffix[1:], {}, facecolor="white"))
+    return path
+
+
+def _rendered(
+    drawing: Drawing, salt: str, kind: str, settings: dict[str, Any], facecolor: str = "none"
+) -> bytes:
+    buffer = io.BytesIO()
+    nothing = {"svg": ("Date", "Creator", "Format", "Type"), "png": ("Software",)}
+    metadata = dict.fromkeys(nothing.get(kind, ("Creator", "Producer", "CreationDate")))
+    with house_style(), mpl.rc_context({"svg.hashsalt": salt, **settings}):
+        drawing.figure.savefig(
+            buffer, format=kind, metadata=metadata, facecolor=facecolor, dpi=160
+        )
+    return buffer.getvalue()

@@ -1,0 +1,234 @@
+"""The map of zones: which dynamics the runs of each model size and data size showed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import Normal, Stroke
+
+from grokbench.phenomena import Dynamic, classify, zones
+from grokbench.phenomena.intervals import Floats
+from grokbench.phenomena.zone_prediction import ZonePredictionOptions
+from grokbench.report.drawing import Drawing, panels
+from grokbench.report.figures.measured_curves import (
+    CAPACITY,
+    CRITICAL,
+    MeasuredCurve,
+    capacity_curve,
+    critical_curve,
+    crossing,
+)
+from grokbench.report.figures.views import views_of
+from grokbench.report.palette import DASHES, FILLS, INK, PALE
+from grokbench.report.scales import mark, model_positions, show_model_sizes
+
+CROSSING = "where they cross"
+MISSING = "no finished run"
+
+_HALO = (Stroke(linewidth=4, foreground="white"), Normal())
+_LINE = {"color": INK, "markeredgecolor": "white", "path_effects": _HALO, "zorder": 5}
+_LOOKS: dict[str, dict[str, Any]] = {
+    CAPACITY: {**_LINE, "marker": "o", "linestyle": DASHES[0]},
+    CRITICAL: {**_LINE, "marker": "D", "linestyle": DASHES[1]},
+}
+_STAR: dict[str, Any] = {
+    "marker": "*",
+    "markersize": 17,
+    "color": "white",
+    "markeredgecolor": INK,
+    "linestyle": "none",
+    "zorder": 6,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ZoneMap:
+    """One panel: the dynamics of each cell's runs, [model_size, data_size, runs] of `Dynamic`."""
+
+    title: str
+    dataset: xr.Dataset
+    dynamics: npt.NDArray[np.int8]
+    curves: tuple[MeasuredCurve, ...]
+
+
+def map_of_zones(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
+    """Dynamics over model size and data size (Huang et al. 2024, Fig. 1, as measured).
+
+    With a role `memorization`, the capacity curve is drawn over the map, and beside it stands what
+    the two curves foretell.
+    """
+    fields = ZonePredictionOptions.model_fields
+    asked = ZonePredictionOptions(**{name: options[name] for name in fields if name in options})
+    target = data["target"] if "target" in data else data["experiment"]
+    maps = _maps(target, data.get("memorization"), asked)
+    figure, axes = panels(len(maps), width=9.4, height=5)
+    for axis, one in zip(axes, maps, strict=True):
+        _draw(axis, one)
+    axes[0].set_ylabel("training examples")
+    handles = _legend(axes, missing=any((one.dynamics < 0).any() for one in maps))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return Drawing(figure, "The map of zones", _caption(maps), _alternative(maps))
+
+
+def shares(dynamics: npt.NDArray[np.int8]) -> dict[Dynamic, Floats]:
+    """For each dynamic, the share of each cell's runs that showed it: [model_size, data_size].
+
+    A run that did not finish counts among a cell's runs, and for no dynamic.
+    """
+    return {dynamic: (dynamics == int(dynamic)).mean(axis=-1) for dynamic in FILLS}
+
+
+def _maps(
+    target: xr.Dataset, memorization: xr.Dataset | None, asked: ZonePredictionOptions
+) -> list[ZoneMap]:
+    options = asked.model_copy(update={"part": None})
+    maps = []
+    for view in views_of({"target": target}, asked.part):
+        critical = critical_curve(view.dataset, options.generalized_at)
+        runs = classify(view.dataset, options)["dynamic"]
+        dynamics = runs.transpose("model_size", "data_size", "seed").to_numpy()
+        shown = ZoneMap(view.title, view.dataset, dynamics, (critical,))
+        if memorization is None:
+            maps.append(shown)
+            continue
+        of_view = f"{view.title}: " if view.title else ""
+        curves = (capacity_curve(memorization), critical)
+        maps.append(replace(shown, title=f"{of_view}what the runs did", curves=curves))
+        foretold = zones(memorization, view.dataset, options).to_numpy()[..., None]
+        title = f"{of_view}what the curves foretell"
+        maps.append(replace(maps[-1], title=title, dynamics=foretold))
+    return maps
+
+
+def _draw(axes: Axes, one: ZoneMap) -> None:
+    data_sizes = one.dataset["data_size"].to_numpy().astype(float)
+    columns, rows = _edges(np.log2(model_positions(one.dataset))), _edges(np.log2(data_sizes))
+    axes.grid(visible=False)
+    axes.set_title(one.title)
+    show_model_sizes(axes, one.dataset)
+    axes.set_yscale("log", base=2)
+    mark(axes.yaxis, data_sizes, np.log2(data_sizes))
+    of_dynamic = shares(one.dynamics)
+    for i, j in np.ndindex(len(columns), len(rows)):
+        if not np.isnan(columns[i]).any():
+            mix = {dynamic: float(share[i, j]) for dynamic, share in of_dynamic.items()}
+            _draw_cell(axes, columns[i], rows[j], mix)
+    axes.set_xlim(*np.exp2([np.nanmin(columns), np.nanmax(columns)]))
+    axes.set_ylim(*np.exp2([rows.min(), rows.max()]))
+    for curve in one.curves:
+        _draw_curve(axes, curve)
+    if len(one.curves) == 2 and (found := crossing(*one.curves)):
+        axes.plot(*found, label=CROSSING, **_STAR)
+
+
+def _draw_cell(axes: Axes, column: Floats, row: Floats, mix: Mapping[Dynamic, float]) -> None:
+    """Strips from left to right, as wide as the share of runs; what is left over stays blank."""
+    left, right = column
+    strips = {dynamic: share for dynamic, share in mix.items() if share > 0}
+    start = left
+    for dynamic, share in strips.items():
+        end = start + share * (right - left)
+        strip = _rectangle(start, end, *row)
+        strip.set(**_fill(dynamic), label=dynamic.label)
+        axes.add_patch(strip)
+        start = end
+    frame = _rectangle(left, right, *row)
+    frame.set(facecolor="none", edgecolor="white", linewidth=1.5)
+    axes.add_patch(frame)
+    if not strips:
+        middle = np.exp2([column.mean(), row.mean()])
+        axes.plot(*middle, marker="x", color=PALE, linestyle="none", label=MISSING)
+
+
+def _fill(dynamic: Dynamic) -> dict[str, Any]:
+    fill = FILLS[dynamic]
+    return {
+        "facecolor": fill.colour, "hatch": fill.hatch, "edgecolor": fill.lines, "linewidth": 0
+    }
+
+
+def _rectangle(left: float, right: float, bottom: float, top: float) -> Rectangle:
+    """A rectangle whose sides are given as log2 of where they lie."""
+    x, y = np.exp2([left, right]), np.exp2([bottom, top])
+    return Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0])
+
+
+def _draw_curve(axes: Axes, curve: MeasuredCurve) -> None:
+    """The curve with its bars; where only a bound is known, a triangle at the edge it lies beyond."""
+    known = np.isfinite(curve.values)
+    axes.plot(
+        curve.positions[known], curve.values[known], label=curve.label, **_LOOKS[curve.label]
+    )
+    bars = known & (curve.low > 0) & np.isfinite(curve.high)
+    axes.vlines(curve.positions[bars], curve.low[bars], curve.high[bars], INK, zorder=4)
+    bottom, top = np.log2(axes.get_ylim())
+    for points, share, marker in ((np.isinf(curve.high), 0.97, "^"), (curve.low == 0, 0.03, "v")):
+        height = np.exp2(bottom + share * (top - bottom))
+        where = curve.positions[points]
+        look = {"color": INK, "markeredgecolor": "white", "linestyle": "none", "zorder": 5}
+        axes.plot(where, np.full(len(where), height), marker=marker, **look)
+
+
+def _edges(centres: Floats) -> Floats:
+    """Where each cell begins and ends, [cells, 2]: halfway to its neighbours; NaN where unknown."""
+    edges = np.full((len(centres), 2), np.nan)
+    known = np.flatnonzero(~np.isnan(centres))
+    order = known[np.argsort(centres[known])]
+    middles = (centres[order][1:] + centres[order][:-1]) / 2
+    if len(order) == 1:
+        edges[order] = centres[order, None] + [-0.5, 0.5]
+    elif len(order):
+        first, last = 2 * centres[order[0]] - middles[0], 2 * centres[order[-1]] - middles[-1]
+        edges[order] = np.stack([[first, *middles], [*middles, last]], axis=1)
+    return edges
+
+
+def _legend(axes: Sequence[Axes], *, missing: bool) -> list[Artist]:
+    """What is on the panels, each thing once: the dynamics, then the curves."""
+    drawn = {
+        str(artist.get_label()): artist for axis in axes for artist in (*axis.patches, *axis.lines)
+    }
+    areas: list[Artist] = [
+        Patch(**_fill(dynamic), label=dynamic.label) for dynamic in FILLS if dynamic.label in drawn
+    ]
+    if missing:
+        areas.append(Patch(facecolor="none", edgecolor=PALE, linestyle=":", label=MISSING))
+    return areas + [drawn[name] for name in (CAPACITY, CRITICAL, CROSSING) if name in drawn]
+
+
+def _caption(maps: Sequence[ZoneMap]) -> str:
+    first = maps[0]
+    budget = int(first.dataset["step"].max())
+    seeds = first.dataset.sizes["seed"]
+    curves = {curve.label for one in maps for curve in one.curves}
+    measured = " and ".join(name for name in (CAPACITY, CRITICAL) if name in curves)
+    return (
+        f"Which dynamic each run showed within {budget} steps. A cell is one model size and one "
+        f"number of training examples; its strips are as wide as the shares of its {seeds} seeds, "
+        f"and what stays blank did not finish. Drawn over it: {measured}, with bars for the "
+        "interval over seeds or the two data sizes it lies between; a triangle at the edge points "
+        "to a critical data size beyond those tried."
+        + (
+            " What the curves foretell for a cell rests on the other model sizes alone."
+            if CAPACITY in curves
+            else ""
+        )
+    )
+
+
+def _alternative(maps: Sequence[ZoneMap]) -> str:
+    sentences = []
+    for one in maps:
+        known = one.dynamics[one.dynamics >= 0]
+        counts = [f"{(known == int(d)).sum()} {d.label}" for d in FILLS if (known == int(d)).any()]
+        title = one.title or "what the runs did"
+        sentences.append(f"{title}: of {known.size}, {', '.join(counts) or 'none finished'}.")
+    return " ".join(["A map over model size and data size.", *sentences]).replace("  ", " ")

@@ -1,0 +1,121 @@
+"""Lines over a grid: the mean over seeds, its interval, and every seed behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from grokbench.phenomena.intervals import Floats, t_interval
+from grokbench.report.palette import Stroke
+from grokbench.report.scales import amount
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line of a figure.
+
+    `positions` is [points]; `values` is [points, seeds], NaN where there is no finished run.
+    """
+
+    label: str
+    positions: Floats
+    values: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """The mean over the seeds that there are; NaN, a gap, where there are none."""
+        counts = self.seeds
+        total = np.nansum(self.values, axis=1)
+        return np.where(counts > 0, total / np.where(counts > 0, counts, 1), np.nan)
+
+    @property
+    def best(self) -> Floats:
+        """The highest seed; NaN where there are none."""
+        highest = np.where(np.isnan(self.values), -np.inf, self.values).max(axis=1)
+        return np.where(np.isfinite(highest), highest, np.nan)
+
+    @property
+    def interval(self) -> tuple[Floats, Floats]:
+        """The ends of the 95 % t-interval of the mean; NaN for fewer than two seeds."""
+        low, high = np.full((2, len(self.values)), np.nan)
+        for index, row in enumerate(self.values):
+            known = row[~np.isnan(row)]
+            if len(known) > 1:
+                found = t_interval(known)
+                low[index], high[index] = found.low, found.high
+        return low, high
+
+    @property
+    def seeds(self) -> Floats:
+        """How many seeds are behind each point."""
+        return np.count_nonzero(~np.isnan(self.values), axis=1).astype(float)
+
+
+def lines_over(values: xr.DataArray, along: str, by: str, positions: Floats) -> list[Line]:
+    """A line for each value of `by`, over the dimension `along`, which lies at `positions`.
+
+    `values` has the dimensions `along`, `by` and `seed`, and no other.
+    """
+    table = values.transpose(by, along, "seed").to_numpy()
+    return [
+        Line(str(label), positions, rows)
+        for label, rows in zip(values[by].to_numpy().tolist(), table, strict=True)
+    ]
+
+
+def draw_line(axes: Axes, line: Line, stroke: Stroke) -> Line2D:
+    """Draw the mean with its markers, the interval as a band, and the seeds as faint dots."""
+    low, high = line.interval
+    axes.fill_between(line.positions, low, high, color=stroke.colour, alpha=0.13, linewidth=0)
+    across = np.repeat(line.positions[:, None], line.values.shape[1], axis=1)
+    axes.scatter(across, line.values, s=7, color=stroke.colour, alpha=0.35, linewidths=0)
+    (mean,) = axes.plot(
+        line.positions,
+        line.mean,
+        color=stroke.colour,
+        linestyle=stroke.dash,
+        marker=stroke.marker,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        label=line.label,
+    )
+    return mean
+
+
+def summary(line: Line) -> str:
+    """Where a line starts, is lowest, is highest and ends, in words."""
+    known = ~np.isnan(line.mean) & ~np.isnan(line.positions)
+    if not known.any():
+        return "no finished run"
+    positions, mean = line.positions[known], line.mean[known]
+
+    def at(index: int | np.intp) -> str:
+        return f"{mean[index]:.2f} at {amount(positions[index])}"
+
+    return (
+        f"starts with {at(0)}, is lowest with {at(mean.argmin())}, "
+        f"highest with {at(mean.argmax())}, and ends with {at(-1)}"
+    )
+
+
+def seeds_behind(lines: Sequence[Line]) -> str:
+    """`5 seeds a point`, `3 to 5 seeds a point`; points without any are gaps, and not counted."""
+    counts = np.concatenate([line.seeds for line in lines]) if lines else np.zeros(0)
+    counts = counts[counts > 0]
+    if not counts.size:
+        return "no finished run"
+    fewest, most = int(counts.min()), int(counts.max())
+    if fewest == most:
+        return "1 seed a point" if most == 1 else f"{most} seeds a point"
+    return f"{fewest} to {most} seeds a point"
+
+
+WHAT_IS_DRAWN = (
+    "Lines are means over seeds, bands their 95 % t-intervals (cut off at 0 and 1), faint dots the "
+    "single seeds; a gap is a cell without a finished run."
+)

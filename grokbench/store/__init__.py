@@ -1,0 +1,17 @@
+"""Records on disk, the dataset they are assembled into, and where both came from."""
+
+from grokbench.store.durable import write_text
+from grokbench.store.provenance import collect_provenance, provenance, suite_text
+from grokbench.store.recovery import records_in
+from grokbench.store.results import open_results
+from grokbench.store.store import Store
+
+__all__ = [
+    "Store",
+    "collect_provenance",
+    "open_results",
+    "provenance",
+    "records_in",
+    "suite_text",
+    "write_text",
+]

@@ -1,0 +1,127 @@
+"""Where results come from: on what, with what, when, and from which suite.
+
+One JSON attribute of the dataset's root, because netCDF attributes hold neither tables nor None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+import grokbench
+from grokbench.errors import ResultsError
+
+if TYPE_CHECKING:
+    from grokbench.suite.model import Suite
+
+PACKAGES = ("torch", "numpy", "scipy", "xarray", "netCDF4")
+
+
+def collect_provenance(
+    suite: Suite, *, device: str, plugins: Mapping[str, str], seconds: float
+) -> dict[str, Any]:
+    """What there is to know about one sitting, which ends now.
+
+    Args:
+        suite: what was run.
+        device: what it was trained on, in words.
+        plugins: name → version of every plugin.
+        seconds: wall time of the sitting.
+
+    Returns:
+        `suite` (its name, text, and SHA-256) and `sittings`, with this one alone.
+    """
+    sha256 = hashlib.sha256(suite.text.encode()).hexdigest()
+    sitting = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "suite_sha256": sha256,
+        "device": device,
+        "processor": _processor(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "grokbench": grokbench.__version__,
+        "packages": _versions(),
+        "plugins": dict(plugins),
+        "git": _git(),
+    }
+    return {
+        "suite": {"name": suite.name, "text": suite.text, "sha256": sha256},
+        "sittings": [sitting],
+    }
+
+
+def continued(tree: xr.DataTree, now: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance of a dataset that was added to: nothing of earlier sittings is lost."""
+    return {**now, "sittings": [*provenance(tree)["sittings"], *now["sittings"]]}
+
+
+def provenance(tree: xr.DataTree) -> dict[str, Any]:
+    """Where a dataset comes from: `suite` and `sittings`, as `collect_provenance` wrote them.
+
+    Raises:
+        ResultsError: the dataset has no provenance, so grokbench did not write it.
+    """
+    if "grokbench" not in tree.root.attrs:
+        raise ResultsError(
+            "the dataset has no attribute `grokbench`, so grokbench did not write it; "
+            "open one with grokbench.open_results"
+        )
+    found: dict[str, Any] = json.loads(tree.root.attrs["grokbench"])
+    return found
+
+
+def suite_text(tree: xr.DataTree) -> str:
+    """The suite file that the dataset was last assembled for, word for word."""
+    text: str = provenance(tree)["suite"]["text"]
+    return text
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    """From what is installed, so that nothing needs to be imported to be named."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _git() -> dict[str, Any] | None:
+    """The revision of the working folder and whether it has changes; None outside of git."""
+    try:
+        revision = _ask_git("rev-parse", "HEAD")
+        changes = _ask_git("status", "--porcelain")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"revision": revision, "dirty": bool(changes)}
+
+
+def _ask_git(*arguments: str) -> str:
+    answer = subprocess.run(  # noqa: S603 (the arguments are this file's own)
+        ["git", *arguments],  # noqa: S607 (whichever git the user has)
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
+    return answer.stdout.strip()

@@ -1,0 +1,164 @@
+"""The file that a cohort's records are kept in until the suite is assembled.
+
+Records differ in length and in parts, so the curves are laid end to end: `evaluations` and
+`parts` say how much of `step`, `parameter_norm` and the metrics belongs to each run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+
+from grokbench.errors import ResultsError
+from grokbench.record import METRICS, Record, Status
+
+SCHEMA = 1
+"""Raised when the layout of record files changes."""
+
+EXAMPLES = ("train", "validation", "mirror_free")
+
+
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Write the records to a netCDF-4 file.
+
+    A record without evaluations keeps its identity, status and message alone.
+
+    Raises:
+        ResultsError: a record whose arrays are not of the type and shape that `Record` promises.
+    """
+    records = [_storable(record) for record in records]
+    with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+        file.schema = SCHEMA
+        for dimension, columns in _columns(records).items():
+            file.createDimension(dimension, len(next(iter(columns.values()))))
+            for name, values in columns.items():
+                if values.dtype == object:
+                    variable = file.createVariable(name, str, (dimension,))
+                else:
+                    variable = file.createVariable(
+                        name, values.dtype, (dimension,), fill_value=False
+                    )
+                variable[:] = values
+
+
+def read_records(content: bytes, source: str) -> list[Record]:
+    """Read the records out of a file's bytes, bit for bit as they were written.
+
+    Raises:
+        ResultsError: the file was laid out by a newer grokbench.
+    """
+    with netCDF4.Dataset(source, memory=content) as file:
+        if file.schema != SCHEMA:
+            message = f"{source}: has layout {file.schema}, and this grokbench knows {SCHEMA}"
+            raise ResultsError(f"{message}; it was written by a newer one: upgrade grokbench")
+        file.set_auto_maskandscale(False)
+        data = {name: variable[:] for name, variable in file.variables.items()}
+    parts = [tuple(json.loads(text)) for text in data["parts"]]
+    lengths = data["evaluations"].tolist()
+    evaluations = _slices(lengths)
+    values = _slices(n * len(names) for n, names in zip(lengths, parts, strict=True))
+    counts = _slices(len(names) if n else 0 for n, names in zip(lengths, parts, strict=True))
+    records = []
+    for i, names in enumerate(parts):
+        curves: dict[str, npt.NDArray[np.float32]] = {}
+        examples: dict[str, tuple[int, ...]] = {}
+        if lengths[i]:
+            curves = {m: data[m][values[i]].reshape(-1, len(names)) for m in METRICS}
+            curves["parameter_norm"] = data["parameter_norm"][evaluations[i]]
+            examples = {e: tuple(data[f"{e}_examples"][counts[i]].tolist()) for e in EXAMPLES}
+        records.append(
+            Record(
+                run_id=data["run_id"][i],
+                status=Status(data["status"][i]),
+                parts=names,
+                steps=data["step"][evaluations[i]],
+                curves=curves,
+                examples=examples,
+                parameters=int(data["parameters"][i]),
+                message=data["message"][i],
+            )
+        )
+    return records
+
+
+def _storable(record: Record) -> Record:
+    """The record as it can be stored, or an error that says what is wrong with it.
+
+    netCDF text holds neither NUL nor lone surrogates; in messages they become escapes.
+    """
+    message = record.message.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
+    if not record.steps.size:
+        return Record(record.run_id, record.status, ("all",), record.steps, {}, {}, 0, message)
+    evaluations, parts = record.steps.size, len(record.parts)
+    _require(record, "steps", record.steps, np.dtype(np.int64), (evaluations,))
+    if np.any(np.diff(record.steps) <= 0):
+        raise ResultsError(f"run {record.run_id}: steps must increase, not {record.steps.tolist()}")
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (evaluations, parts))
+    for name, shape in {**shapes, "parameter_norm": (evaluations,)}.items():
+        _require(record, name, record.curves.get(name), np.dtype(np.float32), shape)
+    for name in EXAMPLES:
+        counts = record.examples.get(name, ())
+        if len(counts) != parts:
+            place = f"run {record.run_id}: {name} examples"
+            raise ResultsError(f"{place} must be one count for each of {record.parts}: {counts}")
+    return replace(record, message=message)
+
+
+def _require(
+    record: Record, name: str, found: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> None:
+    if isinstance(found, np.ndarray) and found.dtype == dtype and found.shape == shape:
+        return
+    seen = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else repr(found)
+    raise ResultsError(f"run {record.run_id}: {name} must be {dtype} {shape}, not {seen}")
+
+
+def _columns(records: Sequence[Record]) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Every variable of the file, by dimension."""
+    measured = [record for record in records if record.steps.size]
+    return {
+        "run": {
+            "run_id": _text(record.run_id for record in records),
+            "status": np.array([record.status for record in records], np.int8),
+            "message": _text(record.message for record in records),
+            "parameters": np.array([record.parameters for record in records], np.int64),
+            "parts": _text(json.dumps(record.parts) for record in records),
+            "evaluations": np.array([record.steps.size for record in records], np.int64),
+        },
+        "evaluation": {
+            "step": _joined((record.steps for record in measured), np.int64),
+            "parameter_norm": _joined((r.curves["parameter_norm"] for r in measured), np.float32),
+        },
+        "value": {
+            metric: _joined((record.curves[metric] for record in measured), np.float32)
+            for metric in METRICS
+        },
+        "count": {
+            f"{name}_examples": np.array(
+                [count for record in measured for count in record.examples[name]], np.int64
+            )
+            for name in EXAMPLES
+        },
+    }
+
+
+def _text(values: Iterable[str]) -> npt.NDArray[np.object_]:
+    return np.array(list(values), dtype=object)
+
+
+def _joined(arrays: Iterable[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    return np.concatenate([np.zeros(0, dtype), *(array.ravel() for array in arrays)])
+
+
+def _slices(lengths: Iterable[int]) -> list[slice]:
+    """Where each run's share lies in an array that is laid end to end."""
+    ends = np.cumsum([0, *lengths]).tolist()
+    return [slice(start, end) for start, end in pairwise(ends)]

@@ -1,0 +1,50 @@
+"""The dataset back into the records that it was assembled from."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from grokbench.record import METRICS, Record, Status
+from grokbench.store.records import EXAMPLES
+
+
+def records_in(tree: xr.DataTree) -> dict[str, Record]:
+    """Every record in the dataset by its run, bit for bit as it was saved."""
+    return {
+        record.run_id: record
+        for group in tree.children.values()
+        for record in _records(group.to_dataset())
+    }
+
+
+def _records(dataset: xr.Dataset) -> list[Record]:
+    parts = tuple(json.loads(dataset.attrs["parts"]))
+    values = {str(name): variable.values for name, variable in dataset.variables.items()}
+    if len(parts) == 1:
+        for name in (*METRICS, *(f"{name}_examples" for name in EXAMPLES)):
+            values[name] = values[name][..., np.newaxis]
+    size_axis = dataset["status"].get_axis_num("model_size")
+    records = []
+    for index in zip(*np.nonzero(values["status"] != Status.NOT_RUN), strict=True):
+        run_id, message = str(values["run_id"][index]), str(values["message"][index])
+        status = Status(values["status"][index])
+        at = np.flatnonzero(values["evaluated"][index])
+        if at.size:
+            names = (*METRICS, "parameter_norm")
+            record = Record(
+                run_id=run_id,
+                status=status,
+                parts=parts,
+                steps=values["step"][at],
+                curves={name: values[name][index][at] for name in names},
+                examples={n: tuple(values[f"{n}_examples"][index].tolist()) for n in EXAMPLES},
+                parameters=int(values["parameters"][index[size_axis]]),
+                message=message,
+            )
+        else:
+            record = Record(run_id, status, ("all",), np.zeros(0, np.int64), {}, {}, 0, message)
+        records.append(record)
+    return records

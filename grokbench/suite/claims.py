@@ -1,0 +1,181 @@
+"""Claims: which detector looks at which experiments, at which part of their grid, by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from grokbench.definition import Location
+from grokbench.errors import nearest
+from grokbench.plugins import Plugins
+from grokbench.record import Choice, ModelSize
+from grokbench.suite.choices import choose
+from grokbench.suite.experiments import Draft
+from grokbench.suite.mistakes import Report
+from grokbench.suite.model import Claim, Rule
+from grokbench.suite.schema import ClaimTable, RuleTable, model_size
+
+Drafts = Mapping[str, Draft]
+
+
+def read_claim(
+    name: str, given: Mapping[str, Any], drafts: Drafts, plugins: Plugins, report: Report
+) -> Claim | None:
+    """The claim, or None if anything in it is wrong."""
+    at: Location = ("claims", name)
+    report.add_bad_name(at, name)
+    table = ClaimTable.read(given, at, report)
+    detector = choose(table.detector, plugins.detectors, (*at, "detector"), report)
+    roles = detector.definition.roles if detector else None
+    experiments = _experiments(table, given, roles, at, report)
+    for role, experiment in experiments.items():
+        if experiment not in drafts:
+            at_role = (*at, "experiments", role) if table.experiments else (*at, "experiment")
+            report.add(
+                at_role, f"there is no experiment {experiment!r}; {nearest(experiment, drafts)}"
+            )
+    looked_at = {name: drafts[name] for name in experiments.values() if name in drafts}
+    where = _where(table.where or {}, looked_at, (*at, "where"), report)
+    rule = None if table.rule is None else _rule(table.rule, (*at, "rule"), report)
+    if table.statement is None or detector is None or rule is None:
+        return None
+    return Claim(
+        name=name,
+        statement=table.statement,
+        detector=detector.choice,
+        experiments=experiments,
+        rule=rule,
+        where=where,
+        source=table.source or "",
+        minimum_seeds=table.minimum_seeds or Claim.minimum_seeds,
+    )
+
+
+def _experiments(
+    table: ClaimTable,
+    given: Mapping[str, Any],
+    roles: tuple[str, ...] | None,
+    at: Location,
+    report: Report,
+) -> dict[str, str]:
+    """Role → experiment, as far as they are right."""
+    if "experiments" in given and "experiment" in given:
+        report.add((*at, "experiment"), "write either experiment or experiments, not both")
+        return {}
+    if "experiments" not in given and "experiment" not in given:
+        report.add((*at, "experiment"), f"is missing; {_how_to_write(roles)}")
+        return {}
+    if table.experiment is not None:
+        if roles is not None and len(roles) != 1:
+            report.add((*at, "experiment"), f"is not enough here; {_how_to_write(roles)}")
+            return {}
+        return {(roles or ("experiment",))[0]: table.experiment}
+    found = table.experiments or {}
+    if roles is not None and "experiments" in given:
+        at_roles = (*at, "experiments")
+        for role in found:
+            if role not in roles:
+                report.add((*at_roles, role), f"is no role of the detector; {nearest(role, roles)}")
+        for role in roles:
+            if role not in found:
+                report.add(
+                    (*at_roles, role), "is missing; name the experiment that plays this role"
+                )
+    return {role: name for role, name in found.items() if name is not None}
+
+
+def _how_to_write(roles: tuple[str, ...] | None) -> str:
+    if roles is None or len(roles) == 1:
+        return "write experiment = '…'"
+    return f"write experiments = {{ {', '.join(f'{role} = …' for role in roles)} }}"
+
+
+def _where(
+    given: Mapping[str, Any], looked_at: Drafts, at: Location, report: Report
+) -> dict[str, Any]:
+    """The selection, spelled as the datasets' coordinates are.
+
+    An experiment without the dimension is looked at whole, as long as another one has it.
+    """
+    where = {}
+    for dimension, values in given.items():
+        at_dimension = (*at, dimension)
+        axes = {
+            name: draft.axes[dimension]
+            for name, draft in looked_at.items()
+            if dimension in draft.axes
+        }
+        if looked_at and not axes:
+            known = {axis for draft in looked_at.values() for axis in draft.axes}
+            report.add(
+                at_dimension, f"is no dimension of {_names(looked_at)}; {nearest(dimension, known)}"
+            )
+        if values == []:
+            report.add(at_dimension, "selects nothing; list one value or more")
+        elif isinstance(values, list):
+            found = [
+                _value(dimension, value, axes, (*at_dimension, index), report)
+                for index, value in enumerate(values)
+            ]
+            report.add_repeats(at_dimension, found)
+            where[dimension] = found
+        else:
+            where[dimension] = _value(dimension, values, axes, at_dimension, report)
+    return where
+
+
+def _value(
+    dimension: str,
+    given: Any,
+    axes: Mapping[str, tuple[Any, ...] | None],
+    at: Location,
+    report: Report,
+) -> Any:
+    """A selected value as the coordinates have it; None where some coordinate lacks it."""
+    if dimension == "model_size":
+        try:
+            given = model_size(given).label
+        except ValueError as error:
+            report.add(at, f"{error}, not {given!r}")
+            return None
+    found = []
+    for name, axis in axes.items():
+        if axis is not None:
+            labels = list(dict.fromkeys(axis_labels(axis)))
+            found.append(next((label for label in labels if matches(given, label)), None))
+            if found[-1] is None:
+                known = ", ".join(str(label) for label in labels)
+                report.add(at, f"{name!r} has no {dimension} {given!r}; it has {known}")
+    return found[0] if found and None not in found else None
+
+
+def _names(experiments: Iterable[str]) -> str:
+    return " or ".join(repr(name) for name in experiments)
+
+
+def axis_labels(axis: tuple[Any, ...]) -> list[Any]:
+    """The values of an axis as the dataset's coordinate labels them.
+
+    An optimizer goes by its name where that tells it from the others, else by its options too.
+    """
+    if all(isinstance(value, Choice) for value in axis):
+        names = [value.name for value in axis]
+        return names if len(set(names)) == len(names) else [str(value) for value in axis]
+    return [value.label if isinstance(value, ModelSize) else value for value in axis]
+
+
+def matches(given: Any, label: Any) -> bool:
+    """Whether a value of the file means this one of an axis; true is not 1."""
+    if isinstance(given, bool):
+        return False
+    return bool(given == label)
+
+
+def _rule(given: Mapping[str, Any], at: Location, report: Report) -> Rule | None:
+    table = RuleTable.read(given, at, report)
+    if ("at_least" in given) == ("at_most" in given):
+        report.add(at, "write either { at_least = … } or { at_most = … }")
+        return None
+    if table.at_least is None and table.at_most is None:
+        return None
+    return Rule(table.at_least, table.at_most)

@@ -1,0 +1,123 @@
+"""Experiments: the grid that each spans, and whether its task and architecture can serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from grokbench.architectures.base import Architecture
+from grokbench.definition import Location
+from grokbench.plugins import Plugins
+from grokbench.record import ModelSize, Recipe
+from grokbench.suite.choices import Chosen, choose
+from grokbench.suite.mistakes import Report, ask
+from grokbench.suite.model import Experiment
+from grokbench.suite.recipes import Fields, complete, experiment_recipe
+from grokbench.suite.schema import ExperimentTable
+from grokbench.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Draft:
+    """As much of an experiment as is right.
+
+    Attributes:
+        axes: dimension → its values as a claim selects them; None where some are wrong.
+        experiment: None unless everything is right.
+    """
+
+    axes: Mapping[str, tuple[Any, ...] | None]
+    experiment: Experiment | None
+
+
+def read_experiment(
+    name: str,
+    given: Mapping[str, Any],
+    recipes: Mapping[str, Fields],
+    plugins: Plugins,
+    report: Report,
+) -> Draft:
+    at: Location = ("experiments", name)
+    report.add_bad_name(at, name)
+    table = ExperimentTable.read(given, at, report)
+    task = choose(table.task, plugins.tasks, (*at, "task"), report)
+    architecture = choose(table.architecture, plugins.architectures, (*at, "architecture"), report)
+    recipe = experiment_recipe(table.recipe, recipes, plugins, (*at, "recipe"), report)
+    for key in ("model_sizes", "data_sizes", "seeds"):
+        report.add_repeats((*at, key), getattr(table, key) or [])
+    if task:
+        _check_data_sizes(task.definition, table.data_sizes or [], at, report)
+    if task and architecture:
+        _check_model_sizes(
+            architecture.definition, task.definition, table.model_sizes or [], at, report
+        )
+    sizes, data_sizes, seeds = (
+        complete(values) for values in (table.model_sizes, table.data_sizes, table.seeds)
+    )
+    experiment = None
+    if task and architecture and recipe and sizes and data_sizes and seeds:
+        experiment = Experiment(
+            name=name,
+            task=task.choice,
+            architecture=architecture.choice,
+            recipe=recipe.recipe,
+            model_sizes=sizes,
+            data_sizes=data_sizes,
+            seeds=seeds,
+            swept=recipe.swept,
+            title=table.title or "",
+        )
+    axes = {
+        **(recipe.swept if recipe else dict.fromkeys(Recipe.__annotations__)),
+        "model_size": sizes,
+        "data_size": data_sizes,
+        "seed": seeds,
+        **_parts_axis(task),
+    }
+    return Draft(axes, experiment)
+
+
+def _parts_axis(task: Chosen[Task] | None) -> dict[str, tuple[str, ...] | None]:
+    """The dimension `part`, which a dataset has where the task has more than one."""
+    try:
+        parts = task.definition.parts if task else None
+    except Exception:  # noqa: BLE001 - training will tell; nothing is known of parts here
+        parts = None
+    return {} if parts is not None and len(parts) < 2 else {"part": parts}
+
+
+def _check_data_sizes(
+    task: Task, data_sizes: Sequence[int | None], at: Location, report: Report
+) -> None:
+    answers = [
+        None if size is None else ask(task.name, partial(task.check, size)) for size in data_sizes
+    ]
+    _report_each(answers, (*at, "data_sizes"), (*at, "task"), report)
+
+
+def _check_model_sizes(
+    architecture: Architecture,
+    task: Task,
+    sizes: Sequence[ModelSize | None],
+    at: Location,
+    report: Report,
+) -> None:
+    answers = [
+        None if size is None else ask(architecture.name, partial(architecture.refuses, task, size))
+        for size in sizes
+    ]
+    _report_each(answers, (*at, "model_sizes"), (*at, "architecture"), report)
+
+
+def _report_each(
+    answers: Iterable[str | None], at_each: Location, at_all: Location, report: Report
+) -> None:
+    """Report every complaint at its value, or once where all values have the same."""
+    complaints = {index: answer for index, answer in enumerate(answers) if answer}
+    if len(complaints) > 1 and len(set(complaints.values())) == 1:
+        report.add(at_all, complaints.popitem()[1])
+        return
+    for index, complaint in complaints.items():
+        report.add((*at_each, index), complaint)

@@ -1,0 +1,131 @@
+"""Reads a suite file, and finds every mistake in it at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from grokbench.errors import Mistake, SuiteError
+from grokbench.plugins import Plugins
+from grokbench.suite.claims import read_claim
+from grokbench.suite.experiments import read_experiment
+from grokbench.suite.mistakes import Report
+from grokbench.suite.model import Suite
+from grokbench.suite.recipes import read_recipe
+from grokbench.suite.schema import SuiteTable
+
+
+def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
+    """The suite in a TOML file, checked through and through.
+
+    Args:
+        path: the file.
+        files: single-file plugins beside those that the suite names.
+
+    Raises:
+        SuiteError: every mistake at once, in file order, each with its place and the remedy.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(str(path), [Mistake("", f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 text: {error.reason} at byte {error.start}"
+        raise SuiteError(str(path), [Mistake("", message)]) from None
+    return replace(parse_suite(text, str(path), files, folder=path.parent), path=path)
+
+
+def parse_suite(
+    text: str, source: str, files: Sequence[Path] = (), *, folder: Path | None = None
+) -> Suite:
+    """The suite in a text, such as a results file carries.
+
+    Args:
+        text: TOML.
+        source: what the text came from, for messages; its stem is the default name.
+        files: single-file plugins beside those that the suite names.
+        folder: where the suite's own plugins are; one of `files` of the same file name will do
+            for one that is not there.
+
+    Raises:
+        SuiteError: as `load_suite`.
+    """
+    document = parse_toml(text, source)
+    report = Report(document)
+    table = SuiteTable.read(document, (), report)
+    name = Path(source).stem if table.name is None else table.name
+    report.add_bad_name(("name",), name)
+    own = find_plugins(table.plugins or [], folder or Path(), files, report)
+    plugins = Plugins.load([*files, *own.values()])
+    recipes = {
+        key: read_recipe(given, ("recipes", key), plugins, report)
+        for key, given in tables(table.recipes).items()
+    }
+    drafts = {
+        key: read_experiment(key, given, recipes, plugins, report)
+        for key, given in tables(table.experiments).items()
+    }
+    claims = {
+        key: read_claim(key, given, drafts, plugins, report)
+        for key, given in tables(table.claims).items()
+    }
+    if table.experiments == {}:
+        report.add(("experiments",), "is empty, so there is nothing to run")
+    for index, file in own.items():
+        error = plugins.error(file)
+        if error:
+            report.add(("plugins", index), f"something is wrong with this plugin: {error}")
+    mistakes = report.mistakes()
+    if mistakes:
+        raise SuiteError(source, mistakes)
+    return Suite(
+        name=name,
+        experiments={key: draft.experiment for key, draft in drafts.items() if draft.experiment},
+        claims={key: claim for key, claim in claims.items() if claim},
+        title=table.title or "",
+        citation=table.citation or "",
+        plugins=plugins.files,
+        text=text,
+    )
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The document, or a SuiteError that says at which line and column it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, where = str(error), ""
+        match = re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL)
+        if match:
+            message, where = match[1], match[2]
+        if where == "end of document":
+            lines = text.split("\n")
+            where = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+        mistake = Mistake(where, f"is not TOML: {message[0].lower()}{message[1:]}")
+        raise SuiteError(source, [mistake]) from None
+
+
+def tables(
+    given: Mapping[str, Mapping[str, Any] | None] | None,
+) -> dict[str, Mapping[str, Any]]:
+    """Those tables by name that are tables."""
+    return {name: table or {} for name, table in (given or {}).items()}
+
+
+def find_plugins(
+    names: Sequence[str | None], folder: Path, files: Sequence[Path], report: Report
+) -> dict[int, Path]:
+    """Index in the suite's `plugins` → the file that is meant."""
+    found = {}
+    for index, name in enumerate(names):
+        if name is not None:
+            path = (folder / name).resolve()
+            same = [Path(file).resolve() for file in files if Path(file).name == path.name]
+            found[index] = path if path.exists() or not same else same[0]
+    report.add_repeats(("plugins",), list(found.values()))
+    return found

@@ -1,0 +1,177 @@
+"""The tables of a suite file, each checked by pydantic with nothing ignored."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationError,
+)
+
+from grokbench.definition import Location, findings_in
+from grokbench.record import ModelSize
+from grokbench.suite.mistakes import Report
+
+MOST_SEEDS = 100_000
+"""`seeds = n` above this is a slip of the keyboard."""
+
+LARGEST = 2**63 - 1
+"""What fits into a dataset's whole numbers."""
+
+T = TypeVar("T")
+
+
+def model_size(given: Any) -> ModelSize:
+    """64 is one layer of hidden size 64; "8x1024" is eight layers of 1024."""
+    if type(given) is int and 1 <= given <= LARGEST:
+        return ModelSize(given)
+    match = re.fullmatch(
+        r"([1-9][0-9]{0,17})x([1-9][0-9]{0,17})", given if isinstance(given, str) else ""
+    )
+    if not match:
+        raise ValueError('a model size is a hidden size such as 64, or "8x1024" for eight layers')
+    return ModelSize(int(match[2]), int(match[1]))
+
+
+def numbered(given: Any) -> Any:
+    """5 stands for the seeds 0 … 4."""
+    if type(given) is not int:
+        return given
+    if not 1 <= given <= MOST_SEEDS:
+        raise ValueError(f"write how many seeds, 1 to {MOST_SEEDS}, or list them")
+    return list(range(given))
+
+
+def name_or_table(given: Any) -> str | dict[str, Any]:
+    if isinstance(given, str | dict):
+        return given
+    raise ValueError("write a name, or a table { … }")
+
+
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0)]
+NameOrTable = Annotated[Any, PlainValidator(name_or_table)]
+Listed = Annotated[list[T | None], Field(min_length=1)]
+Swept = Annotated[
+    Annotated[T, Tag("one")] | Annotated[Listed[T], Tag("many")],
+    Discriminator(lambda given: "many" if isinstance(given, list) else "one"),
+]
+"""One value, or a list of them: one more axis of the grid."""
+
+
+class Table(BaseModel):
+    """A table of a suite file.
+
+    TOML has no null, so None means: not given, or wrong and reported. `required` names the keys
+    that must be given.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    required: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], at: Location, report: Report) -> Self:
+        """Check the table at `at`; what is wrong is reported and left out, what is right is kept."""
+        for key in cls.required:
+            if key not in given:
+                report.add((*at, key), "is missing")
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            keys = [field.alias or name for name, field in cls.model_fields.items()]
+            findings = [
+                (without_tags(location), message)
+                for location, message in findings_in(error, {(): keys})
+            ]
+        for location, message in findings:
+            report.add((*at, *location), message)
+        return cls.model_validate(without(given, [location for location, _ in findings], keys))
+
+
+class SuiteTable(Table):
+    required = ("experiments",)
+
+    name: str | None = None
+    title: str | None = None
+    citation: str | None = None
+    plugins: list[str | None] | None = None
+    recipes: dict[str, dict[str, Any] | None] | None = None
+    experiments: dict[str, dict[str, Any] | None] | None = None
+    claims: dict[str, dict[str, Any] | None] | None = None
+
+
+class RecipeTable(Table):
+    """The fields of `grokbench.record.Recipe`; those left out take its defaults."""
+
+    optimizer: Swept[NameOrTable] | None = None
+    steps: Swept[Count] | None = None
+    learning_rate: Swept[Positive] | None = None
+    weight_decay: Swept[Annotated[float, Field(ge=0)]] | None = None
+    decay_on: Swept[Literal["all", "matrices"]] | None = None
+    warmup_steps: Swept[Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
+    initial_scale: Swept[Positive] | None = None
+    precision: Swept[Literal["float32", "float64"]] | None = None
+    evaluate_every: Swept[Count] | None = None
+
+
+class ExperimentRecipeTable(RecipeTable):
+    """A recipe within an experiment: another one's fields, and what is different."""
+
+    based_on: str | None = Field(default=None, alias="from")
+
+
+class ExperimentTable(Table):
+    required = ("task", "architecture", "recipe", "model_sizes", "data_sizes", "seeds")
+
+    title: str | None = None
+    task: NameOrTable | None = None
+    architecture: NameOrTable | None = None
+    recipe: NameOrTable | None = None
+    model_sizes: Listed[Annotated[ModelSize, PlainValidator(model_size)]] | None = None
+    data_sizes: Listed[Count] | None = None
+    seeds: Annotated[Listed[Seed], BeforeValidator(numbered)] | None = None
+
+
+class ClaimTable(Table):
+    required = ("statement", "detector", "rule")
+
+    statement: str | None = None
+    source: str | None = None
+    detector: NameOrTable | None = None
+    experiment: str | None = None
+    experiments: dict[str, str | None] | None = None
+    where: dict[str, Any] | None = None
+    rule: dict[str, Any] | None = None
+    minimum_seeds: Count | None = None
+
+
+class RuleTable(Table):
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+def without_tags(location: Location) -> Location:
+    """Without pydantic's note of whether one value or many were given."""
+    return location[:1] + location[2:] if location[1:2] in {("one",), ("many",)} else location
+
+
+def without(given: Mapping[str, Any], wrong: Sequence[Location], keys: Sequence[str]) -> Any:
+    """A copy of `given` with None in the place of what is wrong, and without unknown keys."""
+    right = {key: copy.copy(value) for key, value in given.items() if key in keys}
+    for key, *inner in wrong:
+        if inner and isinstance(right[str(key)], dict | list):
+            right[str(key)][inner[0]] = None
+        elif key in right:
+            right[str(key)] = None
+    return right

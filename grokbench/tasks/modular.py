@@ -1,0 +1,46 @@
+"""Modular arithmetic: the tasks of the grokking literature (Power et al. 2022, Nanda et al. 2023)."""
+
+from __future__ import annotations
+
+from grokbench.randomness import Streams
+from grokbench.tasks.base import Examples, Task, Tokens
+from grokbench.tasks.judging import CrossEntropy
+from grokbench.tasks.pairs import (
+    PairOptions,
+    all_pairs,
+    check_pairs,
+    equation_examples,
+    train_mask,
+)
+
+
+class ModularAddition(Task):
+    """(a + b) mod P, asked as `a b =`."""
+
+    name = "modular_addition"
+    Options = PairOptions
+    power = 1
+
+    @property
+    def inputs(self) -> Tokens:
+        return Tokens(vocabulary=self.options.modulus + 1, length=3)
+
+    @property
+    def judgement(self) -> CrossEntropy:
+        return CrossEntropy(self.options.modulus)
+
+    def check(self, data_size: int) -> str | None:
+        return check_pairs(self.options.modulus, data_size)
+
+    def examples(self, data_size: int, streams: Streams) -> Examples:
+        modulus = self.options.modulus
+        a, b = all_pairs(modulus)
+        train = train_mask(modulus, data_size, self.options.split, streams("split"))
+        return equation_examples(modulus, (a + b) ** self.power % modulus, train)
+
+
+class ModularSquare(ModularAddition):
+    """(a + b)² mod P, asked as `a b =`: harder to generalize than a + b (Huang et al. 2024, Fig. 7)."""
+
+    name = "modular_square"
+    power = 2

@@ -1,0 +1,93 @@
+"""Pairs of numbers below a modulus: all of them, how they are split, and which are mirrors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from grokbench.definition import Options
+from grokbench.tasks.base import Examples
+
+Split = Literal["ordered", "unordered"]
+
+
+class PairOptions(Options):
+    modulus: Annotated[int, Field(ge=2, le=4096)] = 113
+    split: Split = "ordered"
+    """`ordered`: (a, b) and (b, a) are split independently, as the field does it, so that about
+    data_size/modulus² of the validation pairs have their mirror in training. `unordered`: mirrors
+    stay together, and nothing leaks."""
+
+
+def all_pairs(modulus: int) -> tuple[Tensor, Tensor]:
+    """Every ordered pair (a, b): two int64 tensors [modulus²]; a varies slowest."""
+    numbers = torch.arange(modulus)
+    return numbers.repeat_interleave(modulus), numbers.repeat(modulus)
+
+
+def check_pairs(modulus: int, data_size: int) -> str | None:
+    """Why `data_size` of the modulus² pairs cannot train, if they cannot."""
+    if 1 <= data_size <= modulus**2:
+        return None
+    return f"there are {modulus**2} pairs below {modulus}; write 1 to {modulus**2}, not {data_size}"
+
+
+def train_mask(modulus: int, data_size: int, split: Split, generator: torch.Generator) -> Tensor:
+    """Which of `all_pairs(modulus)` train: bool [modulus²], exactly `data_size` of them true.
+
+    The same generator state gives nested masks: a larger data size only adds pairs (under
+    `unordered`, up to one pair that makes the count even out).
+    """
+    mask = torch.zeros(modulus**2, dtype=torch.bool)
+    if split == "ordered":
+        mask[torch.randperm(modulus**2, generator=generator)[:data_size]] = True
+        return mask
+    a, b = all_pairs(modulus)
+    upper = torch.nonzero(a <= b).squeeze(1)
+    shuffled = upper[torch.randperm(len(upper), generator=generator)]
+    width = torch.where(a[shuffled] == b[shuffled], 1, 2)
+    chosen = shuffled[width.cumsum(0) <= data_size]
+    mask[chosen] = True
+    mask[b[chosen] * modulus + a[chosen]] = True
+    if int(mask.sum()) < data_size:
+        # One example short, and the next in line is a mirrored pair: let the next free a + a in,
+        # or swap a diagonal pair for it when none is free.
+        diagonal = shuffled[width == 1]
+        free = diagonal[~mask[diagonal]]
+        if len(free):
+            mask[free[0]] = True
+        else:
+            pair = shuffled[~mask[shuffled]][0]
+            mask[diagonal[-1]] = False
+            mask[pair] = mask[b[pair] * modulus + a[pair]] = True
+    return mask
+
+
+def has_mirror_in(mask: Tensor, modulus: int) -> Tensor:
+    """Which of `all_pairs(modulus)` have their mirror (b, a) in `mask`: bool [modulus²]."""
+    return mask.view(modulus, modulus).T.reshape(-1)
+
+
+def symmetric_random_labels(modulus: int, generator: torch.Generator) -> Tensor:
+    """A random label below `modulus` for every pair, the same for (a, b) and (b, a): [modulus²]."""
+    table = torch.randint(modulus, (modulus, modulus), generator=generator)
+    return torch.triu(table).add(torch.triu(table, 1).T).reshape(-1)
+
+
+def equation_examples(modulus: int, labels: Tensor, train: Tensor) -> Examples:
+    """The examples of a task that asks `a b =` for every pair; those that do not train validate.
+
+    Tokens are the numbers below `modulus`, and `=` (number `modulus`).
+    """
+    a, b = all_pairs(modulus)
+    return Examples(
+        inputs=torch.stack([a, b, torch.full_like(a, modulus)], dim=1),
+        labels=labels,
+        train=train,
+        validation=~train,
+        part=torch.zeros_like(a),
+        mirror_free=~train & ~has_mirror_in(train, modulus),
+    )

@@ -1,0 +1,35 @@
+"""The task, architecture and optimizer behind a run, made from its choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grokbench.architectures.base import Architecture
+from grokbench.optimizers.base import Optimizer
+from grokbench.plugins import Plugins
+from grokbench.record import Run
+from grokbench.tasks.base import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Definitions:
+    """One run's task, architecture and optimizer."""
+
+    task: Task
+    architecture: Architecture
+    optimizer: Optimizer
+
+    @classmethod
+    def of(cls, run: Run, plugins: Plugins) -> Definitions:
+        """Look up what `run` names.
+
+        Raises:
+            UnknownNameError: a name that no plugin registered.
+            OptionsError: options that the definition does not take.
+        """
+        optimizer = run.recipe.optimizer
+        return cls(
+            plugins.tasks[run.task.name].from_options(run.task.options),
+            plugins.architectures[run.architecture.name].from_options(run.architecture.options),
+            plugins.optimizers[optimizer.name].from_options(optimizer.options),
+        )

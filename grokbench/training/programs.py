@@ -1,0 +1,161 @@
+"""Programs for any `nn.Module`: stacked by `torch.func`, or one run after the other.
+
+Stacking puts `vmap` around the forward pass alone and differentiates the stack with ordinary
+autograd; the gradient at the outputs comes from the task's judgement, so the loss itself is never
+differentiated by autograd.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from grokbench.architectures.base import Architecture, Batch, Program, Views
+from grokbench.tasks.judging import Judgement
+
+AGREEMENT = 1e-9
+"""How far, relatively, stacked and single gradients may differ in float64 for the probe to pass."""
+
+
+class ModuleProgram(Program):
+    """Gradients and outputs of plain modules, by autograd.
+
+    Args:
+        models: one for each run; their parameters are not used, their buffers are.
+        takes_part: whether `forward` is also given each example's part.
+        stacked: under `vmap`, or one after the other. A module that draws random numbers in
+            training does so from a stream of each run's own, seeded by `noise`, when they go one
+            after the other; `vmap` refuses it.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        takes_part: bool,
+        judgement: Judgement,
+        train: Batch,
+        evaluation: Batch,
+        *,
+        stacked: bool,
+        noise: Sequence[int],
+    ) -> None:
+        self.model = copy.deepcopy(models[0]).to("meta")
+        self.takes_part, self.judgement, self.stacked = takes_part, judgement, stacked
+        self.train, self.evaluation = train, evaluation
+        states = [dict(model.named_buffers()) for model in models]
+        device = train.weights.device
+        self.buffers = {
+            name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
+        }
+        self.noise = [torch.Generator().manual_seed(seed).get_state() for seed in noise]
+
+    def gradient(self, parameters: Views, gradients: Views) -> None:
+        self.model.train()
+        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        outputs = self._forward(leaves, self.train)
+        with torch.no_grad():
+            slope = self.judgement.gradient(
+                outputs.detach().clone(), self.train.labels, self.train.weights
+            )
+        found = torch.autograd.grad(
+            outputs, list(leaves.values()), slope, allow_unused=True, materialize_grads=True
+        )
+        for gradient, value in zip(gradients.values(), found, strict=True):
+            gradient.copy_(value)
+
+    def outputs(self, parameters: Views) -> Tensor:
+        self.model.eval()
+        with torch.no_grad():
+            return self._forward(parameters, self.evaluation)
+
+    def _forward(self, parameters: Views, batch: Batch) -> Tensor:
+        arguments = (batch.inputs, batch.part) if self.takes_part else (batch.inputs,)
+        if self.stacked:
+            return cast(Tensor, vmap(self._call)(dict(parameters), self.buffers, *arguments))
+        return torch.stack([self._one(r, parameters, arguments) for r in range(len(self.noise))])
+
+    def _one(self, run: int, parameters: Views, arguments: tuple[Tensor, ...]) -> Tensor:
+        own = {name: value[run] for name, value in parameters.items()}
+        buffers = {name: value[run] for name, value in self.buffers.items()}
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self.noise[run])
+            outputs = self._call(own, buffers, *(argument[run] for argument in arguments))
+            self.noise[run] = torch.get_rng_state()
+        return outputs
+
+    def _call(
+        self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *arguments: Tensor
+    ) -> Tensor:
+        return cast(Tensor, functional_call(self.model, {**parameters, **buffers}, arguments))
+
+
+def why_not_stacked(
+    models: Sequence[nn.Module], architecture: Architecture, judgement: Judgement, batch: Batch
+) -> str:
+    """Why modules cannot be trained under `vmap`, found by trying; empty when they can.
+
+    Takes one gradient both ways in float64, on examples in which every token occurs, and compares:
+    some operations raise under `vmap`, and some give wrong gradients without a word
+    (`nn.Embedding(padding_idx=…)` masks the padding row of the first run only).
+
+    Args:
+        models: two or more, with weights of their own.
+        batch: the runs' training examples.
+    """
+    models = [copy.deepcopy(model).double() for model in models]
+    sample = probe_batch(batch)
+    found = []
+    for stacked in (False, True):
+        program = ModuleProgram(
+            models,
+            architecture.takes_part,
+            judgement,
+            sample,
+            sample,
+            stacked=stacked,
+            noise=range(len(models)),
+        )
+        rows = {
+            name: torch.stack([dict(model.named_parameters())[name].detach() for model in models])
+            for name, _ in models[0].named_parameters()
+        }
+        gradients = {name: torch.empty_like(value) for name, value in rows.items()}
+        try:
+            program.gradient(rows, gradients)
+            found.append({**gradients, "outputs": program.outputs(rows)})
+        except Exception as error:  # a plugin's module may raise anything
+            if not stacked:
+                raise
+            return f"torch.func.vmap refuses it: {first_line(error)}"
+    for name, alone in found[0].items():
+        if not torch.allclose(found[1][name], alone, rtol=AGREEMENT, atol=AGREEMENT):
+            return f"stacked and single {name} disagree under torch.func.vmap"
+    return ""
+
+
+def probe_batch(batch: Batch) -> Batch:
+    """A few of the batch's examples, in float64: evenly spread, and one with each token."""
+    count = batch.inputs.shape[1]
+    rows = set(range(0, count, max(1, count // 64)))
+    if not batch.inputs.is_floating_point():
+        for column in batch.inputs.flatten(0, 1).T:
+            _, where = column.unique(return_inverse=True)
+            first = {int(token): row % count for row, token in reversed(list(enumerate(where)))}
+            rows |= set(first.values())
+    chosen = torch.tensor(sorted(rows))
+
+    def pick(values: Tensor) -> Tensor:
+        values = values[:, chosen].cpu()
+        return values.double() if values.is_floating_point() else values
+
+    weights = torch.full((len(batch.inputs), len(chosen)), 1 / len(chosen), dtype=torch.float64)
+    return Batch(pick(batch.inputs), pick(batch.labels), pick(batch.part), weights)
+
+
+def first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".split("\n")[0][:200]

@@ -1,0 +1,78 @@
+"""A small real suite, trained in a second, and the command line to run it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from grokbench.cli import cli
+
+PLUGIN = '''
+import grokbench
+
+
+class FinalAccuracy(grokbench.Detector):
+    """The mean validation accuracy at the last step."""
+
+    name = "final_accuracy"
+
+    def find(self, data):
+        cells = data["experiment"].validation_accuracy.isel(step=-1)
+        value = float(cells.mean())
+        seeds = data["experiment"].sizes["seed"]
+        return grokbench.Finding(value, value, value, "validation accuracy", seeds, "seen [once]")
+
+
+@grokbench.hookimpl
+def register_detectors(register):
+    register(FinalAccuracy)
+'''
+
+SUITE = """
+title = "A suite for tests"
+plugins = ["plugin.py"]
+
+[recipes.short]
+optimizer = "adamw"
+steps = 4
+evaluate_every = 2
+
+[experiments.addition]
+task = { name = "modular_addition", modulus = 5 }
+architecture = "dense"
+recipe = "short"
+model_sizes = [4, 8]
+data_sizes = [10, 15]
+seeds = 2
+
+[claims.hardly_anything]
+statement = "Four steps teach next to nothing."
+detector = "final_accuracy"
+experiment = "addition"
+rule = { at_most = 1.0 }
+minimum_seeds = 2
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`small.toml`: one experiment of eight runs, and one claim; in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugin.py").write_text(PLUGIN, encoding="utf-8")
+    path = tmp_path / "small.toml"
+    path.write_text(SUITE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def grokbench() -> Callable[..., Result]:
+    """`grokbench("run", path)` as in a shell."""
+
+    def invoke(*arguments: object, **environment: str) -> Result:
+        words = [str(argument) for argument in arguments]
+        return CliRunner().invoke(cli, words, env=environment, prog_name="grokbench")
+
+    return invoke

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+import grokbench as package
+from grokbench.plan import Cohort
+from grokbench.record import Record
+
+Grokbench = Callable[..., Result]
+
+
+def test_run_trains_stores_and_judges(grokbench: Grokbench, suite: Path) -> None:
+    result = grokbench("run", suite, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    assert "Training 8 runs" in result.stdout
+    assert "8/8 runs" in result.stdout
+    tree = package.open_results("results/small")
+    assert {"model_size": 2, "data_size": 2, "seed": 2} == {
+        name: tree["addition"].sizes[name] for name in ("model_size", "data_size", "seed")
+    }
+
+
+def test_run_ends_with_the_verdict_table_and_where_the_results_are(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    lines = grokbench("run", suite, "--jobs", 1).stdout.rstrip().splitlines()
+    row = next(line for line in lines if line.startswith("hardly_anything"))
+    assert "reproduced" in row
+    assert "≤ 1" in row
+    assert lines[-1].startswith(f"Results: {Path('results/small')}.")
+
+
+def test_the_same_command_again_does_nothing_and_says_so(grokbench: Grokbench, suite: Path) -> None:
+    grokbench("run", suite, "--jobs", 1)
+    result = grokbench("run", suite, "--jobs", 1)
+    assert result.exit_code == 0
+    assert "nothing to do" in result.stdout
+    assert "Training" not in result.stdout
+    assert "hardly_anything" in result.stdout
+
+
+def test_asking_for_less_than_the_suite_says_what_is_left(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    result = grokbench("run", suite, "--jobs", 1, "--seeds", 1)
+    assert result.exit_code == 0
+    assert "Training 4 runs" in result.stdout
+    assert result.stdout.endswith("The suite has 4 more runs.\n")
+    assert "nothing to do" in grokbench("run", suite, "--jobs", 1, "--seeds", 1).stdout
+    assert "4 runs already trained" in grokbench("run", suite, "--jobs", 1).stdout
+
+
+def test_what_does_not_fit_the_budget_is_left_with_the_command_that_goes_on(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    result = grokbench("run", suite, "--jobs", 1, "--budget", "0.001")
+    assert result.exit_code == 0
+    command = f"grokbench run {suite} --jobs 1 --budget 0.001"
+    assert result.stdout.endswith(f"Not trained in this sitting: 8 runs. To go on:\n  {command}\n")
+
+
+def test_shards_together_train_everything(grokbench: Grokbench, suite: Path) -> None:
+    for shard in ("1/2", "2/2"):
+        assert grokbench("run", suite, "--jobs", 1, "--shard", shard).exit_code == 0
+    assert "nothing to do" in grokbench("run", suite, "--jobs", 1).stdout
+
+
+def test_an_experiment_that_is_not_there_is_a_mistake(grokbench: Grokbench, suite: Path) -> None:
+    result = grokbench("run", suite, "--only", "additoin")
+    assert result.exit_code == 2
+    assert "'addition'" in result.stderr
+    assert not Path("results").exists()
+
+
+def test_out_says_where_the_results_go(grokbench: Grokbench, suite: Path, tmp_path: Path) -> None:
+    grokbench("run", suite, "--jobs", 1, "--out", tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere" / "small.nc").is_file()
+    assert not Path("results").exists()
+
+
+def test_ctrl_c_stores_what_is_finished_and_says_how_to_go_on(
+    grokbench: Grokbench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grokbench.cli import progress
+
+    class PressesCtrlC(progress.Lines):
+        """Interrupts when the first cohort is stored, as a person might."""
+
+        def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "Lines", PressesCtrlC)
+    result = grokbench("run", suite, "--jobs", 1)
+    monkeypatch.undo()
+    monkeypatch.chdir(suite.parent)
+    assert result.exit_code == 130
+    assert f"To go on:\n  grokbench run {suite} --jobs 1" in result.stderr
+    again = grokbench("run", suite, "--jobs", 1)
+    assert again.exit_code == 0
+    assert "4 runs already trained" in again.stdout
+
+
+BROKEN_TASK = '''
+import grokbench
+from grokbench.tasks.modular import ModularAddition
+
+
+class Moody(ModularAddition):
+    """Raises an error for one data size."""
+
+    name = "moody"
+
+    def examples(self, data_size, streams):
+        if data_size == 15:
+            raise ValueError("fifteen is [too many]")
+        return super().examples(data_size, streams)
+
+
+@grokbench.hookimpl
+def register_tasks(register):
+    register(Moody)
+'''
+
+
+def test_runs_that_raise_an_error_give_exit_code_4_and_stop_nobody(
+    grokbench: Grokbench, suite: Path, tmp_path: Path
+) -> None:
+    moody = tmp_path / "moody.py"
+    moody.write_text(BROKEN_TASK, encoding="utf-8")
+    suite.write_text(suite.read_text(encoding="utf-8").replace("modular_addition", "moody"))
+    result = grokbench("run", suite, "--jobs", 1, "--plugin", moody)
+    assert result.exit_code == 4
+    assert "runs failed (ValueError: fifteen is [too many])" in result.stdout
+    assert "4 runs raised an error" in result.stderr
+    claims = json.loads((tmp_path / "results/small/verdicts.json").read_text())["claims"]
+    assert claims[0]["outcome"] == "reproduced"

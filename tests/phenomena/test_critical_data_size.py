@@ -1,0 +1,115 @@
+"""The critical data size, known only to lie between two data sizes tried."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena import CriticalDataSize, critical_data_sizes
+from grokbench.phenomena.critical_data_size import fall
+from tests.phenomena.worlds import NOT_RUN, Run, ending_at, memorizing, shuffled, world
+
+DATA_SIZES = (350, 450, 550, 650)
+
+
+def needing(critical, **grid):
+    """Models that generalize from `critical(size, seed)` examples on."""
+
+    def run(size: int, data_size: int, seed: int) -> Run:
+        return ending_at(1.0 if data_size >= critical(size, seed) else 0.2)
+
+    return world(run, data_sizes=DATA_SIZES, **grid)
+
+
+def found(dataset, **options):
+    return CriticalDataSize.from_options(options).find({"experiment": dataset})
+
+
+def test_a_critical_size_is_bracketed_by_the_data_sizes_tried():
+    curve = critical_data_sizes(needing(lambda size, _: {8: 9999, 16: 600, 32: 500, 64: 0}[size]))
+    assert [650, 550, 450, 0] == curve["low"].to_numpy().tolist()
+    assert [np.inf, 650, 550, 350] == curve["high"].to_numpy().tolist()
+    assert [True, False, False, False] == curve["right_censored"].to_numpy().tolist()
+    assert [False, False, False, True] == curve["left_censored"].to_numpy().tolist()
+    assert pytest.approx(np.sqrt(550 * 650)) == curve["estimate"].item(1)
+    assert np.isnan(curve["estimate"].to_numpy()[[0, 3]]).all()
+
+
+def test_a_critical_size_that_falls_everywhere_has_effect_one():
+    finding = found(needing(lambda size, _: {8: 9999, 16: 600, 32: 500, 64: 400}[size]))
+    assert (1.0, 5) == (finding.effect, finding.seeds)
+    assert pytest.approx(np.log2(650 / 450)) == finding.details["doublings_at_least"]
+    assert np.inf == finding.details["doublings_at_most"]
+    assert "above 650 at size 8 and between 350 and 450 at size 64" in finding.evidence
+
+
+def test_a_critical_size_that_rises_has_a_negative_effect():
+    assert -1.0 == found(needing(lambda size, _: {8: 0, 16: 400, 32: 500, 64: 600}[size])).effect
+
+
+def test_a_grid_too_coarse_to_tell_sizes_apart_shows_no_fall():
+    finding = found(needing(lambda size, _: 500 - size / 10))
+    assert (0.0, 0.0, 0.0) == (finding.effect, finding.low, finding.high)
+
+
+def test_sizes_that_never_reach_the_threshold_are_beyond_the_grid_and_not_equal():
+    assert 0.0 == found(needing(lambda *_: 9999)).effect
+
+
+def test_one_failure_above_it_moves_the_critical_size_up():
+    dataset = world(
+        lambda _, data_size, __: ending_at(0.2 if data_size in (350, 550) else 1.0),
+        data_sizes=DATA_SIZES,
+    )
+    assert (critical_data_sizes(dataset)["low"] == 550).all()
+
+
+def test_a_missing_cell_widens_the_bracket_and_is_not_a_failure():
+    def run(size: int, data_size: int, seed: int) -> Run:
+        if data_size in (450, 650):
+            return NOT_RUN
+        return ending_at(1.0 if data_size >= 500 else 0.2)
+
+    curve = critical_data_sizes(world(run, data_sizes=DATA_SIZES))
+    assert {(350.0, 550.0)} == set(zip(curve["low"].values, curve["high"].values, strict=True))
+
+
+def test_what_mirrors_give_away_does_not_count_as_generalized():
+    leaking = memorizing()
+    dataset = world(
+        lambda *_: Run(leaking.train, leaking.mirror_free, validation=np.ones_like(leaking.train)),
+        data_sizes=DATA_SIZES,
+    )
+    assert critical_data_sizes(dataset)["right_censored"].all()
+
+
+def test_the_threshold_can_be_chosen():
+    dataset = world(lambda *_: ending_at(0.6), data_sizes=DATA_SIZES)
+    assert critical_data_sizes(dataset, threshold=0.5)["left_censored"].all()
+    assert critical_data_sizes(dataset, threshold=0.7)["right_censored"].all()
+
+
+def test_one_model_size_says_nothing_of_a_fall():
+    with pytest.raises(NotEnoughDataError, match="two model sizes"):
+        found(needing(lambda *_: 500, sizes=(32,)))
+
+
+def test_no_order_of_the_dataset_matters():
+    dataset = needing(lambda size, seed: 700 - 5 * size - 40 * (seed % 3))
+    assert found(dataset) == found(shuffled(dataset, seed=5))
+
+
+brackets = st.lists(
+    st.tuples(st.sampled_from([0.0, 350, 450]), st.sampled_from([450.0, 550, np.inf])),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(brackets)
+def test_reversing_the_sizes_turns_a_fall_into_a_rise(ends):
+    lower, upper = np.array(ends).T
+    assert fall(lower, upper) == -fall(lower[::-1], upper[::-1])

@@ -1,0 +1,98 @@
+"""Emergence: at how many parameters an ability appears."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena import Emergence
+from tests.phenomena.worlds import NOT_RUN, Run, ending_at, shuffled, world
+
+SIZES = (8, 16, 32, 64, 128, 256, 512)
+
+
+def emerging(at, seeds=5, sizes=SIZES, lost=()):
+    """Models that generalize from size `at(seed)` on; a size has 100 parameters a unit."""
+
+    def run(size: int, _: int, seed: int) -> Run:
+        if (size, seed) in lost:
+            return NOT_RUN
+        return ending_at(1.0 if size >= at(seed) else 0.03)
+
+    return world(run, sizes=sizes, seeds=tuple(range(seeds)))
+
+
+def found(reference, shifted, **options):
+    data = {"reference": reference, "shifted": shifted}
+    return Emergence.from_options(options).find(data)
+
+
+def test_eight_times_the_parameters_is_three_doublings():
+    finding = found(emerging(lambda _: 16), emerging(lambda _: 128))
+    assert pytest.approx(3.0) == finding.effect
+    assert pytest.approx((2.0, 4.0)) == (finding.low, finding.high)
+    assert 5 == finding.seeds
+
+
+def test_emerging_at_the_same_size_is_no_shift():
+    finding = found(emerging(lambda _: 64), emerging(lambda _: 64))
+    assert pytest.approx((0.0, -1.0, 1.0)) == (finding.effect, finding.low, finding.high)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    steady = found(emerging(lambda _: 16), emerging(lambda _: 128))
+    varied = found(emerging(lambda _: 16), emerging(lambda seed: 64 if seed < 2 else 256))
+    assert varied.high - varied.low > steady.high - steady.low
+
+
+def test_exchanging_the_roles_changes_the_sign():
+    one, other = emerging(lambda seed: 16 + seed * 8), emerging(lambda _: 128)
+    forth, back = found(one, other), found(other, one)
+    assert pytest.approx((-forth.high, -forth.low)) == (back.low, back.high)
+
+
+def test_what_never_emerges_needs_at_least_so_much_more():
+    finding = found(emerging(lambda _: 16), emerging(lambda _: 9999))
+    assert np.inf == finding.high
+    assert pytest.approx(5.0) == finding.low
+    assert "more than 51200 when shifted" in finding.evidence
+
+
+def test_one_seed_that_never_emerges_leaves_the_upper_end_open():
+    finding = found(emerging(lambda _: 16), emerging(lambda seed: 9999 if seed == 0 else 128))
+    assert np.inf == finding.high
+    assert finding.low > 0
+
+
+def test_a_reference_that_emerges_at_the_smallest_size_leaves_the_upper_end_open():
+    finding = found(emerging(lambda _: 1), emerging(lambda _: 128))
+    assert (True, np.inf) == (finding.low > 2, finding.high)
+
+
+def test_a_reference_that_never_emerges_leaves_the_lower_end_open():
+    assert -np.inf == found(emerging(lambda _: 9999), emerging(lambda _: 128)).low
+
+
+def test_nothing_that_emerges_says_nothing():
+    with pytest.raises(NotEnoughDataError, match=r"neither experiment reaches 0\.9"):
+        found(emerging(lambda _: 9999), emerging(lambda _: 9999))
+
+
+def test_the_best_of_three_seeds_can_be_taken():
+    shifted = emerging(lambda seed: 128 if seed == 1 else 512, seeds=3)
+    finding = found(emerging(lambda _: 16, seeds=3), shifted, best_of_seeds=True)
+    assert pytest.approx((3.0, 2.0, 4.0)) == (finding.effect, finding.low, finding.high)
+    assert 3 == finding.seeds
+
+
+def test_a_missing_size_widens_the_bracket():
+    lost = {(64, seed) for seed in range(5)}
+    finding = found(emerging(lambda _: 16), emerging(lambda _: 128, lost=lost))
+    assert pytest.approx((1.0, 4.0)) == (finding.low, finding.high)
+
+
+def test_no_order_of_the_dataset_matters():
+    reference, shifted = emerging(lambda _: 16), emerging(lambda seed: 64 * (1 + seed % 2))
+    expected = found(reference, shifted)
+    assert expected == found(shuffled(reference, seed=1), shuffled(shifted, seed=2))

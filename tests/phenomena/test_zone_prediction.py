@@ -1,0 +1,124 @@
+"""Whether the capacity and critical-size curves foretell the dynamics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena import Dynamic, ZonePrediction, zones
+from tests.phenomena.worlds import (
+    NOT_RUN,
+    Run,
+    grokking,
+    memorizing,
+    memorizing_random_labels,
+    progression,
+    semi_grokking,
+    shuffled,
+    world,
+)
+
+SIZES = (4, 8, 16, 32, 64, 128)
+DATA_SIZES = (200, 300, 400, 500, 600, 700, 800)
+PAIRS = 961
+
+
+def capacity(size: int) -> float:
+    return 25.0 * size
+
+
+def critical(size: int) -> float:
+    return 650.0 - 60 * np.log2(size / 8)
+
+
+MEMORIZATION = world(
+    lambda size, *_: memorizing_random_labels(min(1.0, capacity(size) / PAIRS)),
+    sizes=SIZES,
+    data_sizes=(PAIRS,),
+)
+
+
+def by_theory(size: int, data_size: int, seed: int) -> Run:
+    if data_size > capacity(size):
+        return progression()
+    if data_size >= critical(size):
+        return grokking()
+    return semi_grokking() if data_size >= 0.7 * critical(size) else memorizing()
+
+
+def target(runs):
+    return world(runs, sizes=SIZES, data_sizes=DATA_SIZES)
+
+
+def found(dataset):
+    return ZonePrediction().find({"memorization": MEMORIZATION, "target": dataset})
+
+
+def test_a_world_that_follows_the_theory_is_foretold_far_better_than_by_guessing():
+    finding = found(target(by_theory))
+    assert finding.details["agreement"] > 0.85
+    assert finding.low > 0.3
+
+
+def test_a_world_where_everything_does_the_same_is_not_foretold_better():
+    finding = found(target(lambda *_: memorizing()))
+    assert finding.high <= 0
+
+
+def test_a_world_that_does_not_follow_the_theory_is_not_foretold():
+    generator = np.random.default_rng(0)
+    kinds = (grokking, memorizing, progression, semi_grokking)
+    finding = found(target(lambda *_: kinds[generator.integers(4)]()))
+    assert finding.low < 0.1
+
+
+def test_each_zone_lies_where_the_curves_say():
+    predicted = zones(MEMORIZATION, target(by_theory))
+    for (size, data_size), expected in {
+        (8, 800): Dynamic.PROGRESSION,
+        (64, 200): Dynamic.UNGROKKING,
+        (64, 400): Dynamic.SEMI_GROKKING,
+        (64, 700): Dynamic.GROKKING,
+    }.items():
+        assert expected == predicted.sel(model_size=size, data_size=data_size).item()
+
+
+def test_a_model_size_does_not_predict_itself():
+    """What size 32 did is exchanged for something else; its own prediction must stay."""
+    honest = target(by_theory)
+    odd = target(lambda size, *rest: memorizing() if size == 32 else by_theory(size, *rest))
+    same = zones(MEMORIZATION, honest).sel(model_size=32) == zones(MEMORIZATION, odd).sel(
+        model_size=32
+    )
+    assert same.all()
+
+
+def test_sizes_between_two_that_never_generalize_are_not_expected_to():
+    predicted = zones(MEMORIZATION, target(lambda *_: memorizing()))
+    dynamics = set(predicted.sel(model_size=[64, 128]).to_numpy().ravel().tolist())
+    assert {int(Dynamic.UNGROKKING)} == dynamics
+
+
+def test_missing_runs_are_not_scored():
+    dataset = target(lambda size, d, seed: NOT_RUN if d == 500 else by_theory(size, d, seed))
+    finding = found(dataset)
+    assert f"of {len(SIZES) * (len(DATA_SIZES) - 1) * 5} runs" in finding.evidence
+
+
+def test_two_model_sizes_are_not_enough_to_leave_one_out():
+    dataset = world(by_theory, sizes=(8, 64), data_sizes=DATA_SIZES)
+    with pytest.raises(NotEnoughDataError, match="three model sizes"):
+        found(dataset)
+
+
+def test_the_confusion_table_counts_every_scored_run():
+    finding = found(target(by_theory))
+    counted = sum(sum(row.values()) for row in finding.details["confusion"].values())
+    assert len(SIZES) * len(DATA_SIZES) * 5 == counted
+
+
+def test_no_order_of_the_datasets_matters():
+    dataset = target(by_theory)
+    data = {"memorization": shuffled(MEMORIZATION, seed=1), "target": shuffled(dataset, seed=2)}
+    assert found(dataset) == ZonePrediction().find(data)

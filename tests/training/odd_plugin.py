@@ -1,0 +1,149 @@
+"""A single-file plugin: an ordinary task over vectors, and modules that are hard to stack."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import grokbench
+from grokbench import Architecture, Examples, Features, ModelSize, SquaredError, Streams, Task
+
+
+class Teacher(Task):
+    """A linear teacher's outputs from vectors of features, to be met within a tolerance."""
+
+    name = "teacher"
+
+    @property
+    def inputs(self) -> Features:
+        return Features(6)
+
+    @property
+    def judgement(self) -> SquaredError:
+        return SquaredError(2, correct_by="tolerance", tolerance=0.1)
+
+    def check(self, data_size: int) -> str | None:
+        return None if data_size <= 60 else f"write at most 60, not {data_size}"
+
+    def examples(self, data_size: int, streams: Streams) -> Examples:
+        inputs = torch.randn(80, 6, generator=streams("inputs"))
+        train = torch.arange(80) < data_size
+        return Examples(
+            inputs=inputs,
+            labels=inputs @ torch.randn(6, 2, generator=streams("teacher")),
+            train=train,
+            validation=~train,
+            part=torch.zeros(80, dtype=torch.int64),
+            mirror_free=~train,
+        )
+
+
+class Unlucky(Teacher):
+    """Raises an error for seed 1."""
+
+    name = "unlucky"
+
+    def examples(self, data_size: int, streams: Streams) -> Examples:
+        if streams.seed == 1:
+            raise ValueError("seed 1 is unlucky")
+        return super().examples(data_size, streams)
+
+
+class Perceptron(Architecture):
+    """Two layers over a vector of features."""
+
+    name = "perceptron"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        assert isinstance(task.inputs, Features)
+        return nn.Sequential(
+            nn.Linear(task.inputs.width, size.hidden_size),
+            nn.Tanh(),
+            nn.Linear(size.hidden_size, task.judgement.outputs),
+        )
+
+
+class TokenModel(nn.Module):
+    """Embeds tokens, mixes them with `body`, and reads out."""
+
+    def __init__(self, size: ModelSize, task: Task, body: nn.Module, padding: int | None) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(task.inputs.vocabulary, size.hidden_size, padding_idx=padding)
+        self.body = body
+        self.read = nn.Linear(size.hidden_size, task.judgement.outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        mixed = self.body(self.embed(inputs))
+        if isinstance(mixed, tuple):
+            mixed = mixed[0]
+        return self.read(mixed[..., -1, :] + mixed.mean(-2))
+
+
+class Branching(nn.Module):
+    """Looks at a value, which vmap cannot."""
+
+    def forward(self, stream: Tensor) -> Tensor:
+        return stream * 2 if stream.mean().item() > 0 else stream
+
+
+class Lstm(Architecture):
+    """An LSTM: vmap has no rule for it."""
+
+    name = "lstm"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        body = nn.LSTM(size.hidden_size, size.hidden_size, batch_first=True)
+        return TokenModel(size, task, body, None)
+
+
+class Padded(Architecture):
+    """An embedding with padding: vmap masks the first run's padding row and nobody else's."""
+
+    name = "padded"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, nn.Tanh(), padding=3)
+
+
+class Dropping(Architecture):
+    """Dropout: random numbers in the forward pass."""
+
+    name = "dropping"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, nn.Dropout(0.5), None)
+
+
+class Looking(Architecture):
+    """Control flow that depends on values."""
+
+    name = "looking"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, Branching(), None)
+
+
+class Normalizing(Architecture):
+    """Batch normalization: buffers that the forward pass updates."""
+
+    name = "normalizing"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        assert isinstance(task.inputs, Features)
+        return nn.Sequential(
+            nn.Linear(task.inputs.width, size.hidden_size),
+            nn.BatchNorm1d(size.hidden_size),
+            nn.Linear(size.hidden_size, task.judgement.outputs),
+        )
+
+
+@grokbench.hookimpl
+def register_tasks(register) -> None:  # type: ignore[no-untyped-def]
+    register(Teacher)
+    register(Unlucky)
+
+
+@grokbench.hookimpl
+def register_architectures(register) -> None:  # type: ignore[no-untyped-def]
+    for architecture in (Perceptron, Lstm, Padded, Dropping, Looking, Normalizing):
+        register(architecture)
