@@ -13,7 +13,7 @@ from pathlib import Path
 import xarray as xr
 
 from grokbench.claims import Verdict, score, verdicts_document
-from grokbench.errors import SuiteError, UnknownNameError, nearest
+from grokbench.errors import UnknownNameError, nearest
 from grokbench.plan import Cohort, Plan, make_plan
 from grokbench.plugins import Plugins
 from grokbench.record import Record, Status
@@ -88,8 +88,6 @@ def run_suite(
     """
     begun = time.monotonic()
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
-    if not suite.experiments:
-        raise SuiteError(str(suite.path or suite.name), [])
     for name in only:
         if name not in suite.experiments:
             hint = nearest(name, suite.experiments)
@@ -117,7 +115,9 @@ def run_suite(
 
     seconds = time.monotonic() - begun if desk.trained else 0.0
     records = store.records()
-    tree = store.assemble(suite, provenance_of(suite, plugins, device, seconds))
+    versions = {origin.name: origin.version for origin in plugins.origins()}
+    provenance = collect_provenance(suite, device=device, plugins=versions, seconds=seconds)
+    tree = store.assemble(suite, provenance)
     verdicts = score(suite, tree, plugins.detectors)
     document = json.dumps(verdicts_document(suite, verdicts), indent=2, ensure_ascii=False)
     write_text(folder / "verdicts.json", document + "\n")

@@ -1,6 +1,6 @@
 """The command line, one short file a command.
 
-Nothing heavier than click and rich is imported until a command needs it.
+Nothing but click is imported until a command needs it.
 """
 
 from __future__ import annotations

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
-def console(*, stderr: bool = False) -> Console:
+def console() -> Console:
     """A console that prints text as it is: square brackets are not markup here."""
-    plain = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    from rich.console import Console
+
+    plain = Console(markup=False, highlight=False, emoji=False)
     if not plain.is_terminal and "COLUMNS" not in os.environ:
         plain.width = 120
     return plain
@@ -22,6 +25,9 @@ def console(*, stderr: bool = False) -> Console:
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     """An empty table; the columns named in `right` hold numbers."""
+    from rich import box
+    from rich.table import Table
+
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")

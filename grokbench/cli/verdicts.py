@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
 from grokbench.cli.console import console, table
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """One row a claim, in the order of the suite; then why, for those not reproduced."""
+    from rich.text import Text
+
     from grokbench.claims import Outcome
 
     if not verdicts:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from grokbench.report.palette import GRID, INK
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 9.5,
     "text.color": INK,
@@ -42,7 +42,6 @@ STYLE: dict[str, Any] = {
     "xtick.minor.size": 2.5,
     "legend.frameon": False,
     "legend.handlelength": 3.2,
-    "legend.alignment": "left",
     "lines.linewidth": 1.8,
     "lines.markersize": 5.5,
     "hatch.linewidth": 0.7,
@@ -64,7 +63,7 @@ class Drawing:
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """matplotlib's defaults with this project's on top, whatever was set outside."""
+    """The defaults of matplotlib with this project's on top, whatever was set outside."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -86,6 +85,17 @@ def panels(count: int, width: float = 8.6, height: float = 4.2) -> tuple[Figure,
     return figure, axes[:count]
 
 
+def panels_with_strips(
+    count: int, strip_height: float, width: float = 8.6, height: float = 3.9
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Like `panels`, all in one row, and under each a strip `strip_height` inches high."""
+    figure = Figure((width, height + strip_height), layout="constrained")
+    grid = figure.subplots(
+        2, count, sharex="col", sharey="row", squeeze=False, height_ratios=(height, strip_height)
+    )
+    return figure, list(grid[0]), list(grid[1])
+
+
 def inline_svg(drawing: Drawing, name: str) -> str:
     """The figure as an `<svg>` element for an HTML page, where `name` keeps its identifiers apart."""
     text = _rendered(drawing, name, "svg", {"svg.fonttype": "none"}).decode()
@@ -102,13 +112,11 @@ def save(drawing: Drawing, path: Path) -> Path:
 
 
 def _rendered(
-    drawing: Drawing, salt: str, kind: str, settings: dict[str, Any], facecolor: str = "none"
+    drawing: Drawing, salt: str, kind: str, settings: dict[Any, Any], facecolor: str = "none"
 ) -> bytes:
     buffer = io.BytesIO()
     nothing = {"svg": ("Date", "Creator", "Format", "Type"), "png": ("Software",)}
     metadata = dict.fromkeys(nothing.get(kind, ("Creator", "Producer", "CreationDate")))
     with house_style(), mpl.rc_context({"svg.hashsalt": salt, **settings}):
-        drawing.figure.savefig(
-            buffer, format=kind, metadata=metadata, facecolor=facecolor, dpi=160
-        )
+        drawing.figure.savefig(buffer, format=kind, metadata=metadata, facecolor=facecolor, dpi=160)
     return buffer.getvalue()

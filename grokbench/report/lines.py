@@ -31,13 +31,13 @@ class Line:
         """The mean over the seeds that there are; NaN, a gap, where there are none."""
         counts = self.seeds
         total = np.nansum(self.values, axis=1)
-        return np.where(counts > 0, total / np.where(counts > 0, counts, 1), np.nan)
+        return np.asarray(total / np.where(counts > 0, counts, np.nan))
 
     @property
     def best(self) -> Floats:
         """The highest seed; NaN where there are none."""
         highest = np.where(np.isnan(self.values), -np.inf, self.values).max(axis=1)
-        return np.where(np.isfinite(highest), highest, np.nan)
+        return np.asarray(np.where(np.isfinite(highest), highest, np.nan))
 
     @property
     def interval(self) -> tuple[Floats, Floats]:
@@ -68,10 +68,15 @@ def lines_over(values: xr.DataArray, along: str, by: str, positions: Floats) -> 
     ]
 
 
-def draw_line(axes: Axes, line: Line, stroke: Stroke) -> Line2D:
-    """Draw the mean with its markers, the interval as a band, and the seeds as faint dots."""
+def draw_line(axes: Axes, line: Line, stroke: Stroke, among: int = 1) -> Line2D:
+    """Draw the mean with its markers, the interval as a band, and the seeds as faint dots.
+
+    The more lines it is `among`, the fainter is the band.
+    """
     low, high = line.interval
-    axes.fill_between(line.positions, low, high, color=stroke.colour, alpha=0.13, linewidth=0)
+    axes.fill_between(
+        line.positions, low, high, color=stroke.colour, alpha=min(0.14, 0.6 / among), linewidth=0
+    )
     across = np.repeat(line.positions[:, None], line.values.shape[1], axis=1)
     axes.scatter(across, line.values, s=7, color=stroke.colour, alpha=0.35, linewidths=0)
     (mean,) = axes.plot(
@@ -116,6 +121,7 @@ def seeds_behind(lines: Sequence[Line]) -> str:
 
 
 WHAT_IS_DRAWN = (
-    "Lines are means over seeds, bands their 95 % t-intervals (cut off at 0 and 1), faint dots the "
-    "single seeds; a gap is a cell without a finished run."
+    "Lines are means over seeds, bands their 95 % t-intervals, faint dots the single seeds; a "
+    "gap is a cell without a finished run."
 )
+CUT = "Bands may reach beyond 0 and 1, and are cut off there."

@@ -53,9 +53,9 @@ def mark(axis: Axis, tried: Floats, places: Floats) -> None:
 
     `places` is where the values lie on the axis, up to a linear map.
     """
-    labelled = tried[_with_room(places)]
+    labelled = tried[_with_room(places)].tolist()
     axis.set_major_locator(FixedLocator(labelled))
-    axis.set_minor_locator(FixedLocator(np.setdiff1d(tried, labelled)))
+    axis.set_minor_locator(FixedLocator(np.setdiff1d(tried, labelled).tolist()))
     axis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
     axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 

@@ -35,7 +35,7 @@ def bar(finding: Finding, rule: Rule) -> Bar | None:
     if math.isnan(finding.effect) or math.isnan(finding.low) or math.isnan(finding.high):
         return None
     bound = rule.at_least if rule.at_least is not None else rule.at_most
-    assert bound is not None
+    assert bound is not None  # a rule has one of the two
     shown = [x for x in (finding.low, finding.effect, finding.high, bound, 0.0) if math.isfinite(x)]
     margin = 0.08 * (max(shown) - min(shown)) or 1.0
     start, end = min(shown) - margin, max(shown) + margin
@@ -56,14 +56,23 @@ def bar(finding: Finding, rule: Rule) -> Bar | None:
 
 
 def number(value: float) -> str:
-    """Three digits, a true minus, ∞ where a bound is open."""
-    text = "∞" if math.isinf(value) else f"{abs(value):.3g}"
-    return f"−{text}" if value < 0 else text
+    """Three digits, none beyond thousandths; a true minus; ∞ where a bound is open."""
+    rounded = round(value, 3)
+    text = "∞" if math.isinf(value) else f"{abs(rounded):.3g}"
+    return f"−{text}" if rounded < 0 else text
 
 
 def interval(finding: Finding) -> str:
     """`0.45 [0.3, 0.6]`: the effect and its 95 % interval."""
     return f"{number(finding.effect)} [{number(finding.low)}, {number(finding.high)}]"
+
+
+def rule_words(rule: Rule) -> str:
+    """`≥ 0.2`, on one line."""
+    if rule.at_least is not None:
+        return f"≥\u00a0{number(rule.at_least)}"
+    assert rule.at_most is not None
+    return f"≤\u00a0{number(rule.at_most)}"
 
 
 def where(claim: Claim) -> str:
@@ -106,7 +115,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
             claim.source,
             f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}",
             "" if finding is None else f"{interval(finding)} {finding.unit}",
-            str(claim.rule),
+            rule_words(claim.rule),
             "" if finding is None else str(finding.seeds),
         )
         row = " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in cells)

@@ -41,8 +41,10 @@ class Report:
     def _order(self, location: Location) -> list[int]:
         order: list[int] = []
         inside: Any = self.document
-        for step in location:
+        for part in location:
             steps = list(range(len(inside)) if isinstance(inside, list) else inside)
+            # A plugin's options come with their whole way in one piece: betas[1].
+            step = re.split(r"[.\[]", part)[0] if isinstance(part, str) else part
             if step not in steps:
                 return [*order, len(steps)]
             order.append(steps.index(step))

@@ -61,8 +61,8 @@ def descend(
         if step in evaluations:
             meter.measure(step, program.outputs(by_name), parameters)
             advance(step, meter.validation_accuracy)
-        if step == recipe.steps or not meter.finite.any():
-            break
+            if step == recipe.steps or not meter.finite.any():
+                break
         program.gradient(by_name, gradients_by_name)
         warm = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
         made.optimizer.step(parameters, gradients, learning_rate * warm, weight_decay)

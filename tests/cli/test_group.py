@@ -15,7 +15,7 @@ import grokbench as package
 from grokbench.cli import cli
 
 ROOT = Path(package.__file__).parents[1]
-HEAVY = {"torch", "xarray", "pydantic", "scipy", "numpy", "netCDF4", "matplotlib", "jinja2"}
+HEAVY = {"torch", "xarray", "pydantic", "scipy", "numpy", "netCDF4", "matplotlib", "rich"}
 COMMANDS = ["list", "plan", "report", "run", "score", "validate"]
 
 

@@ -224,7 +224,7 @@ def test_runs_that_disagree_about_parameters_are_an_error(assemble, suite, recor
         assemble(small, [record(first), record(second, parameters=7)])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_the_dataset_gives_back_the_records_it_was_made_from(
     suite, experiment, record, sitting, bits, data
@@ -254,7 +254,7 @@ def test_the_dataset_gives_back_the_records_it_was_made_from(
     assert bits({record.run_id: record for record in records}) == bits(records_in(tree))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_the_same_records_make_the_same_bytes_in_whatever_order_they_were_saved(
     suite, record, sitting, data

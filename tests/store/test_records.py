@@ -57,7 +57,7 @@ def runs(suite):
     return list(suite().runs().values())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(any_record(), max_size=5, unique_by=lambda record: record.run_id))
 def test_any_records_come_back_from_one_file_bit_for_bit(bits, records):
     with tempfile.TemporaryDirectory() as folder:

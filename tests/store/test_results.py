@@ -190,7 +190,9 @@ def test_what_a_killed_writer_left_beside_the_dataset_is_ignored(copy, suite, si
     assert before["addition"].identical(open_results(copy)["addition"])
 
 
-def test_a_writer_killed_in_whatever_state_of_the_disk_leaves_the_old_state_or_the_new(tmp_path, bits):
+def test_a_writer_killed_in_whatever_state_of_the_disk_leaves_the_old_state_or_the_new(
+    tmp_path, bits
+):
     script = Path(__file__).with_name("killed_writer.py")
     subprocess.run([sys.executable, script, tmp_path], check=True)
     old, new = (open_results(tmp_path / state) for state in ("old", "new"))

@@ -13,6 +13,7 @@ from grokbench.record import Choice, ModelSize, Recipe
 from grokbench.suite import Rule, load_suite, parse_suite
 
 DOUBLES = Path(__file__).with_name("doubles.py")
+SUITES = Path(__file__).parents[2] / "suites"
 
 
 def test_an_experiment_is_the_grid_that_the_file_says(valid, read):
@@ -137,6 +138,13 @@ def test_a_file_that_cannot_be_read_is_a_suite_error(tmp_path, content):
         file.write_bytes(content)
     with pytest.raises(SuiteError, match=r"odd\.toml"):
         load_suite(file)
+
+
+@pytest.mark.parametrize("file", sorted(SUITES.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_suite_that_comes_with_grokbench_has_no_mistakes(file):
+    suite = load_suite(file)
+    assert file.stem == suite.name
+    assert suite.runs()
 
 
 sizes = st.lists(

@@ -280,7 +280,8 @@ def test_an_empty_table_of_experiments_has_nothing_to_run():
 def test_mistakes_of_form_do_not_hide_mistakes_of_meaning(mistakes):
     """A wrong element is left out, and the others are still asked about."""
     found = mistakes(
-        "[10, 20]", '[10, "20", 51]',
+        "[10, 20]", '[10, "20"]',
+        "data_sizes = [10]", "data_sizes = [0, 101]",
         '[4, 8, "2x64"]', '[4, -8, 7, "2x64"]',
         "[1e-3, 1]", "[-1, 1e-3, 1e-3]",
         "patience = 2", "patience = 0, x = 1",
@@ -289,9 +290,10 @@ def test_mistakes_of_form_do_not_hide_mistakes_of_meaning(mistakes):
         "experiments.alone.model_sizes[1]",
         "experiments.alone.model_sizes[2]",
         "experiments.alone.data_sizes[1]",
-        "experiments.alone.data_sizes[2]",
         "experiments.swept.recipe.learning_rate[0]",
         "experiments.swept.recipe.learning_rate[2]",
+        "experiments.swept.data_sizes[0]",
+        "experiments.swept.data_sizes[1]",
         "claims.seen.detector.patience",
         "claims.seen.detector.x",
     ] == [mistake.split(":")[0] for mistake in found]
@@ -316,11 +318,17 @@ def test_mistakes_come_in_the_order_of_the_file(mistakes):
         "rule = { at_most = 1 }", "rule = 3",
         "seeds = [7, 3]", "seeds = []",
         "steps = 60", "steps = 0",
+        "limit = 50", 'limit = 50, weights = ["x", 1], other = 1',
         "title =", "titel =",
     )  # fmt: skip
-    assert ["titel", "recipes.small.steps", "experiments.swept.seeds", "claims.compared.rule"] == [
-        mistake.split(":")[0] for mistake in found
-    ]
+    assert [
+        "titel",
+        "recipes.small.steps",
+        "experiments.alone.task.weights[0]",
+        "experiments.alone.task.other",
+        "experiments.swept.seeds",
+        "claims.compared.rule",
+    ] == [mistake.split(":")[0] for mistake in found]
 
 
 def test_a_message_carries_the_source_and_the_number_of_mistakes(read, valid):

@@ -18,7 +18,7 @@ from grokbench.phenomena.curves import (
 from grokbench.phenomena.emergence import EmergenceOptions
 from grokbench.report.drawing import Drawing, panels
 from grokbench.report.figures.views import name_of
-from grokbench.report.lines import WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
+from grokbench.report.lines import CUT, WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import ONE, OTHER, PALE
 from grokbench.report.scales import mark, show_accuracy
 
@@ -56,7 +56,7 @@ def emergence(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Dra
         figure,
         title="Emergence with model size",
         caption="Final mirror-free accuracy against the number of parameters, in two experiments. "
-        f"{WHAT_IS_DRAWN} Dotted lines follow the best seed of each size. The ability has emerged "
+        f"{WHAT_IS_DRAWN} {CUT} Dotted lines follow the best seed of each size. The ability has emerged "
         f"where accuracy reaches the dashed line at {asked.threshold:g}. "
         f"{seeds_behind(list(lines.values())).capitalize()}.",
         alternative="Final accuracy against parameters. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,9 +13,10 @@ from matplotlib.figure import Figure
 from grokbench.phenomena import critical_data_sizes
 from grokbench.phenomena.critical_data_size import THRESHOLD
 from grokbench.phenomena.curves import generalization_accuracy, settled
-from grokbench.report.drawing import Drawing, panels
+from grokbench.report.drawing import Drawing, panels, panels_with_strips
 from grokbench.report.figures.views import View, views_of
 from grokbench.report.lines import (
+    CUT,
     WHAT_IS_DRAWN,
     Line,
     draw_line,
@@ -22,7 +24,7 @@ from grokbench.report.lines import (
     seeds_behind,
     summary,
 )
-from grokbench.report.palette import INK, PALE, Stroke, ordered
+from grokbench.report.palette import DASHES, PALE, Stroke, ordered
 from grokbench.report.scales import (
     model_positions,
     show_accuracy,
@@ -46,77 +48,88 @@ def against_model_size(data: Mapping[str, xr.Dataset], options: Mapping[str, Any
         final = settled(view.dataset, metric)
         positions = model_positions(view.dataset)
         chart.append((view, lines_over(final, "model_size", "data_size", positions)))
-    figure, axes, _ = _draw(chart, name, legend="training examples")
+    figure, axes = panels(len(chart))
+    _draw(figure, axes, chart, name, legend="training examples")
     for axis, (view, _) in zip(axes, chart, strict=True):
         show_model_sizes(axis, view.dataset)
     return Drawing(
         figure,
         title="Accuracy against model size",
         caption=f"{name} against model size, one line for each number of training examples. "
-        f"{WHAT_IS_DRAWN} {_seeds(chart)}",
+        f"{WHAT_IS_DRAWN} {CUT} {_seeds(chart)}",
         alternative=_alternative(chart, f"{name} against model size", "{} training examples"),
     )
 
 
 def against_data_size(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
-    """Final accuracy over data size, one line for each model size (Huang et al. 2024, Fig. 3)."""
+    """Final accuracy over data size, one line for each model size (Huang et al. 2024, Fig. 3).
+
+    Below it, between which two data sizes each model size's critical data size lies.
+    """
     threshold = float(options.get("threshold", THRESHOLD))
     chart = []
     for view in views_of(data, options.get("part")):
         final = settled(view.dataset, generalization_accuracy(view.dataset))
         positions = view.dataset["data_size"].to_numpy().astype(float)
         chart.append((view, lines_over(final, "data_size", "model_size", positions)))
-    figure, axes, strokes = _draw(chart, MIRROR_FREE, legend="model size")
-    for axis, (view, _) in zip(axes, chart, strict=True):
-        show_data_sizes(axis, view.dataset)
-        _show_critical_sizes(axis, view.dataset, threshold, strokes)
+    most = max(len(lines) for _, lines in chart)
+    figure, axes, strips = panels_with_strips(len(chart), strip_height=0.35 + 0.16 * most)
+    strokes = _draw(figure, axes, chart, MIRROR_FREE, legend="model size")
+    for axis, strip, (view, _) in zip(axes, strips, chart, strict=True):
+        axis.axhline(threshold, color=PALE, linewidth=1, linestyle=DASHES[2], zorder=1)
+        show_data_sizes(strip, view.dataset)
+        _draw_brackets(strip, critical_data_sizes(view.dataset, threshold), strokes)
+    strips[0].set_ylabel("critical for\nmodel size")
     return Drawing(
         figure,
         title="Accuracy against data size",
         caption=f"{MIRROR_FREE} (on validation examples whose mirror is not in training) against "
-        f"the number of training examples, one line for each model size. {WHAT_IS_DRAWN} "
-        f"Large symbols on the line at {threshold:g} are critical data sizes: the smallest from "
-        "which the median seed stays above the line, between two sizes tried. "
+        f"the number of training examples, one line for each model size. {WHAT_IS_DRAWN} {CUT} "
+        "Below, for each model size, the two data sizes tried between which its critical data "
+        f"size lies: the smallest from which the median seed stays above {threshold:g}, the dashed "
+        "line; an arrow where it lies beyond those tried. "
         f"{_seeds(chart)}",
         alternative=_alternative(chart, f"{MIRROR_FREE} against data size", "model size {}"),
     )
 
 
-def _draw(chart: Chart, name: str, legend: str) -> tuple[Figure, list[Axes], dict[str, Stroke]]:
+def _draw(
+    figure: Figure, axes: Sequence[Axes], chart: Chart, name: str, legend: str
+) -> dict[str, Stroke]:
     """The lines of every panel, in strokes that mean the same in each, and one legend for all."""
     labels = dict.fromkeys(line.label for _, lines in chart for line in lines)
     strokes = dict(zip(labels, ordered(len(labels)), strict=True))
-    figure, axes = panels(len(chart))
     handles = {}
     for axis, (view, lines) in zip(axes, chart, strict=True):
         axis.set_title(view.title)
         show_accuracy(axis)
         for line in lines:
-            handles[line.label] = draw_line(axis, line, strokes[line.label])
+            handles[line.label] = draw_line(axis, line, strokes[line.label], among=len(lines))
     axes[0].set_ylabel(name.lower())
     # The last of an order ends highest where more helps, and stands highest in the legend.
     order = list(reversed(labels))
     figure.legend([handles[n] for n in order], order, title=legend, loc="outside right upper")
-    return figure, axes, strokes
+    return strokes
 
 
-def _show_critical_sizes(
-    axes: Axes, dataset: xr.Dataset, threshold: float, strokes: Mapping[str, Stroke]
-) -> None:
-    axes.axhline(threshold, color=PALE, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-    curve = critical_data_sizes(dataset, threshold)
-    for label, estimate in zip(curve["model_size"].values, curve["estimate"].values, strict=True):
-        stroke = strokes[str(label)]
-        axes.plot(
-            [estimate],
-            [threshold],
-            stroke.marker,
-            color=stroke.colour,
-            markersize=9,
-            markeredgecolor=INK,
-            markeredgewidth=1,
-            zorder=4,
-        )
+def _draw_brackets(axes: Axes, curve: xr.Dataset, strokes: Mapping[str, Stroke]) -> None:
+    """One row a model size: a bar from the data size too small to the one that is enough."""
+    labels = [str(label) for label in curve["model_size"].to_numpy()]
+    smallest, largest = axes.get_xlim()
+    for row, label in enumerate(labels):
+        stroke, size = strokes[label], curve.isel(model_size=row)
+        low, high = float(size["low"]), float(size["high"])
+        if np.isnan(low):
+            continue
+        shown = [max(low, smallest), min(high, largest)]
+        axes.plot(shown, [row, row], color=stroke.colour, linewidth=3, solid_capstyle="butt")
+        if low == 0 or np.isinf(high):
+            end, marker = (shown[0], "<") if low == 0 else (shown[1], ">")
+            axes.plot(end, row, marker, color=stroke.colour, clip_on=False)
+        else:
+            axes.plot(float(size["estimate"]), row, stroke.marker, color=stroke.colour)
+    axes.set(xlim=(smallest, largest), ylim=(-0.7, len(labels) - 0.3))
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
 
 
 def _seeds(chart: Chart) -> str:

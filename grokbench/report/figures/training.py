@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import Dynamic, Thresholds, classify
@@ -22,8 +23,15 @@ ACCURACIES: Mapping[str, dict[str, Any]] = {
     "train_accuracy": {"label": "training", "color": INK, "linestyle": DASHES[1]},
     "validation_accuracy": {"label": "validation", "color": BLUE, "linestyle": DASHES[0]},
     "mirror_free_accuracy": {
-        "label": "validation, mirror-free", "color": VERMILLION, "linestyle": DASHES[2]
+        "label": "validation, mirror-free",
+        "color": VERMILLION,
+        "linestyle": DASHES[2],
     },
+}
+
+STEPS: Mapping[str, dict[str, Any]] = {
+    "memorized": {"color": PALE, "linewidth": 1, "linestyle": ":"},
+    "generalized": {"color": PALE, "linewidth": 1, "linestyle": "-"},
 }
 
 
@@ -62,14 +70,16 @@ def training_curves(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) 
     grid[0, 0].set_ylabel("accuracy")
     grid[1, 0].set_ylabel("parameter norm")
     grid[1, 0].set_ylim(bottom=0)
-    figure.legend(handles=list(grid[0, 0].get_lines()[:3]), loc="outside lower center", ncols=3)
+    accuracies = grid[0, 0].get_lines()[: len(ACCURACIES)]
+    steps = [Line2D([], [], label=word, **look) for word, look in STEPS.items()]
+    figure.legend(handles=[*accuracies, *steps], loc="outside lower center", ncols=5)
     return Drawing(
         figure,
         title="Training curves",
         caption="One run of each dynamic: accuracy on training examples, on validation examples, "
         "and on those validation examples whose mirror is not in training; below, the L2 norm of "
         "all parameters, with the cell's other runs of the same kind faint behind it. Vertical "
-        "lines: memorized (dotted) and generalized (solid), for good. The run is the first seed "
+        "lines mark from when on it has memorized, and generalized. The run is the first seed "
         "of the cell in which the dynamic was most frequent.",
         alternative=" ".join(_sentence(example) for example in examples),
     )
@@ -97,7 +107,7 @@ def _most_typical(view: View, runs: xr.Dataset, dynamic: Dynamic) -> Example | N
     size, data_size = np.unravel_index(counts.argmax(), counts.shape)
     cell = {"model_size": int(size), "data_size": int(data_size)}
     seeds = np.flatnonzero(shown.isel(cell).to_numpy())
-    run, curves = runs.isel(cell, seed=seeds[0]), view.dataset.isel(cell)
+    run, curves = runs.isel({**cell, "seed": seeds[0]}), view.dataset.isel(cell)
     first = curves.isel(seed=seeds[0])
     words = [
         f"size {first['model_size'].item()}",
@@ -141,9 +151,12 @@ def _draw_norm(axes: Axes, example: Example) -> None:
 
 
 def _mark_steps(axes: Axes, example: Example) -> None:
-    for step, dash in ((example.memorized_step, ":"), (example.generalized_step, "-")):
+    for word, step in (
+        ("memorized", example.memorized_step),
+        ("generalized", example.generalized_step),
+    ):
         if not np.isnan(step):
-            axes.axvline(step, color=PALE, linewidth=1, linestyle=dash, zorder=1)
+            axes.axvline(step, zorder=1, **STEPS[word])
 
 
 def _evaluated(curves: xr.Dataset, name: str) -> tuple[Any, Any]:

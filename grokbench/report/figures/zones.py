@@ -35,6 +35,7 @@ MISSING = "no finished run"
 
 _HALO = (Stroke(linewidth=4, foreground="white"), Normal())
 _LINE = {"color": INK, "markeredgecolor": "white", "path_effects": _HALO, "zorder": 5}
+_TRIANGLE: dict[str, Any] = {"color": INK, "markeredgecolor": "white"}
 _LOOKS: dict[str, dict[str, Any]] = {
     CAPACITY: {**_LINE, "marker": "o", "linestyle": DASHES[0]},
     CRITICAL: {**_LINE, "marker": "D", "linestyle": DASHES[1]},
@@ -150,9 +151,7 @@ def _draw_cell(axes: Axes, column: Floats, row: Floats, mix: Mapping[Dynamic, fl
 
 def _fill(dynamic: Dynamic) -> dict[str, Any]:
     fill = FILLS[dynamic]
-    return {
-        "facecolor": fill.colour, "hatch": fill.hatch, "edgecolor": fill.lines, "linewidth": 0
-    }
+    return {"facecolor": fill.colour, "hatch": fill.hatch, "edgecolor": fill.lines, "linewidth": 0}
 
 
 def _rectangle(left: float, right: float, bottom: float, top: float) -> Rectangle:
@@ -164,17 +163,14 @@ def _rectangle(left: float, right: float, bottom: float, top: float) -> Rectangl
 def _draw_curve(axes: Axes, curve: MeasuredCurve) -> None:
     """The curve with its bars; where only a bound is known, a triangle at the edge it lies beyond."""
     known = np.isfinite(curve.values)
-    axes.plot(
-        curve.positions[known], curve.values[known], label=curve.label, **_LOOKS[curve.label]
-    )
+    axes.plot(curve.positions[known], curve.values[known], label=curve.label, **_LOOKS[curve.label])
     bars = known & (curve.low > 0) & np.isfinite(curve.high)
     axes.vlines(curve.positions[bars], curve.low[bars], curve.high[bars], INK, zorder=4)
     bottom, top = np.log2(axes.get_ylim())
     for points, share, marker in ((np.isinf(curve.high), 0.97, "^"), (curve.low == 0, 0.03, "v")):
         height = np.exp2(bottom + share * (top - bottom))
         where = curve.positions[points]
-        look = {"color": INK, "markeredgecolor": "white", "linestyle": "none", "zorder": 5}
-        axes.plot(where, np.full(len(where), height), marker=marker, **look)
+        axes.plot(where, np.full(len(where), height), marker, zorder=5, **_TRIANGLE)
 
 
 def _edges(centres: Floats) -> Floats:

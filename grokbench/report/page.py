@@ -1,0 +1,102 @@
+"""The page: everything found, in one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import xarray as xr
+
+from grokbench.claims import Verdict
+from grokbench.record import Status
+from grokbench.report import runs, verdicts
+from grokbench.report.drawing import inline_svg, save
+from grokbench.report.sections import sections_of
+from grokbench.store import provenance
+from grokbench.suite.model import Suite
+
+
+def write_report(
+    tree: xr.DataTree, suite: Suite, verdicts: Sequence[Verdict], path: str | Path
+) -> Path:
+    """Write one self-contained HTML page: the verdicts, then a figure for every claim.
+
+    The page holds its figures as SVG, runs no script and loads nothing. The same arguments give
+    the same bytes.
+
+    Args:
+        tree: the results, one group an experiment; groups and runs may be missing.
+        suite: the suite that they are judged by.
+        verdicts: one for each claim, as `grokbench.claims.score` returns them.
+        path: the file to write; its folder is made when it does not exist.
+
+    Returns:
+        The path.
+    """
+    page = _template().render(_context(tree, suite, verdicts))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def save_figures(
+    tree: xr.DataTree, suite: Suite, folder: str | Path, formats: Sequence[str] = ("svg", "png")
+) -> list[Path]:
+    """Save every figure of the report as files of their own, each named after its first claim.
+
+    Args:
+        tree: the results, one group an experiment.
+        suite: whose claims are drawn.
+        folder: where the files go; made when it does not exist.
+        formats: `svg`, `png`, `pdf`.
+
+    Returns:
+        The files written, in the order of the page.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        save(section.drawing, folder / f"{section.name}.{suffix}")
+        for section in sections_of(tree, suite.claims.values())
+        if section.drawing is not None
+        for suffix in formats
+    ]
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("grokbench.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        bar=verdicts.bar,
+        interval=verdicts.interval,
+        rule=verdicts.rule_words,
+        where=verdicts.where,
+        svg=inline_svg,
+    )
+    return environment.get_template("page.html")
+
+
+def _context(tree: xr.DataTree, suite: Suite, judged: Sequence[Verdict]) -> dict[str, Any]:
+    sections = sections_of(tree, [verdict.claim for verdict in judged])
+    wrong = runs.went_wrong(suite, tree)
+    return {
+        "suite": suite,
+        "verdicts": judged,
+        "verdict_on": {verdict.claim.name: verdict for verdict in judged},
+        "totals": verdicts.totals(judged),
+        "sections": sections,
+        "figure_of": {claim.name: section.name for section in sections for claim in section.claims},
+        "experiments": runs.trained(suite, tree),
+        "statuses": list(Status),
+        "wrong": wrong[: runs.MOST_LISTED],
+        "unlisted": max(0, len(wrong) - runs.MOST_LISTED),
+        "sittings": provenance(tree)["sittings"] if "grokbench" in tree.attrs else [],
+    }

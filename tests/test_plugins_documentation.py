@@ -1,0 +1,89 @@
+"""What docs/plugins.md and docs/suites.md show is true, and nothing of the contract is left out."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from grokbench import Streams, hookspecs
+from grokbench.plugins import COMMANDS, DEFINITIONS, HOOKS, Plugins
+from grokbench.record import Recipe
+from grokbench.suite import load_suite
+from grokbench.suite.schema import ClaimTable, ExperimentTable
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+SUITES = (ROOT / "docs/suites.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def majority(tmp_path):
+    """The two files that docs/plugins.md says to write."""
+    (tmp_path / "majority.py").write_text(blocks(PLUGINS, "python")[0], encoding="utf-8")
+    suite = tmp_path / "majority.toml"
+    suite.write_text(blocks(PLUGINS, "toml")[0], encoding="utf-8")
+    return suite
+
+
+def test_the_documented_plugin_serves_the_documented_suite(majority):
+    suite = load_suite(majority)
+    assert 6 == len(suite.runs())
+    plugins = Plugins.load(suite.plugins)
+    assert str(suite.plugins[0]) == plugins.tasks.origin("majority")
+    assert [None] == [o.error for o in plugins.origins() if o.name == str(suite.plugins[0])]
+
+
+def test_the_documented_task_makes_the_examples_it_promises(majority):
+    task = Plugins.load([majority.with_suffix(".py")]).tasks["majority"].from_options({"bits": 3})
+    examples = task.examples(5, Streams(0))
+    assert (8, 3) == examples.inputs.shape
+    assert 5 == int(examples.train.sum())
+    assert [0, 0, 0, 1, 0, 1, 1, 1] == examples.labels.tolist()
+    assert not (examples.train & examples.validation).any()
+
+
+def test_the_documented_suite_has_no_mistakes(tmp_path):
+    file = tmp_path / "suite.toml"
+    file.write_text(blocks(SUITES, "toml")[0], encoding="utf-8")
+    suite = load_suite(file)
+    assert "little" == suite.name
+    assert ("learning_rate", "model_size", "data_size", "seed") == (
+        suite.experiments["rates"].dimensions
+    )
+
+
+def test_every_hook_is_documented_and_in_a_group():
+    hooks = {name: f for name, f in vars(hookspecs).items() if name.startswith("register_")}
+    assert set(hooks) == {hook for group in HOOKS.values() for hook in group}
+    for name, function in hooks.items():
+        assert f"`{name}({', '.join(inspect.signature(function).parameters)})`" in PLUGINS
+
+
+def test_the_documented_entry_point_groups_are_those_that_are_read():
+    announced = blocks(PLUGINS, "toml")[1]
+    assert f"[project.entry-points.{DEFINITIONS}]" in announced
+    assert f'[project.entry-points."{COMMANDS}"]' in announced
+
+
+def test_every_key_of_a_suite_is_documented():
+    keys = [*Recipe.__annotations__, *ExperimentTable.model_fields, *ClaimTable.model_fields]
+    assert [] == [key for key in keys if f"`{key}`" not in SUITES and f"`{key} =" not in SUITES]
+
+
+def test_the_documented_defaults_are_the_recipes():
+    row = r"^\| `(\w+)` \| `?\"?([\w.]+)\"?`? \|"
+    documented = {
+        field: default
+        for field, default in re.findall(row, SUITES, re.MULTILINE)
+        if field in Recipe.__annotations__
+    }
+    assert documented == {
+        field: str(getattr(Recipe, field, "required")) for field in Recipe.__annotations__
+    }

@@ -1,0 +1,215 @@
+"""`run_suite`: trains what is missing, stores it, scores it; and whatever stops it, goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import grokbench
+from grokbench.plan import Cohort
+from grokbench.record import Record, Status
+from grokbench.session import Watcher, run_suite
+
+ODD = Path(__file__).parent / "training" / "odd_plugin.py"
+
+SUITE = """
+[recipes.short]
+optimizer = "adamw"
+learning_rate = 3e-3
+steps = {steps}
+evaluate_every = 20
+
+[experiments.addition]
+task = {{ name = "modular_addition", modulus = 11 }}
+architecture = "dense"
+recipe = "short"
+model_sizes = [4, 8]
+data_sizes = [40, 60, 80]
+seeds = 3
+
+[experiments.memorization]
+task = {{ name = "random_labels", modulus = 11 }}
+architecture = "dense"
+recipe = "short"
+model_sizes = [4, 8, 16]
+data_sizes = [121]
+seeds = 3
+
+[claims.capacity]
+statement = "Memorization capacity rises with model size"
+detector = "memorization_capacity"
+experiment = "memorization"
+rule = {{ at_least = 0.1 }}
+minimum_seeds = 3
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(SUITE.format(steps=60))
+    return path
+
+
+class Counter(Watcher):
+    """Counts what it is told, and interrupts after so many cohorts."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        self.wanted = self.started_count = self.finished_count = self.runs = 0
+        self.interrupt_after = interrupt_after
+
+    def planned(self, plan: object, wanted: Sequence[Cohort], costs: object) -> None:
+        self.wanted = len(wanted)
+
+    def started(self, cohort: Cohort) -> None:
+        self.started_count += 1
+
+    def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
+        self.finished_count += 1
+        self.runs += len(records)
+        if self.finished_count == self.interrupt_after:
+            raise KeyboardInterrupt
+
+
+def assert_same_data(left: xr.DataTree, right: xr.DataTree) -> None:
+    assert sorted(left.children) == sorted(right.children)
+    for name, child in left.children.items():
+        assert child.to_dataset().identical(right[name].to_dataset())
+
+
+def test_a_suite_is_trained_stored_and_scored(suite: Path, tmp_path: Path) -> None:
+    sitting = run_suite(suite, tmp_path / "out", jobs=1)
+    assert 27 == sitting.trained
+    assert (0, 0, False) == (sitting.remaining, sitting.failed, sitting.interrupted)
+    dataset = sitting.tree["addition"].to_dataset()
+    assert (dataset["status"] == int(Status.DONE)).all()
+    assert {"model_size": 2, "data_size": 3, "seed": 3} == {
+        name: dataset.sizes[name] for name in ("model_size", "data_size", "seed")
+    }
+    assert ["capacity"] == [verdict.claim.name for verdict in sitting.verdicts]
+    assert (tmp_path / "out" / "verdicts.json").exists()
+    opened = xr.open_datatree(tmp_path / "out" / "tiny.nc", engine="netcdf4")
+    assert {"addition", "memorization"} == set(opened.children)
+    opened.close()
+    provenance = grokbench.provenance(grokbench.open_results(tmp_path / "out"))
+    assert "cpu" == provenance["sittings"][0]["device"]
+    assert "torch" in provenance["sittings"][0]["packages"]
+
+
+def test_the_same_call_again_trains_nothing(suite: Path, tmp_path: Path) -> None:
+    first = run_suite(suite, tmp_path / "out", jobs=1)
+    before = (tmp_path / "out" / "tiny.nc").read_bytes()
+    watcher = Counter()
+    again = run_suite(suite, tmp_path / "out", jobs=1, watcher=watcher)
+    assert (0, 0) == (again.trained, watcher.wanted)
+    assert before == (tmp_path / "out" / "tiny.nc").read_bytes()
+    assert_same_data(first.tree, again.tree)
+
+
+def test_the_dataset_alone_is_enough_to_go_on_from(suite: Path, tmp_path: Path) -> None:
+    run_suite(suite, tmp_path / "out", jobs=1)
+    for path in (tmp_path / "out" / "records").iterdir():
+        path.unlink()
+    assert 0 == run_suite(suite, tmp_path / "out", jobs=1).trained
+
+
+def test_worker_processes_give_the_same_bits_as_this_one(suite: Path, tmp_path: Path) -> None:
+    here = run_suite(suite, tmp_path / "here", jobs=1)
+    there = run_suite(suite, tmp_path / "there", jobs=2)
+    assert_same_data(here.tree, there.tree)
+
+
+def test_an_interrupted_suite_keeps_what_is_finished_and_ends_with_the_same_bits(
+    suite: Path, tmp_path: Path
+) -> None:
+    whole = run_suite(suite, tmp_path / "whole", jobs=1)
+    cut = run_suite(suite, tmp_path / "cut", jobs=1, watcher=Counter(interrupt_after=2))
+    assert cut.interrupted
+    assert 27 == cut.trained + cut.remaining
+    assert 0 < cut.trained < 27
+    assert (cut.tree["addition"]["status"] == int(Status.NOT_RUN)).any()
+    rest = run_suite(suite, tmp_path / "cut", jobs=1)
+    assert 27 - cut.trained == rest.trained
+    assert_same_data(whole.tree, rest.tree)
+
+
+def test_only_and_seeds_train_a_part_of_the_suite(suite: Path, tmp_path: Path) -> None:
+    part = run_suite(suite, tmp_path / "out", jobs=1, only=["memorization"], seeds=1)
+    assert (3, 24) == (part.trained, part.remaining)
+    with pytest.raises(grokbench.GrokbenchError, match="did you mean 'memorization'"):
+        run_suite(suite, tmp_path / "out", only=["memorisation"])
+
+
+def test_shards_of_different_machines_add_up(suite: Path, tmp_path: Path) -> None:
+    parts = [run_suite(suite, tmp_path / "out", jobs=1, shard=(i, 2)) for i in (1, 2)]
+    assert 27 == sum(part.trained for part in parts)
+    assert 0 == parts[1].remaining
+
+
+def test_without_any_budget_left_no_cohort_is_begun(suite: Path, tmp_path: Path) -> None:
+    watcher = Counter()
+    sitting = run_suite(suite, tmp_path / "out", jobs=1, budget=1e-6, watcher=watcher)
+    assert (0, 0, 27) == (watcher.started_count, sitting.trained, sitting.remaining)
+    assert (tmp_path / "out" / "tiny.nc").exists()
+
+
+def test_a_failing_task_fails_alone_and_is_tried_again_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text(
+        f"""
+        plugins = ["{ODD}"]
+        [recipes.short]
+        optimizer = "sgd"
+        steps = 5
+        [experiments.luck]
+        task = "unlucky"
+        architecture = "perceptron"
+        recipe = "short"
+        model_sizes = [4]
+        data_sizes = [20]
+        seeds = 3
+        """
+    )
+    sitting = run_suite(path, tmp_path / "out", jobs=1)
+    assert (3, 1) == (sitting.trained, sitting.failed)
+    messages = sitting.tree["luck"]["message"].to_numpy().ravel().tolist()
+    assert ["", "ValueError: seed 1 is unlucky", ""] == messages
+    assert 0 == run_suite(path, tmp_path / "out", jobs=1).trained
+    assert 1 == run_suite(path, tmp_path / "out", jobs=1, retry_failed=True).trained
+
+
+def test_a_suite_killed_at_any_moment_ends_with_the_bits_of_one_never_killed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(SUITE.format(steps=400))
+    whole = run_suite(path, tmp_path / "whole", jobs=1)
+    command = [sys.executable, "-m", "grokbench", "run", str(path), "--out", str(tmp_path / "cut")]
+    records = tmp_path / "cut" / "records"
+    moments = random.Random(0)
+    for files in (1, 3):
+        process = subprocess.Popen(
+            [*command, "--jobs", "2"], stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        while process.poll() is None and len(list(records.glob("*.nc"))) < files:
+            time.sleep(0.01)
+        time.sleep(moments.random() * 0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    left = run_suite(path, tmp_path / "cut", jobs=1)
+    assert left.trained < 27
+    assert_same_data(whole.tree, left.tree)
+    np.testing.assert_array_equal(
+        whole.tree["addition"]["train_loss"].to_numpy(),
+        left.tree["addition"]["train_loss"].to_numpy(),
+    )
