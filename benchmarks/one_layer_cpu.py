@@ -39,7 +39,9 @@ def run(size: int, seed: int) -> Run:
     return Run(task, Choice("dense"), ModelSize(size), DATA_SIZE, seed, RECIPE)
 
 
-def stacked_step(runs: list[Run], plugins: Plugins) -> tuple[Callable[[], None], Callable[[], float]]:
+def stacked_step(
+    runs: list[Run], plugins: Plugins
+) -> tuple[Callable[[], None], Callable[[], float]]:
     """One step of all `runs`, and the first one's training loss."""
     made = Definitions.of(runs[0], plugins)
     models = [build_model(one, made.architecture, made.task) for one in runs]

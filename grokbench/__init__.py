@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from grokbench.randomness import Streams
     from grokbench.record import ModelSize
     from grokbench.report import write_report
-    from grokbench.session import Sitting, Watcher, run_suite
+    from grokbench.session import Forecast, Sitting, Watcher, plan_suite, run_suite
     from grokbench.store import open_results
     from grokbench.suite import Suite, load_suite, parse_suite
     from grokbench.tasks.base import Examples, Features, Task, Tokens
@@ -43,6 +43,7 @@ __all__ = [
     "Examples",
     "Features",
     "Finding",
+    "Forecast",
     "GrokbenchError",
     "ModelSize",
     "NotEnoughDataError",
@@ -67,6 +68,7 @@ __all__ = [
     "load_suite",
     "open_results",
     "parse_suite",
+    "plan_suite",
     "run_suite",
     "score",
     "write_report",
@@ -92,7 +94,7 @@ _HOMES = {
     "grokbench.randomness": ["Streams"],
     "grokbench.record": ["ModelSize"],
     "grokbench.report": ["write_report"],
-    "grokbench.session": ["Sitting", "Watcher", "run_suite"],
+    "grokbench.session": ["Forecast", "Sitting", "Watcher", "plan_suite", "run_suite"],
     "grokbench.store": ["open_results"],
     "grokbench.suite": ["Suite", "load_suite", "parse_suite"],
     "grokbench.tasks.base": ["Examples", "Features", "Task", "Tokens"],

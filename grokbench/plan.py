@@ -147,7 +147,7 @@ def experiment_plans(
 
 def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort, ...]:
     """Group runs of one shape into cohorts, the most work first."""
-    kind = device.split(":")[0]
+    kind = device.split(":", maxsplit=1)[0]
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[shape_of(run)].append(run)
@@ -169,7 +169,11 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
 def make_cohort(runs: Sequence[Run], parameters: int) -> Cohort:
     first, last = runs[0], runs[-1]
     digest = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
-    data = f"{first.data_size}" if first.data_size == last.data_size else f"{first.data_size}–{last.data_size}"
+    data = (
+        f"{first.data_size}"
+        if first.data_size == last.data_size
+        else f"{first.data_size}–{last.data_size}"
+    )
     return Cohort(
         digest,
         tuple(runs),
@@ -198,8 +202,6 @@ def count_parameters(run: Run, plugins: Plugins) -> int:
         architecture = plugins.architectures[run.architecture.name]
         with torch.random.fork_rng(devices=[]):
             model = architecture.from_options(run.architecture.options).build(run.size, task)
-    except Exception:  # a plugin may raise anything; training meets it again, and records it
+    except Exception:  # noqa: BLE001 (a plugin may raise anything; training will record it)
         return 0
     return sum(parameter.numel() for parameter in model.parameters())
-
-

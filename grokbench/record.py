@@ -142,7 +142,14 @@ class Record:
 def failed(run: Run, message: str) -> Record:
     """The record of a run that raised an error before it could be measured."""
     return Record(
-        run.id, Status.FAILED, ("all",), np.zeros(0, np.int64), {}, {}, parameters=0, message=message
+        run.id,
+        Status.FAILED,
+        ("all",),
+        np.zeros(0, np.int64),
+        {},
+        {},
+        parameters=0,
+        message=message,
     )
 
 

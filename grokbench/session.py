@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import xarray as xr
 
 from grokbench.claims import Verdict, score, verdicts_document
 from grokbench.errors import UnknownNameError, nearest
-from grokbench.plan import Cohort, Plan, make_plan
+from grokbench.plan import Cohort, Plan, make_plan, shape_of
 from grokbench.plugins import Plugins
-from grokbench.record import Record, Status
+from grokbench.record import METRICS, Record, Run, Status
 from grokbench.store import Store, collect_provenance, write_text
 from grokbench.suite import Suite, load_suite
 from grokbench.training import Events, train_cohorts
-from grokbench.training.cost import Cost, measure_costs
+from grokbench.training.cost import Cost, measure_costs, why_single
 
 
 class Watcher(Events):
@@ -28,7 +30,8 @@ class Watcher(Events):
 
     def planned(self, plan: Plan, wanted: Sequence[Cohort], costs: dict[str, Cost]) -> None:
         """Before training: the plan, the cohorts of this sitting, and what they were measured to
-        cost (empty unless there is a budget)."""
+        cost (empty unless there is a budget).
+        """
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Sitting:
     interrupted: bool
     lost: tuple[str, ...]
     """What became of workers that died; their runs are among the remaining."""
+    damaged: tuple[Path, ...]
+    """Record files that were damaged and set aside; their runs were missing again."""
 
 
 def run_suite(
@@ -98,8 +103,7 @@ def run_suite(
     store = Store(folder, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device, retry_failed=retry_failed)
     wanted = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
-    jobs = jobs or (usable_cores() if device == "cpu" else 1)
-    jobs = max(1, min(jobs, len(wanted)))
+    jobs = max(1, min(jobs or default_jobs(device), len(wanted)))
     costs = measure_costs(wanted, plugins, device) if budget is not None else {}
     watcher.planned(plan, wanted, costs)
 
@@ -131,7 +135,87 @@ def run_suite(
         failed=sum(1 for run in ids & records.keys() if records[run].status is Status.FAILED),
         interrupted=interrupted,
         lost=tuple(desk.losses),
+        damaged=tuple(store.damaged),
     )
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A plan, and what the rest of it will take on this machine."""
+
+    plan: Plan
+    seconds: float | None
+    """Wall time with all worker processes; None when it was not measured."""
+    memory: int | None
+    """Bytes, of all worker processes; None when it was not measured or cannot be."""
+    disk: int
+    """Bytes, before compression."""
+    notes: tuple[str, ...]
+    """Which cohorts are trained one run after the other, and why."""
+
+
+def plan_suite(
+    suite: Suite | str | Path,
+    out: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    jobs: int | None = None,
+    measure: bool = True,
+    files: Sequence[Path] = (),
+) -> Forecast:
+    """Say what a suite still needs; nothing is stored.
+
+    Args:
+        suite, out, device, jobs, files: as for `run_suite`.
+        measure: train each kind of cohort for a moment, to know what all will cost.
+
+    Raises:
+        SuiteError: a mistake in the suite.
+        ResultsError: the results folder holds something that grokbench did not write.
+    """
+    suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
+    plugins = Plugins.load(suite.plugins)
+    store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
+    plan = make_plan(suite, plugins, store.records(), device=device)
+    left = plan.missing
+    workers = max(1, min(jobs or default_jobs(device), len(left)))
+    reasons = {shape_of(cohort.runs[0]): why_single(cohort, plugins) for cohort in left}
+    disk = sum(curve_bytes(run, plugins) for cohort in left for run in cohort.runs)
+    notes = tuple(
+        f"{cohort.label}: one run after the other; {reasons[shape_of(cohort.runs[0])]}"
+        for cohort in left
+        if reasons[shape_of(cohort.runs[0])]
+    )
+    if not measure:
+        return Forecast(plan, None, None, disk, notes)
+    costs = measure_costs(left, plugins, device)
+    seconds = makespan([costs[cohort.id].seconds(cohort) for cohort in left], workers)
+    memory = peak_memory()
+    return Forecast(plan, seconds, memory and memory * workers, disk, notes)
+
+
+def makespan(seconds: Sequence[float], workers: int) -> float:
+    """When the last worker ends, each taking the next cohort as soon as it is free."""
+    free_at = [0.0] * workers
+    for needed in seconds:
+        heapq.heapreplace(free_at, free_at[0] + needed)
+    return max(free_at)
+
+
+def curve_bytes(run: Run, plugins: Plugins) -> int:
+    """What a run's curves take, as they are stored."""
+    parts = len(plugins.tasks[run.task.name].from_options(run.task.options).parts)
+    return 4 * (len(METRICS) * parts + 1) * len(run.recipe.evaluation_steps())
+
+
+def peak_memory() -> int | None:
+    """The most bytes that this process has held so far; None where that cannot be asked."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class Desk(Events):
@@ -165,6 +249,11 @@ def within_budget(
     for cohort in cohorts:
         if time.monotonic() + costs[cohort.id].seconds(cohort) <= deadline:
             yield cohort
+
+
+def default_jobs(device: str) -> int:
+    """One process a core on a CPU, one for all on a GPU."""
+    return usable_cores() if device == "cpu" else 1
 
 
 def usable_cores() -> int:

@@ -18,7 +18,8 @@ import xarray as xr
 import grokbench
 from grokbench.plan import Cohort
 from grokbench.record import Record, Status
-from grokbench.session import Watcher, run_suite
+from grokbench.session import Watcher, plan_suite, run_suite
+from grokbench.store import provenance as provenance_of
 
 ODD = Path(__file__).parent / "training" / "odd_plugin.py"
 
@@ -101,7 +102,7 @@ def test_a_suite_is_trained_stored_and_scored(suite: Path, tmp_path: Path) -> No
     opened = xr.open_datatree(tmp_path / "out" / "tiny.nc", engine="netcdf4")
     assert {"addition", "memorization"} == set(opened.children)
     opened.close()
-    provenance = grokbench.provenance(grokbench.open_results(tmp_path / "out"))
+    provenance = provenance_of(grokbench.open_results(tmp_path / "out"))
     assert "cpu" == provenance["sittings"][0]["device"]
     assert "torch" in provenance["sittings"][0]["packages"]
 
@@ -186,6 +187,60 @@ def test_a_failing_task_fails_alone_and_is_tried_again_when_asked(tmp_path: Path
     assert ["", "ValueError: seed 1 is unlucky", ""] == messages
     assert 0 == run_suite(path, tmp_path / "out", jobs=1).trained
     assert 1 == run_suite(path, tmp_path / "out", jobs=1, retry_failed=True).trained
+
+
+def test_a_plan_says_what_is_missing_and_what_it_will_take_and_stores_nothing(
+    suite: Path, tmp_path: Path
+) -> None:
+    forecast = plan_suite(suite, tmp_path / "out")
+    assert [18, 9] == [one.missing for one in forecast.plan.experiments]
+    assert forecast.seconds is not None
+    assert forecast.seconds > 0
+    assert forecast.disk > 27 * 4 * 6 * 5
+    assert () == forecast.notes
+    assert not (tmp_path / "out").exists()
+    run_suite(suite, tmp_path / "out", jobs=1)
+    forecast = plan_suite(suite, tmp_path / "out")
+    assert (0, 0) == (len(forecast.plan.missing), forecast.disk)
+
+
+def test_a_plan_says_which_models_cannot_be_stacked_and_why(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text(
+        f"""
+        plugins = ["{ODD}"]
+        [recipes.short]
+        optimizer = "sgd"
+        steps = 5
+        [experiments.recurrent]
+        task = {{ name = "modular_addition", modulus = 7 }}
+        architecture = "lstm"
+        recipe = "short"
+        model_sizes = [4]
+        data_sizes = [20]
+        seeds = 3
+        """
+    )
+    [note] = plan_suite(path, tmp_path / "out", measure=False).notes
+    assert "one run after the other" in note
+    assert "lstm" in note
+
+
+def test_a_damaged_record_file_is_set_aside_and_its_runs_are_trained_again(
+    suite: Path, tmp_path: Path
+) -> None:
+    whole = run_suite(suite, tmp_path / "whole", jobs=1)
+    out = tmp_path / "out"
+    run_suite(suite, out, jobs=1)
+    (out / "tiny.nc").unlink()
+    victim = sorted((out / "records").glob("*.nc"))[0]
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    again = run_suite(suite, out, jobs=1)
+    assert 1 == len(again.damaged)
+    assert 0 < again.trained < 27
+    assert_same_data(whole.tree, again.tree)
 
 
 def test_a_suite_killed_at_any_moment_ends_with_the_bits_of_one_never_killed(

@@ -123,7 +123,9 @@ class FactoredTransformer(Program):
 def table_rows(*inputs: Tensor) -> Rows:
     """A row for every token that occurs at every position of `inputs` [runs, examples, length]."""
     length = inputs[0].shape[2]
-    found = [torch.cat([part[..., i].flatten() for part in inputs]).unique() for i in range(length)]
+    found = [
+        torch.unique(torch.cat([part[..., i].flatten() for part in inputs])) for i in range(length)
+    ]
     tokens = torch.cat(found)
     positions = torch.cat([torch.full_like(column, i) for i, column in enumerate(found)])
     return Rows(tokens, positions, last=len(tokens) - 1)
@@ -168,9 +170,7 @@ class Example:
         self.mixed = self.attention[-1] @ table.end_values
         for i in range(length):
             self.mixed.addcmul_(self.spread[i], self.values[i])
-        self.stream = torch.baddbmm(
-            table.end, self.mixed, parameters[LAYER + "output.weight"].mT
-        )
+        self.stream = torch.baddbmm(table.end, self.mixed, parameters[LAYER + "output.weight"].mT)
         bias = parameters[LAYER + "expand.bias"].unsqueeze(1)
         self.hidden = torch.baddbmm(bias, self.stream, parameters[LAYER + "expand.weight"].mT)
         self.hidden.relu_()

@@ -32,6 +32,8 @@ class TransformerOptions(Options):
 class Layer(nn.Module):
     """Causal attention and a feed-forward network, each added to the residual stream."""
 
+    units: Tensor
+
     def __init__(self, width: int, options: TransformerOptions, parts: int) -> None:
         super().__init__()
         self.heads = options.heads
@@ -51,7 +53,8 @@ class Layer(nn.Module):
         hidden = functional.relu(self.expand(self.norm_mlp(stream)))
         if part is not None:
             hidden = hidden * functional.embedding(part, self.units).unsqueeze(-2)
-        return stream + self.contract(hidden)
+        contracted: Tensor = self.contract(hidden)
+        return stream + contracted
 
     def attend(self, stream: Tensor) -> Tensor:
         """[examples, length, width] → the same; position i attends to positions 0 … i."""
@@ -63,7 +66,8 @@ class Layer(nn.Module):
         scores = query @ key.transpose(-1, -2) / math.sqrt(split[-1])
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         weights = scores.masked_fill(later, -math.inf).softmax(-1)
-        return self.output((weights @ value).transpose(-3, -2).reshape(stream.shape))
+        mixed: Tensor = self.output((weights @ value).transpose(-3, -2).reshape(stream.shape))
+        return mixed
 
 
 class Transformer(nn.Module):
@@ -186,8 +190,8 @@ def factored_program(
     evaluation: Batch,
 ) -> Program | None:
     """The token-factored program where it is exact: one layer, no norm, one last token."""
-    ends = {int(token) for batch in (train, evaluation) for token in batch.inputs[..., -1].unique()}
-    if len(model.layers) > 1 or options.layer_norm or len(ends) > 1:
+    ends = torch.cat([batch.inputs[..., -1].flatten() for batch in (train, evaluation)])
+    if len(model.layers) > 1 or options.layer_norm or bool((ends != ends[0]).any()):
         return None
     layer = model.layers[0]
     assert isinstance(layer, Layer)

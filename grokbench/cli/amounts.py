@@ -21,3 +21,13 @@ def count(number: int, noun: str) -> str:
     """`1 run`, `12 runs`, `100 000 runs` (with a narrow no-break space)."""
     digits = f"{number:,}".replace(",", "\u202f")
     return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"
+
+
+def size(count: int) -> str:
+    """Bytes: `12 kB`, `3.4 MB`, `1.2 GB`."""
+    amount, unit = count / 1e3, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1e3, larger
+    return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from grokbench.cli import amounts, options
 from grokbench.cli.console import console, print_json, table
 
 if TYPE_CHECKING:
-    from grokbench.plan import Plan
+    from grokbench.session import Forecast
 
 
 @click.command()
@@ -42,37 +40,17 @@ def plan(
 
     Nothing is stored.
     """
-    from grokbench.plan import make_plan
-    from grokbench.plugins import Plugins
-    from grokbench.session import usable_cores
-    from grokbench.store import Store
-    from grokbench.suite import load_suite
-    from grokbench.training.cost import measure_costs
+    from grokbench.session import plan_suite
 
-    asked = load_suite(suite, plugin)
-    plugins = Plugins.load(asked.plugins)
-    store = Store(out or Path("results") / asked.name, asked.name)
-    made = make_plan(asked, plugins, store.records(), device=device)
-    seconds = None
-    if measure:
-        costs = measure_costs(made.missing, plugins, device)
-        workers = jobs or (usable_cores() if device == "cpu" else 1)
-        seconds = makespan([costs[cohort.id].seconds(cohort) for cohort in made.missing], workers)
+    forecast = plan_suite(suite, out, device=device, jobs=jobs, measure=measure, files=plugin)
     if json:
-        print_json(document(made, seconds))
+        print_json(document(forecast))
     else:
-        show(made, seconds)
+        show(forecast)
 
 
-def makespan(seconds: Sequence[float], workers: int) -> float:
-    """When the last worker ends, each taking the next cohort as soon as it is free."""
-    free_at = [0.0] * workers
-    for needed in seconds:
-        heapq.heapreplace(free_at, free_at[0] + needed)
-    return max(free_at)
-
-
-def show(plan: Plan, seconds: float | None) -> None:
+def show(forecast: Forecast) -> None:
+    plan = forecast.plan
     counts = ("runs", "done", "diverged", "failed", "missing", "shared")
     experiments = table("experiment", *counts, right=counts)
     for experiment in plan.experiments:
@@ -81,11 +59,12 @@ def show(plan: Plan, seconds: float | None) -> None:
     console().print(experiments)
     missing = sum(len(cohort.runs) for cohort in plan.missing)
     if missing:
-        time = "" if seconds is None else f", about {amounts.duration(seconds)}"
         click.echo(
             f"To train: {amounts.count(missing, 'run')} "
-            f"in {amounts.count(len(plan.missing), 'cohort')}{time}"
+            f"in {amounts.count(len(plan.missing), 'cohort')}{expense(forecast)}"
         )
+        for note in forecast.notes:
+            click.echo(f"  {note}")
     else:
         click.echo("Nothing to train.")
     if plan.stale:
@@ -95,8 +74,20 @@ def show(plan: Plan, seconds: float | None) -> None:
         )
 
 
-def document(plan: Plan, seconds: float | None) -> dict[str, Any]:
-    """The plan for `--json`; `seconds` is null when it was not measured."""
+def expense(forecast: Forecast) -> str:
+    """Time, memory and disk, in words, as far as they are known."""
+    known = []
+    if forecast.seconds is not None:
+        known.append(f"about {amounts.duration(forecast.seconds)}")
+    if forecast.memory is not None:
+        known.append(f"{amounts.size(forecast.memory)} of memory")
+    known.append(f"{amounts.size(forecast.disk)} of disk")
+    return ": " + ", ".join(known)
+
+
+def document(forecast: Forecast) -> dict[str, Any]:
+    """The plan for `--json`; what was not measured is null."""
+    plan = forecast.plan
     return {
         "experiments": [asdict(experiment) for experiment in plan.experiments],
         "missing": [
@@ -109,5 +100,8 @@ def document(plan: Plan, seconds: float | None) -> dict[str, Any]:
             for cohort in plan.missing
         ],
         "stale": plan.stale,
-        "seconds": seconds,
+        "seconds": forecast.seconds,
+        "memory": forecast.memory,
+        "disk": forecast.disk,
+        "notes": list(forecast.notes),
     }

@@ -100,6 +100,12 @@ def report(sitting: Sitting) -> None:
             "the dataset's variable `message` holds it. --retry-failed trains them again.",
             err=True,
         )
+    if sitting.damaged:
+        click.echo(
+            f"{amounts.count(len(sitting.damaged), 'record file')} damaged, set aside and trained "
+            f"again: {', '.join(str(path) for path in sitting.damaged)}",
+            err=True,
+        )
     if sitting.lost:
         click.echo(
             f"{amounts.count(len(sitting.lost), 'cohort')} lost, because a worker process ended.",

@@ -61,9 +61,7 @@ class Mixture(Task):
         mirror_free = ~addition & ~has_mirror_in(addition, modulus)
         yes = torch.ones(memorized, dtype=torch.bool)
         return Examples(
-            inputs=torch.cat(
-                [self._ask(a, b, modulus), self._ask(a[pick], b[pick], modulus + 1)]
-            ),
+            inputs=torch.cat([self._ask(a, b, modulus), self._ask(a[pick], b[pick], modulus + 1)]),
             labels=torch.cat([(a + b) % modulus, answers]),
             train=torch.cat([addition, yes]),
             validation=torch.cat([~addition, ~yes]),

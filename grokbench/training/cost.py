@@ -6,9 +6,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from torch import nn
+
 from grokbench.plan import Cohort, shape_of
 from grokbench.plugins import Plugins
+from grokbench.randomness import Streams
+from grokbench.training.definitions import Definitions
 from grokbench.training.loop import train
+from grokbench.training.programs import why_not_stacked
+from grokbench.training.stack import build_model, evaluation_batch, training_batch
 
 SHORT, LONG = 2, 12
 """Steps of the two trial trainings: their difference is the cost of a step, the rest start-up."""
@@ -28,6 +34,26 @@ class Cost:
         recipe = cohort.runs[0].recipe
         left = sum(1 for step in recipe.evaluation_steps() if step >= done)
         return self.start + self.step * (recipe.steps - done) + self.evaluation * left
+
+
+def why_single(cohort: Cohort, plugins: Plugins) -> str:
+    """Why the cohort's runs will be trained one after the other; empty when they are stacked.
+
+    A run that cannot be made has no reason of its own: training will record its error.
+    """
+    runs = cohort.runs[:3]
+    try:
+        made = Definitions.of(runs[0], plugins)
+        models = [build_model(run, made.architecture, made.task) for run in runs]
+        examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
+        like = nn.utils.parameters_to_vector(models[0].parameters()).detach()
+        train, evaluation = training_batch(examples, like), evaluation_batch(examples, like)
+        judgement = made.task.judgement
+        own = made.architecture.program(models[0], judgement, train, evaluation)
+        alone = own is not None or len(runs) == 1
+        return "" if alone else why_not_stacked(models, made.architecture, judgement, train)
+    except Exception:  # noqa: BLE001 (a plugin may raise anything)
+        return ""
 
 
 def measure_costs(

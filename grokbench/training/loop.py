@@ -85,7 +85,7 @@ def train(
         try:
             end = descend(runs, plugins, torch.device(device), advance)
             return end.meter.records(runs, end.parameters.shape[1])
-        except Exception as error:  # a plugin may raise anything
+        except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
             if len(runs) == 1:
                 return [failed(runs[0], first_line(error))]
     return [record for run in runs for record in train([run], plugins, device, advance)]

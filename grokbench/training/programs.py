@@ -76,7 +76,7 @@ class ModuleProgram(Program):
     def _forward(self, parameters: Views, batch: Batch) -> Tensor:
         arguments = (batch.inputs, batch.part) if self.takes_part else (batch.inputs,)
         if self.stacked:
-            return cast(Tensor, vmap(self._call)(dict(parameters), self.buffers, *arguments))
+            return vmap(self._call)(dict(parameters), self.buffers, *arguments)
         return torch.stack([self._one(r, parameters, arguments) for r in range(len(self.noise))])
 
     def _one(self, run: int, parameters: Views, arguments: tuple[Tensor, ...]) -> Tensor:

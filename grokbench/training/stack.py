@@ -42,7 +42,7 @@ class Parameters:
 
     def views(self, flat: Tensor) -> Views:
         """`flat` [runs, parameters] as {name: [runs, *shape]}, sharing its memory."""
-        pieces = flat.split([shape.numel() for shape in self.shapes.values()], dim=1)
+        pieces = torch.split(flat, [shape.numel() for shape in self.shapes.values()], dim=1)
         return {
             name: piece.view(len(flat), *shape)
             for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)

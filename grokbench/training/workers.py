@@ -85,9 +85,7 @@ def train_cohorts(
             worker.stop()
 
 
-def train_here(
-    cohorts: Iterator[Cohort], plugins: Plugins, events: Events, device: str
-) -> None:
+def train_here(cohorts: Iterator[Cohort], plugins: Plugins, events: Events, device: str) -> None:
     for cohort in cohorts:
         events.started(cohort)
 

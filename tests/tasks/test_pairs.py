@@ -87,7 +87,8 @@ def test_answers_are_sums_squares_and_symmetric_random_labels() -> None:
     table = random.labels.view(11, 11)
     assert torch.equal(table, table.T)
     assert len(table.unique()) > 5
-    assert random.train.all() and not random.validation.any()
+    assert random.train.all()
+    assert not random.validation.any()
 
 
 def test_a_mixture_marks_its_parts_by_the_sign_and_never_shares_an_input() -> None:
