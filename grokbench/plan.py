@@ -12,7 +12,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Suite
 
-STACKED_WORK = {"cpu": 4e8, "cuda": 4e11}
+STACKED_WORK = {"cpu": 1e8, "cuda": 4e11}
 """How many floating-point operations one step of a cohort should have at least, by device: enough
 that the time goes into products and not into launching them, and no more than stays in a cache."""
 

@@ -73,12 +73,12 @@ def house_style() -> Iterator[None]:
 def panels(count: int, width: float = 8.6, height: float = 4.2) -> tuple[Figure, list[Axes]]:
     """A figure (inches) with `count` panels side by side, at most three in a row.
 
-    They share their scales, and only the outer ones are labelled.
+    They share their vertical scale.
     """
     columns = min(count, 3)
     rows = -(-count // columns)
     figure = Figure((width, height * (0.3 + 0.7 * rows)), layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.remove()

@@ -53,7 +53,7 @@ class Line:
     @property
     def seeds(self) -> Floats:
         """How many seeds are behind each point."""
-        return np.count_nonzero(~np.isnan(self.values), axis=1).astype(float)
+        return np.asarray((~np.isnan(self.values)).sum(axis=1), float)
 
 
 def lines_over(values: xr.DataArray, along: str, by: str, positions: Floats) -> list[Line]:

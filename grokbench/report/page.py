@@ -76,6 +76,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters.update(
         bar=verdicts.bar,
+        moment=runs.moment,
         interval=verdicts.interval,
         rule=verdicts.rule_words,
         where=verdicts.where,

@@ -21,7 +21,7 @@ GRID = "#d9dce0"
 BLUE = "#0072b2"
 VERMILLION = "#d55e00"
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, ()),
     (0, (5, 1.5)),

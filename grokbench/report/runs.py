@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import xarray as xr
@@ -76,6 +77,11 @@ def went_wrong(suite: Suite, tree: xr.DataTree) -> list[WentWrong]:
             message = str(dataset["message"].isel(at).item()) if "message" in dataset else ""
             found.append(WentWrong(name, cell, Status(int(status.isel(at))), message))
     return found
+
+
+def moment(written: str) -> str:
+    """`2026-11-21T11:00:00+00:00` as `2026-11-21 11:00 UTC`."""
+    return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _counts(experiment: Experiment, tree: xr.DataTree) -> dict[Status, int]:

@@ -29,7 +29,7 @@ class Judgement(ABC):
 
     @abstractmethod
     def gradient(self, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """d(sum of weights · loss)/d(outputs): [..., outputs]; may overwrite `outputs`."""
+        """d(sum of weights · loss)/d(outputs): [..., outputs]."""
 
     @abstractmethod
     def correct(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -56,11 +56,8 @@ class CrossEntropy(Judgement):
 
     def gradient(self, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         index = labels.unsqueeze(-1)
-        outputs -= outputs.amax(-1, keepdim=True)
-        probabilities = outputs.exp_()
-        probabilities *= (weights / probabilities.sum(-1)).unsqueeze(-1)
-        probabilities.scatter_(-1, index, 0.0)
-        return probabilities.scatter_(-1, index, -probabilities.sum(-1, keepdim=True))
+        slope = outputs.softmax(-1).mul_(weights.unsqueeze(-1)).scatter_(-1, index, 0.0)
+        return slope.scatter_(-1, index, -slope.sum(-1, keepdim=True))
 
     def correct(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return outputs.argmax(-1) == labels

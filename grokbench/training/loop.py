@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from grokbench.randomness import Streams
 from grokbench.record import Record, Run, failed
 from grokbench.training.definitions import Definitions
 from grokbench.training.meter import Meter
+from grokbench.training.process import keep_freed_memory, one_thread
 from grokbench.training.programs import ModuleProgram, first_line, why_not_stacked
 from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
 
@@ -81,6 +81,7 @@ def train(
     A run whose task, architecture or optimizer raises an error is recorded as failed, with the
     error; the others are not touched by it.
     """
+    keep_freed_memory()
     with one_thread():
         try:
             end = descend(runs, plugins, torch.device(device), advance)
@@ -114,14 +115,3 @@ def choose_program(
         stacked=stacked,
         noise=noise,
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for tiny products: cores are used by processes instead (see `workers`)."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -59,9 +59,7 @@ class ModuleProgram(Program):
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         outputs = self._forward(leaves, self.train)
         with torch.no_grad():
-            slope = self.judgement.gradient(
-                outputs.detach().clone(), self.train.labels, self.train.weights
-            )
+            slope = self.judgement.gradient(outputs.detach(), self.train.labels, self.train.weights)
         found = torch.autograd.grad(
             outputs, list(leaves.values()), slope, allow_unused=True, materialize_grads=True
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.lines import Line2D
 
 from grokbench.phenomena.curves import (
     canonical,
@@ -19,10 +20,11 @@ from grokbench.phenomena.emergence import EmergenceOptions
 from grokbench.report.drawing import Drawing, panels
 from grokbench.report.figures.views import name_of
 from grokbench.report.lines import CUT, WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
-from grokbench.report.palette import ONE, OTHER, PALE
+from grokbench.report.palette import INK, ONE, OTHER, PALE
 from grokbench.report.scales import mark, show_accuracy
 
 STROKES = {"reference": ONE, "shifted": OTHER}
+BEST: dict[str, Any] = {"linestyle": (0, (1, 1.5)), "linewidth": 1.3}
 
 
 def emergence(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
@@ -35,23 +37,17 @@ def emergence(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Dra
     parts = {"reference": asked.reference_part, "shifted": asked.shifted_part}
     lines = {role: _line(data[role], role, part) for role, part in parts.items()}
     figure, (axes,) = panels(1)
+    means = [draw_line(axes, line, STROKES[role]) for role, line in lines.items()]
     for role, line in lines.items():
-        draw_line(axes, line, STROKES[role])
-        axes.plot(
-            line.positions,
-            line.best,
-            color=STROKES[role].colour,
-            linestyle=(0, (1, 1.5)),
-            linewidth=1.3,
-            label=f"{line.label}, best seed",
-        )
+        axes.plot(line.positions, line.best, color=STROKES[role].colour, **BEST)
     axes.axhline(asked.threshold, color=PALE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     show_accuracy(axes)
     axes.set(xscale="log", xlabel="parameters", ylabel="final mirror-free accuracy")
     tried = np.unique(np.concatenate([line.positions for line in lines.values()]))
     tried = tried[~np.isnan(tried)]
     mark(axes.xaxis, tried, np.log2(tried))
-    figure.legend(loc="outside upper left", ncols=2)
+    best = Line2D([], [], color=INK, label="best seed of each size", **BEST)
+    figure.legend(handles=[*means, best], loc="outside upper left")
     return Drawing(
         figure,
         title="Emergence with model size",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def against_data_size(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]
         caption=f"{MIRROR_FREE} (on validation examples whose mirror is not in training) against "
         f"the number of training examples, one line for each model size. {WHAT_IS_DRAWN} {CUT} "
         "Below, for each model size, the two data sizes tried between which its critical data "
-        f"size lies: the smallest from which the median seed stays above {threshold:g}, the dashed "
+        f"size lies: the smallest from which the median seed stays above {threshold:g}, the dotted "
         "line; an arrow where it lies beyond those tried. "
         f"{_seeds(chart)}",
         alternative=_alternative(chart, f"{MIRROR_FREE} against data size", "model size {}"),
@@ -101,7 +102,7 @@ def _draw(
     strokes = dict(zip(labels, ordered(len(labels)), strict=True))
     handles = {}
     for axis, (view, lines) in zip(axes, chart, strict=True):
-        axis.set_title(view.title)
+        axis.set_title(fill(view.title, 80 // len(chart)))
         show_accuracy(axis)
         for line in lines:
             handles[line.label] = draw_line(axis, line, strokes[line.label], among=len(lines))

@@ -60,7 +60,7 @@ def training_curves(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) 
     examples = _examples(views_of(data, asked.part), asked.model_copy(update={"part": None}))
     if not examples:
         raise NotEnoughDataError("no finished run has validation examples")
-    figure = Figure((max(4.6, 2.35 * len(examples)), 5), layout="constrained")
+    figure = Figure((max(8.6, 2.35 * len(examples)), 5), layout="constrained")
     grid = figure.subplots(
         2, len(examples), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2)
     )
