@@ -16,8 +16,12 @@ STACKED_WORK = {"cpu": 1e8, "cuda": 4e11}
 """How many floating-point operations one step of a cohort should have at least, by device: enough
 that the time goes into products and not into launching them, and no more than stays in a cache."""
 
-LARGEST_COHORT = {"cpu": 32, "cuda": 1024}
+LARGEST_COHORT = {"cpu": 10, "cuda": 1024}
 """The most runs in one cohort, by device."""
+
+OTHER_PARAMETERS = 9000
+"""Measured with `suites/quick.toml` on two cores: 0.45 ms a step at 500 parameters and 3.2 ms at
+54 000, with 500 examples."""
 
 PER_RUN = ("learning_rate", "weight_decay", "initial_scale")
 """Recipe fields in which runs of one cohort may differ."""
@@ -31,7 +35,7 @@ class Cohort:
     runs: tuple[Run, ...]
     label: str
     work: float
-    """Floating-point operations, estimated: 6 for each parameter, example and step."""
+    """How long it takes, up to a factor: see `work_of`."""
 
     def only(self, wanted: Iterable[str]) -> Cohort:
         """The same cohort with just the runs that are `wanted`."""
@@ -178,8 +182,17 @@ def make_cohort(runs: Sequence[Run], parameters: int) -> Cohort:
         digest,
         tuple(runs),
         f"{first.task.name}, {first.architecture.name} {first.size.label}, data {data}",
-        sum(6.0 * parameters * run.data_size * run.recipe.steps for run in runs),
+        sum(work_of(run, parameters) for run in runs),
     )
+
+
+def work_of(run: Run, parameters: int) -> float:
+    """How long a run takes, up to a factor: to share work out evenly, and to tell how far it is.
+
+    Products grow with the parameters; embedding, attention and loss cost each example about as
+    much as OTHER_PARAMETERS more would.
+    """
+    return float(parameters + OTHER_PARAMETERS) * run.data_size * run.recipe.steps
 
 
 def shape_of(run: Run) -> str:
