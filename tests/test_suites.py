@@ -1,0 +1,56 @@
+"""The suites that come with grokbench, and the results that were committed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grokbench import Plugins, load_suite, open_results, provenance, run_suite, score
+from grokbench.claims import Outcome, verdicts_document
+from grokbench.plan import make_plan
+from grokbench.store import records_in
+
+ROOT = Path(__file__).parents[1]
+SUITES = sorted((ROOT / "suites").glob("*.toml"))
+RESULTS = sorted(path.parent for path in (ROOT / "results").glob("*/verdicts.json"))
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_every_suite_is_sound_and_says_where_its_claims_come_from(path: Path) -> None:
+    suite = load_suite(path)
+    assert path.stem == suite.name
+    for claim in suite.claims.values():
+        assert "20" in claim.source
+
+
+@pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
+def test_committed_results_are_complete_and_score_to_the_committed_verdicts(folder: Path) -> None:
+    suite = load_suite(ROOT / "suites" / f"{folder.name}.toml")
+    tree = open_results(folder)
+    assert suite.text == provenance(tree)["suite"]["text"]
+    plugins = Plugins.load()
+    assert () == make_plan(suite, plugins, records_in(tree)).missing
+    verdicts = score(suite, tree, plugins.detectors)
+    again = json.loads(json.dumps(verdicts_document(suite, verdicts)))
+    committed = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))
+    assert summary(committed) == summary(again)
+
+
+def summary(document: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Each claim, its outcome, and its finding as far as other versions of scipy agree on it."""
+    return [
+        (entry["claim"], entry["outcome"], *(
+            None if entry["finding"] is None else f"{float(entry['finding'][name]):.6g}"
+            for name in ("effect", "low", "high")
+        ))
+        for entry in document["claims"]
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_smoke_suite_reproduces_its_claims(tmp_path: Path) -> None:
+    sitting = run_suite(ROOT / "suites" / "smoke.toml", tmp_path)
+    assert [Outcome.REPRODUCED] * 2 == [verdict.outcome for verdict in sitting.verdicts]
