@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from grokbench.record import ModelSize
     from grokbench.report import write_report
     from grokbench.session import Forecast, Sitting, Watcher, plan_suite, run_suite
-    from grokbench.store import open_results, provenance
+    from grokbench.store import open_results
+    from grokbench.store.provenance import provenance
     from grokbench.suite import Suite, load_suite, parse_suite
     from grokbench.tasks.base import Examples, Features, Task, Tokens
     from grokbench.tasks.judging import CrossEntropy, SquaredError
@@ -96,7 +97,8 @@ _HOMES = {
     "grokbench.record": ["ModelSize"],
     "grokbench.report": ["write_report"],
     "grokbench.session": ["Forecast", "Sitting", "Watcher", "plan_suite", "run_suite"],
-    "grokbench.store": ["open_results", "provenance"],
+    "grokbench.store": ["open_results"],
+    "grokbench.store.provenance": ["provenance"],
     "grokbench.suite": ["Suite", "load_suite", "parse_suite"],
     "grokbench.tasks.base": ["Examples", "Features", "Task", "Tokens"],
     "grokbench.tasks.judging": ["CrossEntropy", "SquaredError"],

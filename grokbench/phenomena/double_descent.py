@@ -133,8 +133,8 @@ class DoubleDescent(Detector):
             unit="depth of the dip in final accuracy",
             seeds=len(seen.falls),
             evidence=(
-                f"on seeds left out of choosing, accuracy falls by {falls.estimate:.2f} and rises "
-                f"by {rises.estimate:.2f}; the mean peaks at size {peak}, dips at {bottom} "
+                f"on seeds left out of choosing, accuracy falls by {falls.estimate:z.2f} and rises "
+                f"by {rises.estimate:z.2f}; the mean peaks at size {peak}, dips at {bottom} "
                 f"and is up again at {recovery}"
             ),
             details={
