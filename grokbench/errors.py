@@ -6,6 +6,7 @@
     ├── UnknownNameError    a task, architecture, detector or optimizer that nobody registered
     ├── OptionsError        a plugin was given options that it does not take
     ├── ResultsError        a results file is missing, damaged, or not ours
+    ├── DeviceError          a device that is not there
     └── NotEnoughDataError  a detector was shown too little to say anything
 
 Messages say what is wrong, where, why, and what to write instead.
@@ -64,6 +65,10 @@ class OptionsError(GrokbenchError):
 
 class ResultsError(GrokbenchError):
     """A results file that is missing, damaged, or was not written by grokbench."""
+
+
+class DeviceError(GrokbenchError):
+    """A device that torch does not know, or that this machine does not have."""
 
 
 class NotEnoughDataError(GrokbenchError):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grokbench.errors import GrokbenchError
 from grokbench.plugins import Plugins
 from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Suite
@@ -85,6 +86,8 @@ class Plan:
             seeds: how many seeds of each experiment.
             shard: (i, n): every n-th of all the suite's cohorts, from the i-th on, counted from 1.
         """
+        if shard and not 1 <= shard[0] <= shard[1]:
+            raise GrokbenchError(f"shard {shard[0]}/{shard[1]}: write 1/{shard[1]} and so on")
         runs = {
             run.id
             for name, experiment in suite.experiments.items()

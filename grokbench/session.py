@@ -23,6 +23,7 @@ from grokbench.store import Store, collect_provenance, write_text
 from grokbench.suite import Suite, load_suite
 from grokbench.training import Events, train_cohorts
 from grokbench.training.cost import Cost, measure_costs, why_single
+from grokbench.training.process import check_device
 
 
 class Watcher(Events):
@@ -79,7 +80,9 @@ def run_suite(
         only: experiments to train (all of them by default).
         seeds: train the first so many seeds of each experiment.
         device: "cpu", "cuda", …
-        jobs: worker processes; as many as there are cores on a CPU, one on a GPU.
+        jobs: worker processes; as many as there are cores on a CPU, one on a GPU. With more than
+            one, a script must call this under `if __name__ == "__main__":`, because each worker
+            imports the script.
         budget: seconds after which no cohort is begun that would not end in time.
         shard: (i, n), the i-th of n shares of the suite's cohorts, counted from 1.
         retry_failed: train runs again that raised an error.
@@ -89,6 +92,7 @@ def run_suite(
     Raises:
         SuiteError: a mistake in the suite; nothing has been written.
         UnknownNameError: `only` names an experiment that the suite does not have.
+        DeviceError: the device is not there; nothing has been written.
         ResultsError: the results folder holds something that grokbench did not write.
     """
     begun = time.monotonic()
@@ -98,6 +102,7 @@ def run_suite(
             hint = nearest(name, suite.experiments)
             raise UnknownNameError(f"suite {suite.name!r} has no experiment {name!r}; {hint}")
     watcher = watcher or Watcher()
+    check_device(device)
     plugins = Plugins.load(suite.plugins)
     folder = Path(out) if out is not None else Path("results") / suite.name
     store = Store(folder, suite.name)
@@ -174,6 +179,7 @@ def plan_suite(
         ResultsError: the results folder holds something that grokbench did not write.
     """
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
+    check_device(device)
     plugins = Plugins.load(suite.plugins)
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device)

@@ -107,7 +107,7 @@ class Transformer(nn.Module):
 
 
 def units_of_parts(hidden: int, parts: int) -> Tensor:
-    """Which of the hidden units serve which part: [parts, hidden], ones and zeros."""
+    """Which of the hidden units serve which part, in shares as equal as can be: [parts, hidden]."""
     owner = torch.arange(hidden) * parts // hidden
     return (owner == torch.arange(parts).unsqueeze(1)).to(torch.get_default_dtype())
 
@@ -132,8 +132,7 @@ class Dense(Architecture):
     def program(
         self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
     ) -> Program | None:
-        assert isinstance(model, Transformer)
-        return factored_program(model, self.options, judgement, train, evaluation)
+        return factored_program(model, self.options.heads, judgement, train, evaluation)
 
 
 class SplitFFN(Architecture):
@@ -164,8 +163,7 @@ class SplitFFN(Architecture):
     def program(
         self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
     ) -> Program | None:
-        assert isinstance(model, Transformer)
-        return factored_program(model, self.options, judgement, train, evaluation)
+        return factored_program(model, self.options.heads, judgement, train, evaluation)
 
 
 def refuses_tokens(task: Task) -> str | None:
@@ -183,17 +181,24 @@ def refuses_heads(size: ModelSize, heads: int) -> str | None:
 
 
 def factored_program(
-    model: Transformer,
-    options: TransformerOptions,
+    model: nn.Module,
+    heads: int,
     judgement: Judgement,
     train: Batch,
     evaluation: Batch,
 ) -> Program | None:
-    """The token-factored program where it is exact: one layer, no norm, one last token."""
-    ends = torch.cat([batch.inputs[..., -1].flatten() for batch in (train, evaluation)])
-    if len(model.layers) > 1 or options.layer_norm or bool((ends != ends[0]).any()):
+    """The token-factored program where it is exact: one layer, no norm, one last token.
+
+    None for anything else, and for a subclass: it may compute something else.
+    """
+    if type(model) is not Transformer or len(model.layers) > 1:
         return None
     layer = model.layers[0]
-    assert isinstance(layer, Layer)
+    norms = (model.norm, layer.norm_attention, layer.norm_mlp)
+    if type(layer) is not Layer or any(type(norm) is not nn.Identity for norm in norms):
+        return None
+    ends = torch.cat([batch.inputs[..., -1].flatten() for batch in (train, evaluation)])
+    if bool((ends != ends[0]).any()):
+        return None
     units = layer.units if len(layer.units) > 1 else None
-    return FactoredTransformer(options.heads, units, judgement, train, evaluation)
+    return FactoredTransformer(heads, units, judgement, train, evaluation)

@@ -117,7 +117,8 @@ class CriticalDataSize(Detector):
 
     For each seed, over all pairs of model sizes: the share whose critical data sizes are known to
     fall minus the share known to rise (Kendall's tau for interval-censored values). A pair whose
-    brackets overlap counts as neither, so a grid too coarse to tell shows 0, not 1.
+    brackets overlap counts as neither, so a grid too coarse to tell shows 0, not 1; a pair beyond
+    the same end of the grid is unknown and does not count.
     Huang et al. 2024, takeaway 1, Fig. 3.
     """
 
@@ -131,7 +132,8 @@ class CriticalDataSize(Detector):
         taus = [tau for ends_of_seed in ends if (tau := fall(*ends_of_seed)) is not None]
         if not taus:
             raise NotEnoughDataError(
-                "a fall needs finished runs at two model sizes with the same seed, and none has them"
+                "a fall needs finished runs at two model sizes with the same seed, one of whose "
+                "critical data sizes lies within the grid; there is no such pair"
             )
         interval = t_interval(np.array(taus))
         curve = critical_data_sizes(dataset, threshold, part).dropna("model_size", subset=["low"])
@@ -159,10 +161,15 @@ class CriticalDataSize(Detector):
 def fall(lower: Floats, upper: Floats) -> float | None:
     """Pairs known to fall minus pairs known to rise, over all pairs (each [model_size], in order).
 
-    None when fewer than two sizes are known.
+    A pair that both lie beyond the same end of the grid says nothing and is left out. None when no
+    pair says anything.
     """
     known = ~np.isnan(lower)
-    pairs = list(itertools.combinations(zip(lower[known], upper[known], strict=True), 2))
+    pairs = [
+        (small, large)
+        for small, large in itertools.combinations(zip(lower[known], upper[known], strict=True), 2)
+        if max(small[0], large[0]) > 0 and not np.isinf(min(small[1], large[1]))
+    ]
     if not pairs:
         return None
     falls = sum(bool(small[0] >= large[1]) for small, large in pairs)

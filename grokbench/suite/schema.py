@@ -28,6 +28,9 @@ MOST_SEEDS = 100_000
 LARGEST = 2**63 - 1
 """What fits into a dataset's whole numbers."""
 
+LARGEST_STEPS = 10**8
+"""More steps than this is a slip of the keyboard."""
+
 T = TypeVar("T")
 
 
@@ -115,7 +118,7 @@ class RecipeTable(Table):
     """The fields of `grokbench.record.Recipe`; those left out take its defaults."""
 
     optimizer: Swept[NameOrTable] | None = None
-    steps: Swept[Count] | None = None
+    steps: Swept[Annotated[int, Field(ge=1, le=LARGEST_STEPS)]] | None = None
     learning_rate: Swept[Positive] | None = None
     weight_decay: Swept[Annotated[float, Field(ge=0)]] | None = None
     decay_on: Swept[Literal["all", "matrices"]] | None = None

@@ -12,6 +12,7 @@ from grokbench.architectures.base import Batch, Program
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Record, Run, failed
+from grokbench.tasks.checks import check_examples
 from grokbench.training.definitions import Definitions
 from grokbench.training.meter import Meter
 from grokbench.training.process import keep_freed_memory, one_thread
@@ -44,6 +45,8 @@ def descend(
     recipe, made = runs[0].recipe, Definitions.of(runs[0], plugins)
     models = [build_model(run, made.architecture, made.task) for run in runs]
     examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
+    for run, one in zip(runs, examples, strict=True):
+        check_examples(one, made.task, run.data_size)
     stack = Parameters.of(models, device)
     train, evaluation = training_batch(examples, stack.flat), evaluation_batch(examples, stack.flat)
     program = choose_program(runs, models, made, train, evaluation)
@@ -54,6 +57,7 @@ def descend(
     learning_rate = parameters.new_tensor([[run.recipe.learning_rate] for run in runs])
     decay = parameters.new_tensor([[run.recipe.weight_decay] for run in runs])
     weight_decay = decay * stack.decayed(recipe.decay_on)
+    trained = stack.trained()
     evaluations = set(recipe.evaluation_steps())
 
     made.optimizer.start(parameters)
@@ -64,6 +68,8 @@ def descend(
             if step == recipe.steps or not meter.finite.any():
                 break
         program.gradient(by_name, gradients_by_name)
+        if trained is not None:
+            gradients *= trained
         warm = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
         made.optimizer.step(parameters, gradients, learning_rate * warm, weight_decay)
 
@@ -86,7 +92,7 @@ def train(
         try:
             end = descend(runs, plugins, torch.device(device), advance)
             return end.meter.records(runs, end.parameters.shape[1])
-        except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
             if len(runs) == 1:
                 return [failed(runs[0], first_line(error))]
     return [record for run in runs for record in train([run], plugins, device, advance)]

@@ -38,6 +38,11 @@ class Meter:
     def measure(self, step: int, outputs: Tensor, parameters: Tensor) -> None:
         """Add one evaluation: `outputs` [runs, examples, outputs], `parameters` [runs, …]."""
         judgement = self.task.judgement
+        if outputs.shape != (*self.labels.shape[:2], judgement.outputs):
+            raise ValueError(
+                f"the architecture gives outputs of shape {list(outputs.shape[1:])}; "
+                f"write {[self.labels.shape[1], judgement.outputs]}"
+            )
         correct = judgement.correct(outputs, self.labels).double()
         loss = judgement.loss(outputs, self.labels).double()
         both = torch.stack([loss, correct], 1) @ self.shares
@@ -61,13 +66,15 @@ class Meter:
         metrics, norms = torch.stack(self.metrics, 1), torch.stack(self.norms, 1)
         metrics.masked_fill_(self.counts[:, None, None] == 0, torch.nan)
         return [
-            self._record(run, metrics[i].numpy(), norms[i].numpy(), self.counts[i], parameters)
+            self._record(run, metrics[i], norms[i], self.counts[i], parameters)
             for i, run in enumerate(runs)
         ]
 
     def _record(
-        self, run: Run, metrics: np.ndarray, norm: np.ndarray, counts: Tensor, parameters: int
+        self, run: Run, measured: Tensor, norms: Tensor, counts: Tensor, parameters: int
     ) -> Record:
+        # What is too large for float32 is not finite: records hold float32.
+        metrics, norm = measured.float().numpy(), norms.float().numpy()
         absent = (counts == 0).numpy()
         finite = (np.isfinite(metrics) | absent).all((1, 2, 3)) & np.isfinite(norm)
         lost = int(np.argmin(finite)) if not finite.all() else len(finite)
@@ -87,7 +94,7 @@ class Meter:
             Status.DIVERGED if diverged else Status.DONE,
             self.task.parts,
             np.array(self.steps, np.int64),
-            {name: curve.astype(np.float32) for name, curve in curves.items()},
+            {name: np.ascontiguousarray(curve) for name, curve in curves.items()},
             {name: tuple(counts[i].tolist()) for i, name in enumerate(SETS)},
             parameters,
             f"not finite at step {self.steps[lost]}" if diverged else "",

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from grokbench.errors import DeviceError
+
 # glibc's malloc.h
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 
@@ -21,6 +23,21 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def check_device(device: str) -> None:
+    """See that something can be put on `device`.
+
+    Raises:
+        DeviceError: torch does not know it, or this machine does not have it.
+    """
+    try:
+        torch.zeros(1, device=device).add_(1).item()
+    except Exception as error:  # noqa: BLE001 (each backend raises its own)
+        reason = str(error).strip().split("\n")[0]
+        raise DeviceError(
+            f"device {device!r} cannot be used: {reason}; write cpu, or a device that is there"
+        ) from None
 
 
 def keep_freed_memory() -> None:

@@ -8,7 +8,8 @@ differentiated by autograd.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -44,18 +45,21 @@ class ModuleProgram(Program):
         stacked: bool,
         noise: Sequence[int],
     ) -> None:
-        self.model = copy.deepcopy(models[0]).to("meta")
+        device = train.weights.device
+        # Copies on the device, not on "meta": moving there would break ties between parameters.
+        self.models = [
+            copy.deepcopy(model).to(device) for model in models[: 1 if stacked else None]
+        ]
         self.takes_part, self.judgement, self.stacked = takes_part, judgement, stacked
         self.train, self.evaluation = train, evaluation
         states = [dict(model.named_buffers()) for model in models]
-        device = train.weights.device
         self.buffers = {
             name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
         }
         self.noise = [torch.Generator().manual_seed(seed).get_state() for seed in noise]
 
     def gradient(self, parameters: Views, gradients: Views) -> None:
-        self.model.train()
+        self._mode(training=True)
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         outputs = self._forward(leaves, self.train)
         with torch.no_grad():
@@ -67,29 +71,46 @@ class ModuleProgram(Program):
             gradient.copy_(value)
 
     def outputs(self, parameters: Views) -> Tensor:
-        self.model.eval()
+        self._mode(training=False)
         with torch.no_grad():
             return self._forward(parameters, self.evaluation)
 
     def _forward(self, parameters: Views, batch: Batch) -> Tensor:
         arguments = (batch.inputs, batch.part) if self.takes_part else (batch.inputs,)
         if self.stacked:
-            return vmap(self._call)(dict(parameters), self.buffers, *arguments)
-        return torch.stack([self._one(r, parameters, arguments) for r in range(len(self.noise))])
+            forward = vmap(partial(call, self.models[0]))
+            return forward(dict(parameters), self.buffers, *arguments)
+        alone = [
+            self._one(run, parameters, tuple(argument[run] for argument in arguments), weights > 0)
+            for run, weights in enumerate(batch.weights)
+        ]
+        return torch.stack(alone)
 
-    def _one(self, run: int, parameters: Views, arguments: tuple[Tensor, ...]) -> Tensor:
+    def _mode(self, *, training: bool) -> None:
+        for model in self.models:
+            model.train(training)
+
+    def _one(
+        self, run: int, parameters: Views, arguments: tuple[Tensor, ...], real: Tensor
+    ) -> Tensor:
+        """One run's outputs for its own examples; what pads them is never shown to the module."""
         own = {name: value[run] for name, value in parameters.items()}
         buffers = {name: value[run] for name, value in self.buffers.items()}
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise[run])
-            outputs = self._call(own, buffers, *(argument[run] for argument in arguments))
+            shown = call(
+                self.models[run], own, buffers, *(argument[real] for argument in arguments)
+            )
             self.noise[run] = torch.get_rng_state()
-        return outputs
+        padding = shown.new_zeros(len(real) - len(shown), *shown.shape[1:])
+        return torch.cat([shown, padding])
 
-    def _call(
-        self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *arguments: Tensor
-    ) -> Tensor:
-        return cast(Tensor, functional_call(self.model, {**parameters, **buffers}, arguments))
+
+def call(
+    model: nn.Module, parameters: Views, buffers: Mapping[str, Tensor], *arguments: Tensor
+) -> Tensor:
+    """The module's outputs with these parameters and buffers in place of its own."""
+    return cast(Tensor, functional_call(model, {**parameters, **buffers}, arguments))
 
 
 def why_not_stacked(
@@ -125,7 +146,7 @@ def why_not_stacked(
         gradients = {name: torch.empty_like(value) for name, value in rows.items()}
         try:
             program.gradient(rows, gradients)
-            found.append({**gradients, "outputs": program.outputs(rows)})
+            found.append({**gradients, "outputs": program.outputs(rows)[sample.weights > 0]})
         except Exception as error:  # a plugin's module may raise anything
             if not stacked:
                 raise
@@ -152,8 +173,10 @@ def probe_batch(batch: Batch) -> Batch:
         return values.double() if values.is_floating_point() else values
 
     weights = torch.full((len(batch.inputs), len(chosen)), 1 / len(chosen), dtype=torch.float64)
+    # The first run's last example is padding: a module that mixes examples is found out by it.
+    weights[0, -1] = 0
     return Batch(pick(batch.inputs), pick(batch.labels), pick(batch.part), weights)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".split("\n")[0][:200]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,12 +33,15 @@ class Parameters:
 
     flat: Tensor
     shapes: dict[str, torch.Size]
+    frozen: frozenset[str]
+    """Names of parameters that the module does not want trained."""
 
     @classmethod
     def of(cls, models: Sequence[nn.Module], device: torch.device) -> Parameters:
         rows = [nn.utils.parameters_to_vector(model.parameters()).detach() for model in models]
         shapes = {name: value.shape for name, value in models[0].named_parameters()}
-        return cls(torch.stack(rows).to(device), shapes)
+        frozen = {name for name, value in models[0].named_parameters() if not value.requires_grad}
+        return cls(torch.stack(rows).to(device), shapes, frozenset(frozen))
 
     def views(self, flat: Tensor) -> Views:
         """`flat` [runs, parameters] as {name: [runs, *shape]}, sharing its memory."""
@@ -50,10 +53,21 @@ class Parameters:
 
     def decayed(self, decay_on: str) -> Tensor:
         """Which parameters a recipe's weight decay acts on: ones and zeros [parameters]."""
+        return self._where(
+            lambda name, shape: name not in self.frozen and (decay_on == "all" or len(shape) > 1)
+        )
+
+    def trained(self) -> Tensor | None:
+        """Which parameters are trained: ones and zeros [parameters]; None for all of them."""
+        if not self.frozen:
+            return None
+        return self._where(lambda name, shape: name not in self.frozen)
+
+    def _where(self, holds: Callable[[str, torch.Size], bool]) -> Tensor:
         return torch.cat(
             [
-                torch.full((shape.numel(),), float(decay_on == "all" or len(shape) > 1))
-                for shape in self.shapes.values()
+                torch.full((shape.numel(),), float(holds(name, shape)))
+                for name, shape in self.shapes.items()
             ]
         ).to(self.flat)
 

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -113,8 +114,10 @@ class Worker:
         return cls(process, ours)
 
     def give(self, cohort: Cohort) -> None:
+        """Have the worker train `cohort`; if it is gone, `report` will say so."""
         self.cohort = cohort
-        self.pipe.send(cohort)
+        with suppress(OSError):
+            self.pipe.send(cohort)
 
     def report(self, events: Events) -> bool:
         """Pass on one message; False when the worker is gone."""
@@ -122,7 +125,7 @@ class Worker:
         cohort = self.cohort
         try:
             message: Any = self.pipe.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             self.process.join()
             events.lost(cohort, f"its worker process ended with exit code {self.process.exitcode}")
             return False

@@ -55,8 +55,11 @@ def test_a_grid_too_coarse_to_tell_sizes_apart_shows_no_fall():
     assert (0.0, 0.0, 0.0) == (finding.effect, finding.low, finding.high)
 
 
-def test_sizes_that_never_reach_the_threshold_are_beyond_the_grid_and_not_equal():
-    assert 0.0 == found(needing(lambda *_: 9999)).effect
+def test_sizes_that_all_lie_beyond_the_grid_say_nothing_of_a_fall():
+    """Censored means not known, never equal: neither a fall nor its absence may be claimed."""
+    for critical in (9999, 1):
+        with pytest.raises(NotEnoughDataError, match="within the grid"):
+            found(needing(lambda *_, critical=critical: critical))
 
 
 def test_one_failure_above_it_moves_the_critical_size_up():
@@ -112,4 +115,6 @@ brackets = st.lists(
 @given(brackets)
 def test_reversing_the_sizes_turns_a_fall_into_a_rise(ends):
     lower, upper = np.array(ends).T
-    assert fall(lower, upper) == -fall(lower[::-1], upper[::-1])
+    forward, backward = fall(lower, upper), fall(lower[::-1], upper[::-1])
+    assert (forward is None) == (backward is None)
+    assert (forward or 0) == -(backward or 0)

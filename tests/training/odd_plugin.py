@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 import grokbench
 from grokbench import Architecture, Examples, Features, ModelSize, SquaredError, Streams, Task
+from grokbench.architectures import Dense
 
 
 class Teacher(Task):
@@ -137,13 +138,98 @@ class Normalizing(Architecture):
         )
 
 
+class Tied(Architecture):
+    """The unembedding is the embedding: one tensor under two names."""
+
+    name = "tied"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        model = TokenModel(size, task, nn.Tanh(), None)
+        model.read = nn.Linear(size.hidden_size, task.inputs.vocabulary, bias=False)
+        model.read.weight = model.embed.weight
+        return nn.Sequential(model, Narrow(task.judgement.outputs))
+
+
+class Narrow(nn.Module):
+    """The first so many outputs."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs[..., : self.outputs]
+
+
+class Frozen(Architecture):
+    """A random embedding that is not to be trained."""
+
+    name = "frozen"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        model = TokenModel(size, task, nn.Tanh(), None)
+        model.embed.weight.requires_grad_(False)
+        return model
+
+
+class Remembering(Architecture):
+    """Random features kept in a plain attribute, another for each run."""
+
+    name = "remembering"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, Shifted(size.hidden_size), None)
+
+
+class Shifted(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shift = torch.randn(width)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        return (stream + self.shift.to(stream)).tanh()
+
+
+class Variant(Dense):
+    """A built-in's subclass that computes something else."""
+
+    name = "variant"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        model = super().build(size, task)
+        model.norm = nn.LayerNorm(size.hidden_size)
+        return model
+
+
+class Wide(Perceptron):
+    """More outputs than the task has."""
+
+    name = "wide"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return nn.Linear(task.inputs.width, task.judgement.outputs + 3)
+
+
+class Leaking(Teacher):
+    """What validates also trains."""
+
+    name = "leaking"
+
+    def examples(self, data_size: int, streams: Streams) -> Examples:
+        fair = super().examples(data_size, streams)
+        return Examples(**{**vars(fair), "validation": fair.train, "mirror_free": fair.train})
+
+
 @grokbench.hookimpl
 def register_tasks(register) -> None:  # type: ignore[no-untyped-def]
     register(Teacher)
     register(Unlucky)
+    register(Leaking)
 
 
 @grokbench.hookimpl
 def register_architectures(register) -> None:  # type: ignore[no-untyped-def]
     for architecture in (Perceptron, Lstm, Padded, Dropping, Looking, Normalizing):
+        register(architecture)
+    for architecture in (Tied, Frozen, Remembering, Variant, Wide):
         register(architecture)

@@ -15,7 +15,7 @@ from grokbench.training import Definitions, train
 from grokbench.training.loop import choose_program, descend
 from grokbench.training.programs import ModuleProgram
 from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
-from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, curves, plain_loop, run
+from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, STEADY, curves, plain_loop, run
 
 NORMED = Choice("dense", {"layer_norm": True})
 WIDE = Choice("dense", {"heads": 2, "mlp_ratio": 3, "initialization": "torch"})
@@ -31,10 +31,6 @@ CASES = {
 }
 DIFFERENT = [(50, 0, 5e-4, 1.0), (33, 1, 2e-4, 0.1), (71, 2, 1e-3, 0.0), (50, 3, 5e-4, 1.0)]
 """Data size, seed, learning rate, weight decay: no two runs of a stack have them all alike."""
-
-STEADY = Choice("adamw", {"epsilon": 1e-4})
-"""With the usual 1e-8, Adam turns the rounding error of a barely active unit's gradient into a
-step of full length, and two exact computations part company."""
 
 
 def stack_of(case: str, order: tuple[int, ...] = (0, 1, 2, 3), **recipe: object) -> list[Run]:

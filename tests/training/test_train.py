@@ -8,7 +8,17 @@ import torch
 
 from grokbench.record import METRICS, Choice, Status
 from grokbench.training import train
-from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, TEACHER, curves, run
+from grokbench.training.loop import descend
+from tests.training.worlds import (
+    ADDITION,
+    MIXTURE,
+    PLUGINS,
+    STEADY,
+    TEACHER,
+    curves,
+    plain_loop,
+    run,
+)
 
 SGD = Choice("sgd")
 
@@ -101,6 +111,42 @@ def test_what_cannot_be_stacked_is_trained_as_if_alone(architecture: str) -> Non
     alone = [record for one in runs for record in train([one], PLUGINS)]
     assert all(record.status is Status.DONE for record in together)
     assert curves(alone) == curves(together)
+
+
+@pytest.mark.parametrize("architecture", ["tied", "frozen", "remembering", "variant"])
+def test_an_unusual_module_ends_where_a_plain_loop_ends(architecture: str) -> None:
+    runs = [
+        run(
+            ADDITION, architecture, seed=seed, data_size=data, precision="float64", optimizer=STEADY
+        )
+        for seed, data in ((0, 50), (1, 30), (2, 50))
+    ]
+    parameters = descend(runs, PLUGINS, torch.device("cpu")).parameters
+    for row, one in zip(parameters, runs, strict=True):
+        expected = plain_loop(one)
+        assert (row - expected).norm() <= 1e-8 * expected.norm()
+
+
+def test_a_module_that_mixes_examples_never_sees_another_runs_padding() -> None:
+    runs = [
+        run(TEACHER, "normalizing", seed=seed, data_size=data, optimizer=SGD, precision="float64")
+        for seed, data in ((0, 60), (1, 10))
+    ]
+    alone = [record for one in runs for record in train([one], PLUGINS)]
+    for one, other in zip(alone, train(runs, PLUGINS), strict=True):
+        np.testing.assert_allclose(one.curves["train_loss"], other.curves["train_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "architecture", "words"),
+    [(Choice("leaking"), "perceptron", "train and validate"), (TEACHER, "wide", "write [80, 2]")],
+)
+def test_a_task_or_architecture_that_breaks_its_contract_is_a_failure_that_says_how(
+    task: Choice, architecture: str, words: str
+) -> None:
+    [record] = train([run(task, architecture)], PLUGINS)
+    assert Status.FAILED is record.status
+    assert words in record.message
 
 
 def test_training_leaves_global_random_state_and_threads_as_they_were() -> None:

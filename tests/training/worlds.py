@@ -23,6 +23,10 @@ ADDITION = Choice("modular_addition", {"modulus": 11})
 MIXTURE = Choice("mixture", {"modulus": 11, "memorization_size": 40})
 TEACHER = Choice("teacher")
 
+STEADY = Choice("adamw", {"epsilon": 1e-4})
+"""With the usual 1e-8, Adam turns the rounding error of a barely active unit's gradient into a
+step of full length, and two exact computations part company."""
+
 
 def run(
     task: Choice = ADDITION,
@@ -46,11 +50,12 @@ def plain_loop(one: Run) -> torch.Tensor:
     """
     made = Definitions.of(one, PLUGINS)
     model = build_model(one, made.architecture, made.task).train()
+    trained = [value for value in model.parameters() if value.requires_grad]
     examples = made.task.examples(one.data_size, Streams(one.seed))
     inputs, labels = examples.inputs[examples.train], examples.labels[examples.train]
     given = (inputs, examples.part[examples.train]) if made.architecture.takes_part else (inputs,)
     optimizer = torch.optim.AdamW(
-        model.parameters(),
+        trained,
         betas=made.optimizer.options.betas,
         eps=made.optimizer.options.epsilon,
         weight_decay=one.recipe.weight_decay,
