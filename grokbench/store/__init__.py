@@ -1,6 +1,6 @@
 """Records on disk, the dataset they are assembled into, and where both came from."""
 
-from grokbench.store.durable import write_text
+from grokbench.durable import write_text
 from grokbench.store.provenance import collect_provenance, provenance, suite_text
 from grokbench.store.recovery import records_in
 from grokbench.store.results import open_results

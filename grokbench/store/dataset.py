@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from grokbench.errors import ResultsError
 from grokbench.record import METRICS, Choice, Record, Status, canonical_json
+from grokbench.store.agreement import agreeing
 from grokbench.store.attributes import CONVENTIONS, COORDINATES, VARIABLES
 from grokbench.store.records import EXAMPLES
 
@@ -28,9 +28,7 @@ def assembled(
 ) -> xr.DataTree:
     """One dataset an experiment, as `docs/results.md` describes them.
 
-    Raises:
-        ResultsError: runs of one experiment that disagree on the parts of the task, or runs of one
-            model size that disagree on the number of parameters.
+    A run that does not agree with the others of its experiment is there as failed.
     """
     attributes = {
         "Conventions": CONVENTIONS,
@@ -47,9 +45,9 @@ def assembled(
 
 def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Dataset:
     points = list(experiment.grid())
-    found = {run.id: records[run.id] for _, run in points if run.id in records}
+    found = agreeing(experiment, records)
     measured = [record for record in found.values() if record.steps.size]
-    parts = _parts(experiment, measured)
+    parts = measured[0].parts if measured else ("all",)
     steps = sorted(
         {step for recipe in {run.recipe for _, run in points} for step in recipe.evaluation_steps()}
         | {step for record in measured for step in record.steps.tolist()}
@@ -61,24 +59,13 @@ def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Datase
         if run.id in found:
             record = found[run.id]
             _fill(values, index, record, np.searchsorted(steps, record.steps))
-            _agree(experiment, parameters, index[-3], record)
+            parameters[index[-3]] = max(parameters[index[-3]], record.parameters)
     coordinates = _coordinates(experiment, steps, parts, parameters)
     variables = {
         name: _variable(name, experiment.dimensions, array, len(parts))
         for name, array in values.items()
     }
     return xr.Dataset(variables, coordinates, _attributes(experiment, parts))
-
-
-def _parts(experiment: Experiment, measured: list[Record]) -> tuple[str, ...]:
-    """The parts of the experiment's task, on which every measured run must agree."""
-    found = sorted({record.parts for record in measured}) or [("all",)]
-    if len(found) > 1:
-        raise ResultsError(
-            f"experiment {experiment.name!r}: its runs have different parts, {found}; "
-            f"a task has the same parts for every data size and seed"
-        )
-    return found[0]
 
 
 def _empty(shape: tuple[int, ...], steps: int, parts: int) -> dict[str, npt.NDArray[Any]]:
@@ -109,21 +96,6 @@ def _fill(
             values[name][index][at] = curve
         for name, counts in record.examples.items():
             values[f"{name}_examples"][index] = counts
-
-
-def _agree(
-    experiment: Experiment, parameters: npt.NDArray[np.int64], size: int, record: Record
-) -> None:
-    """Note how many parameters a model of this size has, as its first measured run said."""
-    if not record.steps.size:
-        return
-    if parameters[size] not in (0, record.parameters):
-        raise ResultsError(
-            f"experiment {experiment.name!r}, model size {experiment.model_sizes[size].label}: "
-            f"run {record.run_id} has {record.parameters} parameters, others {parameters[size]}; "
-            f"an architecture has the same number for every run of a size"
-        )
-    parameters[size] = record.parameters
 
 
 def _coordinates(

@@ -27,7 +27,7 @@ PACKAGES = ("torch", "numpy", "scipy", "xarray", "netCDF4")
 
 
 def collect_provenance(
-    suite: Suite, *, device: str, plugins: Mapping[str, str], seconds: float
+    suite: Suite, *, device: str, plugins: Mapping[str, str], seconds: float | None
 ) -> dict[str, Any]:
     """What there is to know about one sitting, which ends now.
 
@@ -35,12 +35,15 @@ def collect_provenance(
         suite: what was run.
         device: what it was trained on, in words.
         plugins: name → version of every plugin.
-        seconds: wall time of the sitting.
+        seconds: wall time of the sitting; None when nothing was trained, and there was none.
 
     Returns:
-        `suite` (its name, text, and SHA-256) and `sittings`, with this one alone.
+        `suite` (its name, text, and SHA-256) and `sittings`, with this one alone, if there was one.
     """
     sha256 = hashlib.sha256(suite.text.encode()).hexdigest()
+    asked = {"suite": {"name": suite.name, "text": suite.text, "sha256": sha256}}
+    if seconds is None:
+        return {**asked, "sittings": []}
     sitting = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -54,10 +57,7 @@ def collect_provenance(
         "plugins": dict(plugins),
         "git": _git(),
     }
-    return {
-        "suite": {"name": suite.name, "text": suite.text, "sha256": sha256},
-        "sittings": [sitting],
-    }
+    return {**asked, "sittings": [sitting]}
 
 
 def continued(tree: xr.DataTree, now: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
@@ -12,12 +13,21 @@ from grokbench.store.records import EXAMPLES
 
 
 def records_in(tree: xr.DataTree) -> dict[str, Record]:
-    """Every record in the dataset by its run, bit for bit as it was saved."""
-    return {
-        record.run_id: record
-        for group in tree.children.values()
-        for record in _records(group.to_dataset())
-    }
+    """Every record in the dataset by its run, bit for bit as it was saved.
+
+    Of a run that did not agree with its experiment, status and message alone.
+    """
+    groups = tree.children.values()
+    return merged(record for group in groups for record in _records(group.to_dataset()))
+
+
+def merged(records: Iterable[Record]) -> dict[str, Record]:
+    """One record a run: the last, but none that failed in place of one that did not."""
+    found: dict[str, Record] = {}
+    for record in records:
+        if record.run_id not in found or record.status is not Status.FAILED:
+            found[record.run_id] = record
+    return found
 
 
 def _records(dataset: xr.Dataset) -> list[Record]:

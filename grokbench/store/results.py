@@ -6,18 +6,23 @@ from pathlib import Path
 
 import xarray as xr
 
+from grokbench.durable import has_seal, is_unchanged, seal, write_durably
 from grokbench.errors import ResultsError
 from grokbench.store.dataset import SCHEMA
-from grokbench.store.durable import has_seal, is_unchanged, seal, write_durably
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def write_results(tree: xr.DataTree, path: Path) -> None:
-    """Replace the file by the tree; whoever looks sees the old one or the new one, whole."""
+    """Replace the file by the tree; whoever looks sees the old one or the new one, whole.
+
+    Raises:
+        ResultsError: it could not be written; the old one is as it was.
+    """
 
     def write(temporary: Path) -> None:
-        tree.to_netcdf(temporary, engine="netcdf4", format="NETCDF4")
+        # xarray would take a folder named `~` for the user's own
+        tree.to_netcdf(temporary.absolute(), engine="netcdf4", format="NETCDF4")
         seal(temporary)
 
     write_durably(path.parent, write, lambda _: path.name)
@@ -32,6 +37,7 @@ def open_results(path: str | Path) -> xr.DataTree:
     Raises:
         ResultsError: there is nothing there, or it is not what grokbench wrote.
     """
+    check_name(Path(path))
     file = _file(Path(path))
     content = file.read_bytes()
     if not content.startswith(_HDF5):
@@ -47,7 +53,7 @@ def open_results(path: str | Path) -> xr.DataTree:
             f'trains what is not in records/. `xarray.open_datatree("{file}", engine="netcdf4")` '
             f"may still open it, unchecked"
         )
-    with xr.open_datatree(file, engine="netcdf4") as tree:
+    with xr.open_datatree(file.absolute(), engine="netcdf4") as tree:
         tree.load()
     if tree.attrs["grokbench_schema"] != SCHEMA:
         raise ResultsError(
@@ -55,6 +61,22 @@ def open_results(path: str | Path) -> xr.DataTree:
             f"{SCHEMA}; it was written by another one: upgrade grokbench"
         )
     return tree
+
+
+def check_name(path: Path) -> None:
+    """See that netCDF can open files there.
+
+    Raises:
+        ResultsError: its name is not UTF-8 on the whole way from the root.
+    """
+    absolute = str(path.absolute())
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        raise ResultsError(
+            f"{absolute!a}: is not valid UTF-8, so netCDF cannot open it; rename the folder, "
+            f"or name another (--out)"
+        ) from None
 
 
 def _file(path: Path) -> Path:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from grokbench.randomness import Streams
-from grokbench.tasks.base import Examples, Task, Tokens
-from grokbench.tasks.judging import CrossEntropy
+from grokbench.tasks.base import Examples
 from grokbench.tasks.pairs import (
     PairOptions,
+    PairTask,
     all_pairs,
-    check_pairs,
     equation_examples,
     train_mask,
 )
 
 
-class ModularAddition(Task):
+class ModularAddition(PairTask):
     """(a + b) mod P, asked as `a b =`."""
 
     name = "modular_addition"
     Options = PairOptions
     power = 1
-
-    @property
-    def inputs(self) -> Tokens:
-        return Tokens(vocabulary=self.options.modulus + 1, length=3)
-
-    @property
-    def judgement(self) -> CrossEntropy:
-        return CrossEntropy(self.options.modulus)
-
-    def check(self, data_size: int) -> str | None:
-        return check_pairs(self.options.modulus, data_size)
 
     def examples(self, data_size: int, streams: Streams) -> Examples:
         modulus = self.options.modulus

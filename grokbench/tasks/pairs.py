@@ -9,17 +9,38 @@ from pydantic import Field
 from torch import Tensor
 
 from grokbench.definition import Options
-from grokbench.tasks.base import Examples
+from grokbench.tasks.base import Examples, Task, Tokens
+from grokbench.tasks.judging import CrossEntropy
 
 Split = Literal["ordered", "unordered"]
 
 
-class PairOptions(Options):
+class ModulusOptions(Options):
     modulus: Annotated[int, Field(ge=2, le=4096)] = 113
+
+
+class PairOptions(ModulusOptions):
     split: Split = "ordered"
     """`ordered`: (a, b) and (b, a) are split independently, as the field does it, so that about
     data_size/modulus² of the validation pairs have their mirror in training. `unordered`: mirrors
     stay together, and nothing leaks."""
+
+
+class PairTask(Task):
+    """A task that asks `a b =` for every pair of numbers below a modulus."""
+
+    Options = ModulusOptions
+
+    @property
+    def inputs(self) -> Tokens:
+        return Tokens(vocabulary=self.options.modulus + 1, length=3)
+
+    @property
+    def judgement(self) -> CrossEntropy:
+        return CrossEntropy(self.options.modulus)
+
+    def check(self, data_size: int) -> str | None:
+        return check_pairs(self.options.modulus, data_size)
 
 
 def all_pairs(modulus: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grokbench.errors import ResultsError
 from grokbench.record import METRICS, Choice, ModelSize, Recipe, Status
 from grokbench.store import Store, records_in
 
@@ -208,20 +207,6 @@ def test_runs_that_experiments_share_are_in_each(assemble, suite, experiment, re
     tree = assemble(small, map(record, small.runs().values()))
     first, second = (tree[name].to_dataset().sel(seed=1) for name in ("first", "second"))
     assert first.drop_attrs().identical(second.drop_attrs())
-
-
-def test_runs_that_disagree_about_parts_are_an_error(assemble, suite, record):
-    small = suite()
-    first, second, *_ = small.runs().values()
-    with pytest.raises(ResultsError, match=r"'addition'.*different parts, \[\('a',\), \('b',\)\]"):
-        assemble(small, [record(first, parts=("a",)), record(second, parts=("b",))])
-
-
-def test_runs_that_disagree_about_parameters_are_an_error(assemble, suite, record):
-    small = suite()
-    first, second, *_ = small.runs().values()
-    with pytest.raises(ResultsError, match=f"size 8: run {second.id} has 7 parameters, others 800"):
-        assemble(small, [record(first), record(second, parameters=7)])
 
 
 @settings(max_examples=10, deadline=None)

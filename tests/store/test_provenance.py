@@ -78,6 +78,19 @@ def test_sittings_are_added_and_never_overwritten(collect, suite, record, tmp_pa
     assert 2 == len({sitting["suite_sha256"] for sitting in provenance(tree)["sittings"]})
 
 
+def test_where_nothing_was_trained_there_was_no_sitting_but_the_suite_is_taken_up(
+    collect, suite, record, tmp_path
+):
+    store = Store(tmp_path, "small")
+    store.save("a", [record(run) for run in suite().runs().values()])
+    before = provenance(store.assemble(suite(), collect("# one\n")))
+    now = collect_provenance(suite(text="# two\n"), device="cpu", plugins={}, seconds=None)
+    assert [] == now["sittings"]
+    tree = store.assemble(suite(text="# two\n"), now)
+    assert "# two\n" == suite_text(tree)
+    assert before["sittings"] == provenance(tree)["sittings"]
+
+
 def test_long_and_unusual_suite_texts_are_kept_word_for_word(collect, suite, tmp_path):
     text = "# Omnigrok's α, and \0 and a \\ and a \"\n" + "# long\n" * 20_000
     assert text == suite_text(Store(tmp_path, "small").assemble(suite(), collect(text)))

@@ -115,6 +115,37 @@ def test_a_file_damaged_twice_is_kept_twice(store, runs, record):
     assert [b"first", b"second"] == [path.read_bytes() for path in store.damaged]
 
 
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_that_cannot_be_read_is_set_aside_even_if_its_digest_is_right(
+    store, runs, record, content
+):
+    store.save("whole", [record(runs[0])])
+    name = f"cohort-{hashlib.sha256(content).hexdigest()[:16]}.nc"
+    (store.folder / "records" / name).write_bytes(content)
+    assert {runs[0].id} == set(store.records())
+    assert [store.folder / "records" / f"{name}.damaged"] == store.damaged
+    assert content == store.damaged[0].read_bytes()
+
+
+def test_a_netcdf_file_without_records_is_set_aside_even_if_its_digest_is_right(
+    store, runs, record
+):
+    path = store.save("cohort", [record(runs[0])])
+    with netCDF4.Dataset(path, "w") as file:
+        file.schema = 1
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    theirs = path.rename(path.with_name(f"cohort-{digest}.nc"))
+    assert {} == store.records()
+    assert [theirs.with_name(f"{theirs.name}.damaged")] == store.damaged
+
+
+def test_a_folder_with_the_name_of_a_record_file_is_left_alone(store, runs, record):
+    store.save("cohort", [record(runs[0])])
+    (store.folder / "records" / f"mine-{'0' * 16}.nc").mkdir()
+    assert {runs[0].id} == set(store.records())
+    assert [] == store.damaged
+
+
 def test_a_file_that_is_no_record_file_is_left_alone(store, runs, record):
     store.save("cohort", [record(runs[0])])
     notes = store.folder / "records" / "notes.nc"

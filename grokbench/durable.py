@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from uuid import uuid4
+
+from grokbench.errors import ResultsError
 
 TEMPORARY = ".tmp"
 DAMAGED = ".damaged"
@@ -28,24 +31,61 @@ def write_durably(
 ) -> Path:
     """Have `write` fill a temporary file in `folder`, then give it the name that `name` finds.
 
-    Whoever looks sees the file whole or not at all, even after a power cut.
+    Whoever looks sees the file whole or not at all, even after a power cut. The folder is made
+    where there is none.
+
+    Raises:
+        ResultsError: it could not be written; what was there before is as it was.
     """
     temporary = folder / f".{uuid4().hex}{TEMPORARY}"
-    try:
-        write(temporary)
-        _flush(temporary)
-        target = folder / name(temporary)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush(folder)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            _flush(temporary)
+            target = folder / name(temporary)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush(folder)
     return target
 
 
+def check_writable(folder: Path) -> None:
+    """Write a file into `folder` and remove it; the folder is made where there is none.
+
+    Raises:
+        ResultsError: it could not be written.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder, prefix=".", suffix=TEMPORARY) as file:
+            file.write(b"grokbench")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say where writing failed, and what to do; netCDF raises RuntimeError, for a full disk too."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or error
+        if isinstance(error, FileExistsError):
+            reason = "a file is in its place"
+        raise ResultsError(
+            f"{folder}: could not be written to ({reason}); what was stored before is as it was. "
+            f"See that its disk has room and that you may write there, or name another folder "
+            f"(--out), and run the same again"
+        ) from error
+
+
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file; whoever looks sees the old text or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a text file; whoever looks sees the old text or the new one, whole.
+
+    Raises:
+        ResultsError: it could not be written; the old text is as it was.
+    """
     write_durably(
         path.parent,
         write=lambda temporary: temporary.write_bytes(text.encode()),
@@ -56,7 +96,7 @@ def write_text(path: Path, text: str) -> None:
 def remove_abandoned(folder: Path) -> None:
     """Remove what killed writers left behind; the files of live writers are younger."""
     for path in folder.glob(f".*{TEMPORARY}"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # gone by now, or somebody else's
             if time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS:
                 path.unlink()
 
