@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from grokbench import Streams, hookspecs
+from grokbench import ModelSize, Streams, hookspecs, plan_suite, run_suite
 from grokbench.plugins import COMMANDS, DEFINITIONS, HOOKS, Plugins
 from grokbench.record import Recipe
 from grokbench.suite import load_suite
 from grokbench.suite.schema import ClaimTable, ExperimentTable
 
 ROOT = Path(__file__).parents[1]
+VECTORS = ROOT / "tests/training/odd_plugin.py"
 PLUGINS = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
 SUITES = (ROOT / "docs/suites.md").read_text(encoding="utf-8")
 
@@ -25,10 +26,19 @@ def blocks(text: str, language: str) -> list[str]:
 
 @pytest.fixture
 def majority(tmp_path):
-    """The two files that docs/plugins.md says to write."""
+    """The suite of the task that docs/plugins.md says to write, beside it."""
     (tmp_path / "majority.py").write_text(blocks(PLUGINS, "python")[0], encoding="utf-8")
     suite = tmp_path / "majority.toml"
     suite.write_text(blocks(PLUGINS, "toml")[0], encoding="utf-8")
+    return suite
+
+
+@pytest.fixture
+def perceptron(majority):
+    """The suite of the architecture that docs/plugins.md says to write, beside both plugins."""
+    majority.with_name("perceptron.py").write_text(blocks(PLUGINS, "python")[1], encoding="utf-8")
+    suite = majority.with_name("perceptron.toml")
+    suite.write_text(blocks(PLUGINS, "toml")[1], encoding="utf-8")
     return suite
 
 
@@ -49,6 +59,22 @@ def test_the_documented_task_makes_the_examples_it_promises(majority):
     assert not (examples.train & examples.validation).any()
 
 
+def test_the_documented_architecture_is_stacked_and_learns_the_documented_task(perceptron):
+    assert () == plan_suite(perceptron, perceptron.parent / "out", measure=False).notes
+    sitting = run_suite(perceptron, perceptron.parent / "out", jobs=1)
+    assert (6, 0) == (sitting.trained, sitting.failed)
+    accuracy = sitting.tree["majority"]["train_accuracy"]
+    assert accuracy.isel(step=-1).min() > 0.9
+
+
+def test_the_documented_architecture_refuses_what_it_cannot_embed(perceptron):
+    plugins, others = Plugins.load([perceptron.with_name("perceptron.py")]), Plugins.load([VECTORS])
+    refuses = plugins.architectures["perceptron"]().refuses
+    assert refuses(plugins.tasks["modular_addition"](), ModelSize(8)) is None
+    answer = refuses(others.tasks["teacher"](), ModelSize(8))
+    assert "choose a task whose inputs are tokens" in answer
+
+
 def test_the_documented_suite_has_no_mistakes(tmp_path):
     file = tmp_path / "suite.toml"
     file.write_text(blocks(SUITES, "toml")[0], encoding="utf-8")
@@ -67,7 +93,7 @@ def test_every_hook_is_documented_and_in_a_group():
 
 
 def test_the_documented_entry_point_groups_are_those_that_are_read():
-    announced = blocks(PLUGINS, "toml")[1]
+    announced = blocks(PLUGINS, "toml")[2]
     assert f"[project.entry-points.{DEFINITIONS}]" in announced
     assert f'[project.entry-points."{COMMANDS}"]' in announced
 

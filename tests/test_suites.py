@@ -10,7 +10,9 @@ import pytest
 
 from grokbench import Plugins, load_suite, open_results, provenance, run_suite, score
 from grokbench.claims import Outcome, verdicts_document
+from grokbench.cli.judged import judge
 from grokbench.plan import make_plan
+from grokbench.report import verdict_table
 from grokbench.store import records_in
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +39,11 @@ def test_committed_results_are_complete_and_score_to_the_committed_verdicts(fold
     again = json.loads(json.dumps(verdicts_document(suite, verdicts)))
     committed = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))
     assert summary(committed) == summary(again)
+
+
+def test_the_readme_shows_the_verdicts_of_the_quick_suite() -> None:
+    judged = judge(ROOT / "results/quick", None, ())
+    assert verdict_table(judged.verdicts) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def summary(document: dict[str, Any]) -> list[tuple[Any, ...]]:

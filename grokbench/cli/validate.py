@@ -15,11 +15,16 @@ from grokbench.cli import amounts, options
 def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
     """Show every mistake in SUITE, or that there is none.
 
-    Each mistake comes with its place in the file, and what to write instead.
+    Each mistake comes with its place in the file, and what to write instead. So does a warning, of
+    what is no mistake and may still not show what is meant.
     """
+    from grokbench.plugins import Plugins
     from grokbench.suite import load_suite
+    from grokbench.suite.warnings import warnings_about
 
     checked = load_suite(suite, plugin)
+    for warning in warnings_about(checked, Plugins.load(checked.plugins)):
+        click.echo(f"warning: {warning}", err=True)
     click.echo(
         f"{suite}: no mistakes; "
         f"{amounts.count(len(checked.experiments), 'experiment')}, "

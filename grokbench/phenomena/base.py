@@ -38,6 +38,15 @@ class Detector(Definition, ABC):
 
     roles: ClassVar[tuple[str, ...]] = ("experiment",)
 
+    def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
+        """What may escape this detector on such grids, and what to write instead; None if nothing.
+
+        Args:
+            lengths: for each of `roles`, how many values each dimension of the grid has, after the
+                claim's selection.
+        """
+        return None
+
     @abstractmethod
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         """Say what the datasets show.

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 import xarray as xr
 
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.double_descent import DoubleDescentOptions, dip
+from grokbench.phenomena.double_descent import (
+    Dip,
+    DoubleDescentOptions,
+    dip,
+    hidden_by_smoothing,
+)
 from grokbench.phenomena.intervals import t_interval, welch_interval
 
 
@@ -22,6 +27,9 @@ class DeeperDoubleDescent(Detector):
     Options = DoubleDescentOptions
     roles = ("easier", "harder")
 
+    def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
+        return hidden_by_smoothing(self.options, lengths)
+
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         easier, harder = (dip(data[role], self.options) for role in self.roles)
         legs = (harder.falls, harder.rises)
@@ -35,8 +43,14 @@ class DeeperDoubleDescent(Detector):
             unit="difference in depth of the dip in final accuracy",
             seeds=min(len(easier.falls), len(harder.falls)),
             evidence=(
-                f"the dip is {harder.depth:.2f} deep for the harder task (at size "
-                f"{harder.sizes[1]}) and {easier.depth:.2f} for the easier one"
+                f"depth of the dip for the harder task: {_words(harder)}; for the easier one: "
+                f"{_words(easier)}"
             ),
             details={"easier": easier.depth, "harder": harder.depth},
         )
+
+
+def _words(found: Dip) -> str:
+    if found.depth > 0:
+        return f"{found.depth:.2f}, at size {found.sizes[1]}"
+    return f"none was found ({found.depth:z.2f})"

@@ -1,4 +1,4 @@
-"""Double descent in model size: accuracy that rises, falls, and rises again."""
+"""Double descent in model size: accuracy that falls and rises again on its way up."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from grokbench.phenomena.intervals import Floats, t_interval
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
+FEW_SIZES = 8
+"""Model sizes with which a dip may well be one or two sizes wide."""
+
 
 class DoubleDescentOptions(Options):
     metric: Metric = "validation_accuracy"
@@ -32,7 +35,7 @@ class Dip:
     """A dip as each seed shows it, at the sizes that the other seeds point to.
 
     `falls` and `rises` are [seeds]: how far accuracy falls into the dip, and rises out of it.
-    `sizes` names where the mean over all seeds peaks, dips and recovers.
+    `sizes` names where the mean over all seeds peaks, dips and recovers, or comes nearest to it.
     """
 
     falls: Floats
@@ -43,6 +46,21 @@ class Dip:
     def depth(self) -> float:
         """The smaller of the mean fall and the mean rise; negative where nothing dips."""
         return float(min(self.falls.mean(), self.rises.mean()))
+
+    @property
+    def evidence(self) -> str:
+        """What the seeds show, in words; peak, dip and recovery only where there is a dip."""
+        legs = (
+            f"on seeds left out of choosing, accuracy falls by {self.falls.mean():z.2f} and rises "
+            f"by {self.rises.mean():z.2f}"
+        )
+        if self.depth > 0:
+            peak, bottom, recovery = self.sizes
+            return (
+                f"{legs}; the mean peaks at size {peak}, dips at {bottom} "
+                f"and is up again at {recovery}"
+            )
+        return f"no dip was found: {legs}; the smaller, {self.depth:z.2f}, is not above zero"
 
     @property
     def shallow(self) -> Floats:
@@ -91,6 +109,19 @@ def deepest(curve: Floats) -> tuple[int, int, int]:
     return max(candidates, key=lambda candidate: candidate[0])[1]
 
 
+def hidden_by_smoothing(
+    options: DoubleDescentOptions, lengths: Mapping[str, Mapping[str, int]]
+) -> str | None:
+    """The warning that goes with few model sizes; `lengths` as `Detector.warning` has them."""
+    sizes = min(length["model_size"] for length in lengths.values())
+    if not options.smoothing or sizes > FEW_SIZES:
+        return None
+    return (
+        f"smoothing hides a dip of one model size, and few sizes ({sizes}) may have no wider one; "
+        "write smoothing = false"
+    )
+
+
 def _left_out(accuracy: Floats, seed: int) -> tuple[float, float] | None:
     """One seed's fall and rise at the sizes that the others choose; None if it has too few."""
     own, others = accuracy[:, seed], np.delete(accuracy, seed, axis=1)
@@ -122,21 +153,19 @@ class DoubleDescent(Detector):
     name = "double_descent"
     Options = DoubleDescentOptions
 
+    def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
+        return hidden_by_smoothing(self.options, lengths)
+
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         seen = dip(data["experiment"], self.options)
         falls, rises = t_interval(seen.falls), t_interval(seen.rises)
-        peak, bottom, recovery = seen.sizes
         return Finding(
             effect=seen.depth,
             low=min(falls.low, rises.low),
             high=min(falls.high, rises.high),
             unit="depth of the dip in final accuracy",
             seeds=len(seen.falls),
-            evidence=(
-                f"on seeds left out of choosing, accuracy falls by {falls.estimate:z.2f} and rises "
-                f"by {rises.estimate:z.2f}; the mean peaks at size {peak}, dips at {bottom} "
-                f"and is up again at {recovery}"
-            ),
+            evidence=seen.evidence,
             details={
                 "falls": [float(value) for value in seen.falls],
                 "rises": [float(value) for value in seen.rises],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,12 +69,18 @@ def lines_over(values: xr.DataArray, along: str, by: str, positions: Floats) -> 
     ]
 
 
-def draw_line(axes: Axes, line: Line, stroke: Stroke, among: int = 1) -> Line2D:
+def draw_line(
+    axes: Axes,
+    line: Line,
+    stroke: Stroke,
+    among: int = 1,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Line2D:
     """Draw the mean with its markers, the interval as a band, and the seeds as faint dots.
 
-    The more lines it is `among`, the fainter is the band.
+    The more lines it is `among`, the fainter is the band. It is cut off at the ends of `within`.
     """
-    low, high = line.interval
+    low, high = (np.clip(end, *within) for end in line.interval)
     axes.fill_between(
         line.positions, low, high, color=stroke.colour, alpha=min(0.14, 0.6 / among), linewidth=0
     )
@@ -124,4 +131,4 @@ WHAT_IS_DRAWN = (
     "Lines are means over seeds, bands their 95 % t-intervals, faint dots the single seeds; a "
     "gap is a cell without a finished run."
 )
-CUT = "Bands may reach beyond 0 and 1, and are cut off there."
+CUT = "Bands that would reach beyond 0 or 1 are cut off there."

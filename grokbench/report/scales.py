@@ -13,6 +13,9 @@ from grokbench.phenomena.intervals import Floats
 ROOM = 1 / 16
 """The share of an axis that the label of a tick needs for itself."""
 
+ACCURACIES = (0.0, 1.0)
+"""From nothing right to all right."""
+
 
 def model_positions(dataset: xr.Dataset) -> Floats:
     """Where each model size lies on a logarithmic axis: hidden size, or parameters.
@@ -92,6 +95,6 @@ def show_steps(axes: Axes, last: float) -> None:
 
 
 def show_accuracy(axes: Axes) -> None:
-    """A vertical axis from nothing right to all right."""
+    """A vertical axis of accuracies, with room for the markers at both ends."""
     axes.set_ylim(-0.03, 1.03)
-    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_yticks(np.linspace(*ACCURACIES, 6))

@@ -124,7 +124,7 @@ class RecipeTable(Table):
     decay_on: Swept[Literal["all", "matrices"]] | None = None
     warmup_steps: Swept[Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
     initial_scale: Swept[Positive] | None = None
-    precision: Swept[Literal["float32", "float64"]] | None = None
+    precision: Swept[Literal["float32", "float64", "tf32", "bfloat16"]] | None = None
     evaluate_every: Swept[Count] | None = None
 
 

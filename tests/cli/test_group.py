@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,25 @@ def test_the_module_can_be_run() -> None:
         [sys.executable, "-m", "grokbench", "--version"], cwd=ROOT, capture_output=True, text=True
     )
     assert f"grokbench, version {package.__version__}\n" == done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["list", "suites"], ["list", "suites", "--json"]], ids=" ".join
+)
+def test_a_reader_that_has_had_enough_causes_no_traceback(command: list[str]) -> None:
+    """As with `| head -1`, where head ends before all is written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "grokbench", *command],
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == ""
 
 
 def test_an_unknown_command_names_the_nearest(grokbench: Callable[..., Result]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
 Grokbench = Callable[..., Result]
@@ -37,6 +38,45 @@ def test_every_mistake_is_shown_at_once_with_its_place(grokbench: Grokbench, sui
     ):
         assert place in result.stderr
     assert list(suite.parent.glob("results*")) == []
+
+
+DIP = """
+[claims.dips]
+statement = "Accuracy dips."
+detector = {{ name = "double_descent", smoothing = {smoothing} }}
+experiment = "addition"
+where = {{ model_size = [{selected}] }}
+rule = {{ at_least = 0.1 }}
+"""
+MANY = range(4, 40, 4)
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "selected", "warned"),
+    [("true", MANY[:8], True), ("false", MANY[:8], False), ("true", MANY, False)],
+)
+def test_smoothing_over_few_model_sizes_is_warned_of_and_no_mistake(
+    grokbench: Grokbench, suite: Path, smoothing: str, selected: range, warned: bool
+) -> None:
+    text = suite.read_text(encoding="utf-8").replace("[4, 8]", str(list(MANY)))
+    chosen = ", ".join(map(str, selected))
+    suite.write_text(text + DIP.format(smoothing=smoothing, selected=chosen), encoding="utf-8")
+    result = grokbench("validate", suite)
+    assert result.exit_code == 0
+    assert "no mistakes" in result.stdout
+    assert warned == result.stderr.startswith("warning: claims.dips.detector: smoothing hides")
+    assert warned == bool(result.stderr)
+
+
+def test_a_detector_that_cannot_say_what_to_warn_of_is_no_mistake(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    plugin = suite.with_name("plugin.py")
+    body = "    def warning(self, lengths):\n        raise ValueError('no idea')\n\n    def find("
+    plugin.write_text(plugin.read_text(encoding="utf-8").replace("    def find(", body))
+    result = grokbench("validate", suite)
+    assert result.exit_code == 0
+    assert "claims.hardly_anything.detector: final_accuracy cannot tell" in result.stderr
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(grokbench: Grokbench, suite: Path) -> None:

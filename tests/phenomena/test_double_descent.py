@@ -60,6 +60,27 @@ def test_a_fall_without_a_rise_is_no_dip():
     assert found(curve((0.2, 0.5, 0.8, 0.9, 0.6, 0.3, 0.1, 0.0, 0.0, 0.0))).high < 0.1
 
 
+def test_the_evidence_names_peak_dip_and_recovery_where_there_is_a_dip():
+    evidence = found(curve(DIPPING, noise=0), smoothing=False).evidence
+    assert "falls by 0.50 and rises by 0.90" in evidence
+    assert "peaks at size 12, dips at 32 and is up again at 64" in evidence
+
+
+@pytest.mark.parametrize("levels", [RISING, RISING[::-1]], ids=["rising", "falling"])
+def test_the_evidence_says_that_there_is_no_dip_and_how_far_it_is_from_one(levels):
+    finding = found(curve(levels, noise=0), smoothing=False)
+    assert finding.evidence.startswith("no dip was found: ")
+    assert f"the smaller, {finding.effect:z.2f}, is not above zero" in finding.evidence
+    assert "dips at" not in finding.evidence
+
+
+def test_the_evidence_on_two_tasks_names_no_dip_where_there_is_none():
+    data = {"easier": curve(RISING, noise=0), "harder": curve(DIPPING, noise=0)}
+    evidence = DeeperDoubleDescent.from_options({"smoothing": False}).find(data).evidence
+    assert "harder task: 0.50, at size 32" in evidence
+    assert "easier one: none was found" in evidence
+
+
 @pytest.mark.parametrize("seeds", [5, 11])
 def test_the_extreme_of_a_noisy_curve_is_rarely_taken_for_a_dip(seeds):
     """Each run groks or does not, more often the larger it is: no size dips in expectation."""

@@ -13,6 +13,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
@@ -30,6 +31,7 @@ from tests.phenomena.worlds import (
     NOT_RUN,
     STEPS,
     Run,
+    ending_at,
     grokking,
     memorizing,
     memorizing_random_labels,
@@ -70,6 +72,26 @@ def test_accuracy_against_model_size_is_the_mean_over_seeds_of_each_data_size() 
         np.testing.assert_allclose(
             expected.sel(data_size=size).to_numpy(), drawn[str(size)], atol=1e-12
         )
+
+
+def test_a_figure_of_accuracy_names_no_dip_that_may_not_be_there() -> None:
+    drawing = draw("double_descent", {"experiment": ADDITION})
+    assert "dip" not in f"{drawing.title} {drawing.caption} {drawing.alternative}"
+
+
+@pytest.mark.parametrize("detector", ["double_descent", "critical_data_size", "emergence"])
+def test_bands_of_accuracies_end_at_0_and_1_as_the_caption_says(detector: str) -> None:
+    nearly = world(
+        lambda _size, _data, seed: ending_at(1.0 if seed else 0.7), sizes=SIZES, data_sizes=(400,)
+    )
+    final = settled(nearly, "validation_accuracy").to_numpy()[0, 0]
+    assert t_interval(final).high > 1
+    roles = ("reference", "shifted") if detector == "emergence" else ("experiment",)
+    drawing = draw(detector, dict.fromkeys(roles, nearly))
+    bands = [c for c in drawing.figure.axes[0].collections if isinstance(c, PolyCollection)]
+    heights = np.concatenate([path.vertices[:, 1] for c in bands for path in c.get_paths()])
+    assert heights.max() == 1
+    assert "cut off" in drawing.caption
 
 
 def test_a_cell_without_a_finished_run_leaves_a_gap_and_no_zero() -> None:

@@ -92,7 +92,7 @@ class Drift(Optimizer):
     def start(self, parameters):
         pass
 
-    def step(self, parameters, gradients, learning_rate, weight_decay):
+    def step(self, parameters, gradients, learning_rate, weight_decay, count):
         parameters += self.options.speed
 
 

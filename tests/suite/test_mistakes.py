@@ -117,7 +117,7 @@ ONE_MISTAKE = {
     ),
     "an unknown precision": (
         "steps = 60", 'steps = 60\nprecision = "half"',
-        "recipes.small.precision: should be 'float32' or 'float64', not 'half'",
+        "recipes.small.precision: should be 'float32', 'float64', 'tf32' or 'bfloat16', not 'half'",
     ),
     "a recipe that leaves out its steps": (
         "steps = 60\n", "",

@@ -21,7 +21,7 @@ from grokbench.report.drawing import Drawing, panels
 from grokbench.report.figures.views import name_of
 from grokbench.report.lines import CUT, WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import INK, ONE, OTHER, PALE
-from grokbench.report.scales import mark, show_accuracy
+from grokbench.report.scales import ACCURACIES, mark, show_accuracy
 
 STROKES = {"reference": ONE, "shifted": OTHER}
 BEST: dict[str, Any] = {"linestyle": (0, (1, 1.5)), "linewidth": 1.3}
@@ -37,7 +37,9 @@ def emergence(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Dra
     parts = {"reference": asked.reference_part, "shifted": asked.shifted_part}
     lines = {role: _line(data[role], role, part) for role, part in parts.items()}
     figure, (axes,) = panels(1)
-    means = [draw_line(axes, line, STROKES[role]) for role, line in lines.items()]
+    means = [
+        draw_line(axes, line, STROKES[role], within=ACCURACIES) for role, line in lines.items()
+    ]
     for role, line in lines.items():
         axes.plot(line.positions, line.best, color=STROKES[role].colour, **BEST)
     axes.axhline(asked.threshold, color=PALE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)

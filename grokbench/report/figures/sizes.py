@@ -27,6 +27,7 @@ from grokbench.report.lines import (
 )
 from grokbench.report.palette import DASHES, PALE, Stroke, ordered
 from grokbench.report.scales import (
+    ACCURACIES,
     model_positions,
     show_accuracy,
     show_data_sizes,
@@ -105,7 +106,9 @@ def _draw(
         axis.set_title(fill(view.title, 80 // len(chart)))
         show_accuracy(axis)
         for line in lines:
-            handles[line.label] = draw_line(axis, line, strokes[line.label], among=len(lines))
+            handles[line.label] = draw_line(
+                axis, line, strokes[line.label], among=len(lines), within=ACCURACIES
+            )
     axes[0].set_ylabel(name.lower())
     # The last of an order ends highest where more helps, and stands highest in the legend.
     order = list(reversed(labels))
