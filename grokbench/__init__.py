@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SuiteError,
         UnknownNameError,
     )
+    from grokbench.forecast import Forecast, plan_suite
     from grokbench.hookspecs import hookimpl
     from grokbench.optimizers.base import Optimizer
     from grokbench.phenomena.base import Detector, Finding
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from grokbench.randomness import Streams
     from grokbench.record import ModelSize
     from grokbench.report import write_report
-    from grokbench.session import Forecast, Sitting, Watcher, plan_suite, run_suite
+    from grokbench.session import Sitting, Watcher, run_suite
     from grokbench.store import open_results
     from grokbench.store.provenance import provenance
     from grokbench.suite import Suite, load_suite, parse_suite
@@ -89,6 +90,7 @@ _HOMES = {
         "SuiteError",
         "UnknownNameError",
     ],
+    "grokbench.forecast": ["Forecast", "plan_suite"],
     "grokbench.hookspecs": ["hookimpl"],
     "grokbench.optimizers.base": ["Optimizer"],
     "grokbench.phenomena.base": ["Detector", "Finding"],
@@ -96,7 +98,7 @@ _HOMES = {
     "grokbench.randomness": ["Streams"],
     "grokbench.record": ["ModelSize"],
     "grokbench.report": ["write_report"],
-    "grokbench.session": ["Forecast", "Sitting", "Watcher", "plan_suite", "run_suite"],
+    "grokbench.session": ["Sitting", "Watcher", "run_suite"],
     "grokbench.store": ["open_results"],
     "grokbench.store.provenance": ["provenance"],
     "grokbench.suite": ["Suite", "load_suite", "parse_suite"],

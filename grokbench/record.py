@@ -87,6 +87,8 @@ class Recipe:
     initial_scale: float = 1.0
     """Every initial weight is multiplied by it (Omnigrok's α)."""
     precision: str = "float32"
+    """`float32` and `float64` in everything; `tf32` and `bfloat16` name what the factors of matrix
+    products are rounded to, all else being float32."""
     evaluate_every: int = 100
     """Evaluations come at steps 0, 1, 2, 4, 8, … and then evenly, this many steps apart."""
 

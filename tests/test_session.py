@@ -16,9 +16,10 @@ import pytest
 import xarray as xr
 
 import grokbench
+from grokbench.forecast import plan_suite
 from grokbench.plan import Cohort
 from grokbench.record import Record, Status
-from grokbench.session import Watcher, plan_suite, run_suite
+from grokbench.session import Watcher, run_suite
 from grokbench.store import provenance as provenance_of
 
 ODD = Path(__file__).parent / "training" / "odd_plugin.py"
@@ -69,7 +70,7 @@ class Counter(Watcher):
         self.wanted = self.started_count = self.finished_count = self.runs = 0
         self.interrupt_after = interrupt_after
 
-    def planned(self, plan: object, wanted: Sequence[Cohort], costs: object) -> None:
+    def planned(self, plan: object, wanted: Sequence[Cohort]) -> None:
         self.wanted = len(wanted)
 
     def started(self, cohort: Cohort) -> None:
@@ -115,6 +116,26 @@ def test_the_same_call_again_trains_nothing(suite: Path, tmp_path: Path) -> None
     assert (0, 0) == (again.trained, watcher.wanted)
     assert before == (tmp_path / "out" / "tiny.nc").read_bytes()
     assert_same_data(first.tree, again.tree)
+
+
+def test_new_words_in_a_suite_are_taken_up_without_a_sitting(suite: Path, tmp_path: Path) -> None:
+    run_suite(suite, tmp_path / "out", jobs=1)
+    before = provenance_of(grokbench.open_results(tmp_path / "out"))
+    suite.write_text("# reworded\n" + suite.read_text())
+    assert 0 == run_suite(suite, tmp_path / "out", jobs=1).trained
+    after = provenance_of(grokbench.open_results(tmp_path / "out"))
+    assert suite.read_text() == after["suite"]["text"]
+    assert 1 == len(after["sittings"])
+    assert before["sittings"] == after["sittings"]
+
+
+def test_a_sitting_that_was_killed_after_its_last_run_is_told_of_by_the_next(
+    suite: Path, tmp_path: Path
+) -> None:
+    run_suite(suite, tmp_path / "out", jobs=1)
+    (tmp_path / "out" / "tiny.nc").unlink()
+    assert 0 == run_suite(suite, tmp_path / "out", jobs=1).trained
+    assert 1 == len(provenance_of(grokbench.open_results(tmp_path / "out"))["sittings"])
 
 
 def test_the_dataset_alone_is_enough_to_go_on_from(suite: Path, tmp_path: Path) -> None:
@@ -163,7 +184,7 @@ def test_without_any_budget_left_no_cohort_is_begun(suite: Path, tmp_path: Path)
     watcher = Counter()
     sitting = run_suite(suite, tmp_path / "out", jobs=1, budget=1e-6, watcher=watcher)
     assert (0, 0, 27) == (watcher.started_count, sitting.trained, sitting.remaining)
-    assert (tmp_path / "out" / "tiny.nc").exists()
+    assert [] == provenance_of(grokbench.open_results(tmp_path / "out"))["sittings"]
 
 
 def test_a_failing_task_fails_alone_and_is_tried_again_when_asked(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from grokbench.definition import Definition
@@ -38,6 +39,15 @@ class Batch:
 class Program(ABC):
     """How a stack of runs computes its gradients and outputs; made once for constant examples."""
 
+    autocasts: ClassVar[bool] = False
+    """Whether it may run under `torch.autocast`, in a recipe whose products are bfloat16."""
+
+    capturable: bool = True
+    """Whether it changes nothing but tensors, in place, and never waits for the device."""
+
+    compiled: bool = False
+    """Whether it has been compiled."""
+
     @abstractmethod
     def gradient(self, parameters: Views, gradients: Views) -> None:
         """Overwrite `gradients` with those of every run's training loss."""
@@ -45,6 +55,23 @@ class Program(ABC):
     @abstractmethod
     def outputs(self, parameters: Views) -> Tensor:
         """The outputs for the evaluation examples: [runs, examples, outputs]."""
+
+    def compile(self) -> None:
+        """Have `torch.compile` take what pays; called at most once."""
+        self.gradient = torch.compile(self.gradient, dynamic=False)  # type: ignore[method-assign]
+        self.compiled = True
+
+    def plain(self) -> None:
+        """Undo `compile`."""
+        self.__dict__.pop("gradient", None)
+        self.compiled = False
+
+    def state(self) -> dict[str, Any]:
+        """What training changes beside parameters: tensors, numbers, strings, lists, dicts."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most change nothing)
+        """Go on from what `state` gave."""
 
 
 class Architecture(Definition, ABC):

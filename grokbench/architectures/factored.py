@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from grokbench.architectures.base import Batch, Program, Views
 from grokbench.tasks.judging import Judgement
@@ -31,11 +33,45 @@ LAYER = "layers.0."
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of the table: which token at which position each one is, and the last position's."""
+    """The rows of the table: which token at which position each one is.
+
+    `spans` are the rows of each position, `last` is the last position's.
+    """
 
     tokens: Tensor
     positions: Tensor
+    spans: tuple[slice, ...]
     last: int
+
+    def index(self, inputs: Tensor) -> Tensor:
+        """Tokens [runs, examples, length] → rows of all runs' tables, [length, runs, examples]."""
+        length = inputs.shape[2]
+        position = torch.arange(length, device=inputs.device)
+        number = self.tokens.new_zeros(length, int(self.tokens.max()) + 1)
+        number[self.positions, self.tokens] = torch.arange(len(self.tokens), device=inputs.device)
+        first = torch.arange(len(inputs), device=inputs.device) * len(self.tokens)
+        return (number[position, inputs] + first[:, None, None]).permute(2, 0, 1)
+
+
+class Scatter:
+    """Adds values to constant places of a table, in a fixed order on every device.
+
+    Each place gathers its own values, which are put in order once: `index_add_` leaves the order to
+    chance on a GPU, and is slower on a CPU.
+
+    Args:
+        index: [values] int64, the place of each value.
+        places: how many there are.
+    """
+
+    def __init__(self, index: Tensor, places: int) -> None:
+        self.order = index.argsort(stable=True)
+        each = torch.arange(places, device=index.device)
+        self.starts = torch.searchsorted(index[self.order], each)
+
+    def add(self, values: Tensor, into: Tensor) -> None:
+        """`values` [values, width] are added to `into` [places, width]."""
+        into += functional.embedding_bag(self.order, values, self.starts, mode="sum")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +83,7 @@ class Block:
     """
 
     index: Tensor
+    scatter: Scatter
     labels: Tensor
     weights: Tensor
     units: Tensor | None
@@ -94,11 +131,12 @@ class FactoredTransformer(Program):
             widest = parameters[LAYER + "expand.weight"]
             runs, hidden = widest.shape[:2]
             length = max(64, BLOCK_BYTES // (runs * hidden * widest.element_size()))
-            index = self._index(batch.inputs)
+            index = self.rows.index(batch.inputs)[:-1]
             units = None if self.units is None else self.units.to(widest)
             self.blocks[name] = [
                 Block(
                     index[:, :, cut].contiguous(),
+                    Scatter(index[:, :, cut].flatten(), runs * len(self.rows.tokens)),
                     batch.labels[:, cut].contiguous(),
                     batch.weights[:, cut].contiguous(),
                     None if units is None else units[batch.part[:, cut]],
@@ -107,17 +145,6 @@ class FactoredTransformer(Program):
                 for cut in [slice(start, start + length)]
             ]
         return self.blocks[name]
-
-    def _index(self, inputs: Tensor) -> Tensor:
-        """Tokens [runs, examples, length] → rows of all runs' tables [length - 1, runs, examples]."""
-        rows, length = self.rows, inputs.shape[2]
-        number = torch.zeros(
-            length, int(rows.tokens.max()) + 1, dtype=torch.int64, device=inputs.device
-        )
-        number[rows.positions, rows.tokens] = torch.arange(len(rows.tokens), device=inputs.device)
-        found = number[torch.arange(length, device=inputs.device), inputs]
-        first = torch.arange(len(inputs), device=inputs.device) * len(rows.tokens)
-        return (found + first[:, None, None])[..., :-1].permute(2, 0, 1)
 
 
 def table_rows(*inputs: Tensor) -> Rows:
@@ -128,7 +155,9 @@ def table_rows(*inputs: Tensor) -> Rows:
     ]
     tokens = torch.cat(found)
     positions = torch.cat([torch.full_like(column, i) for i, column in enumerate(found)])
-    return Rows(tokens, positions, last=len(tokens) - 1)
+    ends = list(accumulate(len(column) for column in found))
+    spans = tuple(slice(end - len(column), end) for end, column in zip(ends, found, strict=True))
+    return Rows(tokens, positions, spans, last=len(tokens) - 1)
 
 
 class Table:
@@ -143,7 +172,8 @@ class Table:
         self.values = self.embeddings @ parameters[LAYER + "value.weight"].mT
         self.query = self.end @ parameters[LAYER + "query.weight"].mT
         width = self.keys.shape[2]
-        self.spread = torch.eye(heads).repeat_interleave(width // heads, 1).to(self.keys)
+        one = torch.eye(heads, dtype=self.keys.dtype, device=self.keys.device)
+        self.spread = one.repeat_interleave(width // heads, 1)
         self.scale = 1 / math.sqrt(width // heads)
         self.scores = (self.keys * self.query) @ self.spread.mT * self.scale
         self.end_values = self.spread * self.values[:, rows.last :]
@@ -159,7 +189,7 @@ class Example:
 
     def __init__(self, parameters: Views, table: Table, block: Block) -> None:
         length, runs, count = block.index.shape
-        self.table, self.flat = table, block.index.view(-1)
+        self.table, self.scatter, self.flat = table, block.scatter, block.index.view(-1)
         width, heads = table.values.shape[2], table.scores.shape[2]
         scores = table.scores.view(-1, heads).index_select(0, self.flat)
         end = table.scores[:, table.rows.last :].expand(1, runs, count, heads)
@@ -209,10 +239,8 @@ class Example:
         scores -= self.attention * scores.sum(0)
         into.scores[:, table.rows.last] += scores[-1].sum(1)
         into.end_values.baddbmm_(self.attention[-1].mT, mixed)
-        flat = into.scores.view(-1, into.scores.shape[2])
-        flat.index_add_(0, self.flat, scores[:-1].flatten(0, 2))
-        flat = into.values.view(-1, into.values.shape[2])
-        flat.index_add_(0, self.flat, self.spread.mul_(mixed).flatten(0, 2))
+        self.scatter.add(scores[:-1].flatten(0, 2), into.scores.flatten(0, 1))
+        self.scatter.add(self.spread.mul_(mixed).flatten(0, 2), into.values.flatten(0, 1))
 
 
 class TableGradient:
@@ -235,5 +263,8 @@ class TableGradient:
         embeddings = keys @ parameters[LAYER + "key.weight"]
         embeddings.baddbmm_(self.values, parameters[LAYER + "value.weight"])
         embeddings[:, table.rows.last :] += self.end + query @ parameters[LAYER + "query.weight"]
-        gradients["tokens.weight"].index_add_(1, table.rows.tokens, embeddings)
-        gradients["positions.weight"].index_add_(1, table.rows.positions, embeddings)
+        for i, span in enumerate(table.rows.spans):
+            # A token has one row at a position: no two of them add to the same place at once.
+            tokens = table.rows.tokens[span]
+            gradients["tokens.weight"].index_add_(1, tokens, embeddings[:, span])
+            gradients["positions.weight"][:, i] += embeddings[:, span].sum(1)

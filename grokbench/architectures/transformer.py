@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import torch
 from pydantic import Field
@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from grokbench.architectures.base import Architecture, Batch, Program
 from grokbench.architectures.factored import FactoredTransformer
+from grokbench.architectures.prefix import PrefixTransformer
+from grokbench.architectures.stacked_layers import Design
 from grokbench.definition import Options
 from grokbench.record import ModelSize
 from grokbench.tasks.base import Task, Tokens
@@ -89,6 +91,7 @@ class Transformer(nn.Module):
         self.unembed = nn.Linear(width, classes, bias=False)
         if options.initialization == "scaled_normal":
             self.initialize(width, classes)
+        self.as_built = anatomy(self)
 
     def initialize(self, width: int, classes: int) -> None:
         for module in self.modules():
@@ -107,7 +110,7 @@ class Transformer(nn.Module):
 
 
 def units_of_parts(hidden: int, parts: int) -> Tensor:
-    """Which of the hidden units serve which part, in shares as equal as can be: [parts, hidden]."""
+    """Which of the hidden units serve which part, in equal shares: [parts, hidden]."""
     owner = torch.arange(hidden) * parts // hidden
     return (owner == torch.arange(parts).unsqueeze(1)).to(torch.get_default_dtype())
 
@@ -132,7 +135,7 @@ class Dense(Architecture):
     def program(
         self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
     ) -> Program | None:
-        return factored_program(model, self.options.heads, judgement, train, evaluation)
+        return own_program(model, self.options.heads, judgement, train, evaluation)
 
 
 class SplitFFN(Architecture):
@@ -152,7 +155,11 @@ class SplitFFN(Architecture):
                 f"split_ffn divides its network among a task's parts and {task.name} has only "
                 "one; write a task with more (mixture), or architecture = 'dense'"
             )
-        return refuses_tokens(task) or refuses_heads(size, self.options.heads)
+        return (
+            refuses_tokens(task)
+            or refuses_heads(size, self.options.heads)
+            or refuses_shares(size, self.options, len(task.parts))
+        )
 
     def build(self, size: ModelSize, task: Task) -> nn.Module:
         assert isinstance(task.inputs, Tokens)
@@ -163,7 +170,7 @@ class SplitFFN(Architecture):
     def program(
         self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
     ) -> Program | None:
-        return factored_program(model, self.options.heads, judgement, train, evaluation)
+        return own_program(model, self.options.heads, judgement, train, evaluation)
 
 
 def refuses_tokens(task: Task) -> str | None:
@@ -175,30 +182,55 @@ def refuses_tokens(task: Task) -> str | None:
 def refuses_heads(size: ModelSize, heads: int) -> str | None:
     if size.hidden_size % heads == 0:
         return None
-    below = size.hidden_size // heads * heads
-    nearest = [str(multiple) for multiple in (below, below + heads) if multiple]
-    return f"{heads} heads do not divide a hidden size of {size.hidden_size}; write {' or '.join(nearest)}"
+    remedy = nearest_multiples(size.hidden_size, heads)
+    return f"{heads} heads do not divide a hidden size of {size.hidden_size}; write {remedy}"
 
 
-def factored_program(
+def refuses_shares(size: ModelSize, options: TransformerOptions, parts: int) -> str | None:
+    """Unequal shares would be models of unequal sizes, and the comparison none of like with like."""
+    units = options.mlp_ratio * size.hidden_size
+    if units % parts == 0:
+        return None
+    step = math.lcm(options.heads, parts // math.gcd(options.mlp_ratio, parts))
+    return (
+        f"a feed-forward network of {units} units (mlp_ratio times hidden size) has no equal "
+        f"shares for {parts} parts; write a hidden size of "
+        f"{nearest_multiples(size.hidden_size, step)}, or an mlp_ratio that is a multiple of {parts}"
+    )
+
+
+def nearest_multiples(number: int, factor: int) -> str:
+    """The positive multiples of `factor` on either side of `number`, in words."""
+    below = number // factor * factor
+    return " or ".join(str(multiple) for multiple in (below, below + factor) if multiple)
+
+
+def own_program(
     model: nn.Module,
     heads: int,
     judgement: Judgement,
     train: Batch,
     evaluation: Batch,
 ) -> Program | None:
-    """The token-factored program where it is exact: one layer, no norm, one last token.
+    """The token-factored program where it is exact (one layer, no norm, one last token), else the
+    prefix program.
 
-    None for anything else, and for a subclass: it may compute something else.
+    None for a subclass, and for a model that was changed after it was built: it may compute
+    something else.
     """
-    if type(model) is not Transformer or len(model.layers) > 1:
+    if type(model) is not Transformer or model.as_built != anatomy(model):
         return None
-    layer = model.layers[0]
-    norms = (model.norm, layer.norm_attention, layer.norm_mlp)
-    if type(layer) is not Layer or any(type(norm) is not nn.Identity for norm in norms):
-        return None
-    ends = torch.cat([batch.inputs[..., -1].flatten() for batch in (train, evaluation)])
-    if bool((ends != ends[0]).any()):
-        return None
+    layer = cast(Layer, model.layers[0])
     units = layer.units if len(layer.units) > 1 else None
-    return FactoredTransformer(heads, units, judgement, train, evaluation)
+    epsilon = model.norm.eps if isinstance(model.norm, nn.LayerNorm) else None
+    ends = torch.cat([batch.inputs[..., -1].flatten() for batch in (train, evaluation)])
+    if len(model.layers) == 1 and epsilon is None and bool((ends == ends[0]).all()):
+        return FactoredTransformer(heads, units, judgement, train, evaluation)
+    hidden, width = layer.expand.weight.shape
+    design = Design(width, hidden, heads, len(model.layers), epsilon, units)
+    return PrefixTransformer(design, judgement, train, evaluation)
+
+
+def anatomy(model: nn.Module) -> tuple[str, list[str]]:
+    """The modules it is made of, and the names of its parameters (one for those that are tied)."""
+    return repr(model), [name for name, _ in model.named_parameters()]

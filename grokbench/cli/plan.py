@@ -12,7 +12,7 @@ from grokbench.cli import amounts, options
 from grokbench.cli.console import console, print_json, table
 
 if TYPE_CHECKING:
-    from grokbench.session import Forecast
+    from grokbench.forecast import Forecast
 
 
 @click.command()
@@ -40,7 +40,7 @@ def plan(
 
     Nothing is stored.
     """
-    from grokbench.session import plan_suite
+    from grokbench.forecast import plan_suite
 
     forecast = plan_suite(suite, out, device=device, jobs=jobs, measure=measure, files=plugin)
     if json:

@@ -1,10 +1,10 @@
-"""What `run` shows while it trains: bars on a terminal, a line a cohort elsewhere."""
+"""What `run` shows while it trains: bars on a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +15,6 @@ from grokbench.cli import amounts
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.session import Watcher
-from grokbench.training.cost import Cost
 
 
 class Tally:
@@ -31,18 +30,23 @@ class Tally:
         self.runs_done = 0
         self._work = sum(cohort.work for cohort in wanted)
         self._work_done: dict[str, float] = {}
+        self._resumed = 0.0
         self._accuracy: dict[str, float] = {}
         self._clock = clock
         self._begun = clock()
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
-        self._work_done[cohort.id] = cohort.work * step / steps(cohort)
+        done = cohort.work * step / steps(cohort)
+        if cohort.id not in self._work_done:
+            self._resumed += done
+        self._work_done[cohort.id] = done
         self._accuracy[cohort.id] = validation_accuracy
 
-    def finished(self, cohort: Cohort) -> None:
-        self._work_done[cohort.id] = cohort.work
-        self.cohorts_done += 1
-        self.runs_done += len(cohort.runs)
+    def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
+        self.runs_done += len(records)
+        if len(records) == len(cohort.runs):
+            self._work_done[cohort.id] = cohort.work
+            self.cohorts_done += 1
 
     @property
     def share(self) -> float:
@@ -58,8 +62,9 @@ class Tally:
         """In words; empty as long as nothing is known."""
         if not 0 < self.share < 1:
             return ""
-        taken = self._clock() - self._begun
-        return f"about {amounts.duration(taken * (1 - self.share) / self.share)} left"
+        done = sum(self._work_done.values())
+        taken, here = self._clock() - self._begun, done - self._resumed
+        return f"about {amounts.duration(taken * (self._work - done) / here)} left" if here else ""
 
     def done(self) -> str:
         return (
@@ -68,13 +73,18 @@ class Tally:
         )
 
 
+QUIET = 20.0
+"""Seconds after which a log is due another line, if there is news."""
+
+
 class Lines(Watcher):
-    """One line before training and one a finished cohort, for logs."""
+    """For logs: a line before training, one a finished cohort, and one whenever it was long quiet."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
         self.clock = clock
         self.tally = Tally((), clock)
+        self._spoke = clock()
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +97,7 @@ class Lines(Watcher):
     ) -> None:
         """There is nothing to take down."""
 
-    def planned(self, plan: Plan, wanted: Sequence[Cohort], costs: Mapping[str, Cost]) -> None:
+    def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
         self.tally = Tally(wanted, self.clock)
         ended = sum(len(cohort.runs) for cohort in plan.cohorts)
         ended -= sum(len(cohort.runs) for cohort in plan.missing)
@@ -98,23 +108,26 @@ class Lines(Watcher):
                 f"Training {amounts.count(self.tally.runs, 'run')} "
                 f"in {amounts.count(self.tally.cohorts, 'cohort')}."
             )
+        self._spoke = self.clock()
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         self.tally.advanced(cohort, step, validation_accuracy)
+        if self.clock() - self._spoke >= QUIET:
+            self._tell(cohort, f"step {step} of {steps(cohort)}")
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
-        self.tally.finished(cohort)
-        facts = (
-            self.tally.done(),
-            cohort.label,
-            self.tally.accuracy(cohort),
-            unfinished(records),
-            self.tally.time_left(),
-        )
-        self.console.print(" · ".join(fact for fact in facts if fact), soft_wrap=True)
+        self.tally.finished(cohort, records)
+        self._tell(cohort, unfinished(records))
 
     def lost(self, cohort: Cohort, message: str) -> None:
         self.console.print(f"{cohort.label}: {message}", soft_wrap=True)
+
+    def _tell(self, cohort: Cohort, news: str) -> None:
+        """One line about everything, with the news of one cohort."""
+        tally = self.tally
+        facts = (tally.done(), cohort.label, news, tally.accuracy(cohort), tally.time_left())
+        self.console.print(" · ".join(fact for fact in facts if fact), soft_wrap=True)
+        self._spoke = self.clock()
 
 
 class Bars(Lines):
@@ -145,8 +158,8 @@ class Bars(Lines):
     ) -> None:
         self.bars.stop()
 
-    def planned(self, plan: Plan, wanted: Sequence[Cohort], costs: Mapping[str, Cost]) -> None:
-        super().planned(plan, wanted, costs)
+    def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
+        super().planned(plan, wanted)
         self._show(visible=bool(wanted))
 
     def started(self, cohort: Cohort) -> None:
@@ -155,7 +168,7 @@ class Bars(Lines):
         )
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
-        super().advanced(cohort, step, validation_accuracy)
+        self.tally.advanced(cohort, step, validation_accuracy)
         if cohort.id in self.cohorts:
             self.bars.update(
                 self.cohorts[cohort.id], completed=step, note=self.tally.accuracy(cohort)
@@ -163,7 +176,7 @@ class Bars(Lines):
         self._show(visible=True)
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
-        self.tally.finished(cohort)
+        self.tally.finished(cohort, records)
         self._take_down(cohort)
         if trouble := unfinished(records):
             self.console.print(f"{cohort.label}: {trouble}")

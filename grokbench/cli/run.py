@@ -16,6 +16,8 @@ from grokbench.cli.verdicts import print_verdicts
 if TYPE_CHECKING:
     from grokbench.session import Sitting
 
+CHECKPOINT_EVERY = "30s"
+
 
 @click.command()
 @options.suite_file
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 @options.device
 @options.jobs
 @click.option(
-    "--budget", type=options.Duration(), metavar="TIME", help="Stop after this long (25m, 1h30m)."
+    "--budget", type=options.Duration(), metavar="TIME", help="End after this long (25m, 1h30m)."
 )
 @click.option(
     "--shard", type=options.Shard(), metavar="I/N", help="Train the I-th of N equal shares."
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
     "--seeds", type=click.IntRange(min=1), metavar="N", help="Train the first N seeds alone."
 )
 @click.option("--retry-failed", is_flag=True, help="Train again the runs that raised an error.")
+@click.option(
+    "--checkpoint-every",
+    type=options.Duration(),
+    default=CHECKPOINT_EVERY,
+    show_default=True,
+    metavar="TIME",
+    help="Keep each cohort in training this often, to go on from after a cut.",
+)
 @options.plugin_files
 @click.pass_context
 def run(
@@ -51,6 +61,7 @@ def run(
     shard: tuple[int, int] | None,
     seeds: int | None,
     retry_failed: bool,
+    checkpoint_every: float,
     plugin: tuple[Path, ...],
 ) -> None:
     """Train what is missing of SUITE, and judge its claims.
@@ -72,12 +83,13 @@ def run(
             budget=budget,
             shard=shard,
             retry_failed=retry_failed,
+            checkpoint_every=checkpoint_every,
             watcher=watching,
             files=plugin,
         )
     if not watching.tally.runs:
         click.echo("Everything asked for is trained and stored; nothing to do.")
-    print_verdicts(sitting.verdicts)
+    judge(sitting)
     report(sitting)
     command = shlex.join(["grokbench", *context.obj])
     if sitting.interrupted:
@@ -91,13 +103,23 @@ def run(
     context.exit(ExitCode.RUNS_CRASHED if sitting.failed or sitting.lost else ExitCode.OK)
 
 
+def judge(sitting: Sitting) -> None:
+    """Print the verdicts, but no table of claims none of which has been run."""
+    from grokbench.claims import Outcome
+
+    if {verdict.outcome for verdict in sitting.verdicts} == {Outcome.NOT_RUN}:
+        click.echo("None of the claims has been run yet.")
+    else:
+        print_verdicts(sitting.verdicts)
+
+
 def report(sitting: Sitting) -> None:
     """Say where the results are, and what went wrong."""
     click.echo(f"Results: {sitting.folder}. For figures: grokbench report {sitting.folder}")
     if sitting.failed:
         click.echo(
-            f"{amounts.count(sitting.failed, 'run')} raised an error; "
-            "the dataset's variable `message` holds it. --retry-failed trains them again.",
+            f"{amounts.count(sitting.failed, 'run')} failed; the dataset's variable `message` says "
+            "why. --retry-failed trains again those that raised an error.",
             err=True,
         )
     if sitting.damaged:

@@ -30,22 +30,27 @@ class AdamW(Optimizer):
     Options = AdamWOptions
 
     def start(self, parameters: Tensor) -> None:
-        self.steps = 0
+        self.betas = parameters.new_tensor(self.options.betas, dtype=torch.float64)
         self.first = torch.zeros_like(parameters)
         self.second = torch.zeros_like(parameters)
         self.scale = torch.empty_like(parameters)
 
     def step(
-        self, parameters: Tensor, gradients: Tensor, learning_rate: Tensor, weight_decay: Tensor
+        self,
+        parameters: Tensor,
+        gradients: Tensor,
+        learning_rate: Tensor,
+        weight_decay: Tensor,
+        count: Tensor,
     ) -> None:
-        self.steps += 1
         beta1, beta2 = self.options.betas
-        correction1, correction2 = 1 - beta1**self.steps, 1 - beta2**self.steps
+        correction1, correction2 = (1 - self.betas**count).unbind()
         torch.mul(parameters, weight_decay, out=self.scale)
         parameters.addcmul_(self.scale, learning_rate, value=-1)
         self.first.lerp_(gradients, 1 - beta1)
         self.second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
         torch.sqrt(self.second, out=self.scale)
-        self.scale.mul_(correction2**-0.5).add_(self.options.epsilon)
+        self.scale.mul_(correction2.rsqrt()).add_(self.options.epsilon)
         torch.div(self.first, self.scale, out=self.scale)
-        parameters.addcmul_(self.scale, learning_rate, value=-1 / correction1)
+        self.scale.mul_(correction1.reciprocal())
+        parameters.addcmul_(self.scale, learning_rate, value=-1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from grokbench.definition import Definition
@@ -13,8 +16,9 @@ class Optimizer(Definition, ABC):
     """Turns gradients into new parameters, for all the runs of a stack at once.
 
     Everything is flat: one row a run, one column a parameter. Rows must not mix (a run is the
-    same whatever stands beside it), and nothing may be read back from the device. Where a run
-    keeps state, make it in `start`.
+    same whatever stands beside it), and nothing may be read back from the device. What an
+    optimizer remembers it keeps in attributes: tensors made in `start` and changed in place by
+    `step`. A step changes nothing else, because it may be captured once and replayed.
     """
 
     @abstractmethod
@@ -23,7 +27,12 @@ class Optimizer(Definition, ABC):
 
     @abstractmethod
     def step(
-        self, parameters: Tensor, gradients: Tensor, learning_rate: Tensor, weight_decay: Tensor
+        self,
+        parameters: Tensor,
+        gradients: Tensor,
+        learning_rate: Tensor,
+        weight_decay: Tensor,
+        count: Tensor,
     ) -> None:
         """Update `parameters` in place.
 
@@ -32,4 +41,17 @@ class Optimizer(Definition, ABC):
             gradients: [runs, parameters]; may be overwritten.
             learning_rate: [runs, 1], warm-up included.
             weight_decay: [runs, parameters]; zero where the recipe does not decay.
+            count: [] float64: the number of this step, from 1.
         """
+
+    def state(self) -> dict[str, Any]:
+        """All attributes but the options, for a checkpoint."""
+        return {name: value for name, value in vars(self).items() if name != "options"}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave; called after `start`."""
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor):
+                getattr(self, name).copy_(value)
+            else:
+                setattr(self, name, value)

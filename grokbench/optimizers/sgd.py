@@ -36,7 +36,12 @@ class SGD(Optimizer):
         self.velocity = torch.zeros_like(parameters)
 
     def step(
-        self, parameters: Tensor, gradients: Tensor, learning_rate: Tensor, weight_decay: Tensor
+        self,
+        parameters: Tensor,
+        gradients: Tensor,
+        learning_rate: Tensor,
+        weight_decay: Tensor,
+        count: Tensor,
     ) -> None:
         gradients.addcmul_(parameters, weight_decay)
         if self.options.momentum:

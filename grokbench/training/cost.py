@@ -2,38 +2,144 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
 
+import torch
 from torch import nn
 
 from grokbench.plan import Cohort, shape_of
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.training.definitions import Definitions
-from grokbench.training.loop import train
+from grokbench.training.descent import Descent
+from grokbench.training.execution import execution_of
+from grokbench.training.process import keep_freed_memory, one_thread
 from grokbench.training.programs import why_not_stacked
 from grokbench.training.stack import build_model, evaluation_batch, training_batch
 
-SHORT, LONG = 2, 12
-"""Steps of the two trial trainings: their difference is the cost of a step, the rest start-up."""
+WATCHED_SECONDS = 0.4
+"""How long steps are watched, and half as long evaluations."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one process."""
+    """Seconds and bytes of one process."""
 
     start: float
-    """Until the first step: examples, initial weights, the probe, the first evaluation."""
+    """Until the first step: examples, initial weights, the probe."""
     step: float
     evaluation: float
+    memory: int
+    """The most bytes that were held at once; 0 where that cannot be asked."""
 
-    def seconds(self, cohort: Cohort, done: int = 0) -> float:
-        """How long `cohort` takes from step `done` on."""
+    def seconds(self, cohort: Cohort) -> float:
+        """How long `cohort` takes from its first step to its last."""
         recipe = cohort.runs[0].recipe
-        left = sum(1 for step in recipe.evaluation_steps() if step >= done)
-        return self.start + self.step * (recipe.steps - done) + self.evaluation * left
+        evaluations = len(recipe.evaluation_steps())
+        return self.start + self.step * recipe.steps + self.evaluation * evaluations
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was measured: the cost of each cohort by its id, and of starting worker processes."""
+
+    cohorts: dict[str, Cost]
+    workers: float
+
+
+def measure_costs(
+    cohorts: Sequence[Cohort], files: Sequence[Path], *, jobs: int, device: str = "cpu"
+) -> Costs:
+    """Measure each shape, data size and number of runs once.
+
+    In as many worker processes at a time as will train: they share caches and memory, and a step
+    takes longer beside another than alone.
+
+    Args:
+        files, jobs, device: as for `train_cohorts`.
+    """
+    kinds = {kind_of(cohort): cohort for cohort in cohorts}
+    work = partial(measure, files=tuple(files), device=device)
+    if jobs == 1:
+        measured, workers = list(map(work, kinds.values())), 0.0
+    else:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, spawn) as pool:
+            begun = time.perf_counter()
+            list(pool.map(loaded, [tuple(files)] * jobs))
+            workers = time.perf_counter() - begun
+            measured = list(pool.map(work, kinds.values()))
+    by_kind = dict(zip(kinds, measured, strict=True))
+    return Costs({cohort.id: by_kind[kind_of(cohort)] for cohort in cohorts}, workers)
+
+
+def kind_of(cohort: Cohort) -> tuple[str, int, int]:
+    """Equal for cohorts that cost the same."""
+    largest = max(run.data_size for run in cohort.runs)
+    return shape_of(cohort.runs[0]), len(cohort.runs), largest
+
+
+@cache
+def loaded(files: tuple[Path, ...]) -> Plugins:
+    return Plugins.load(files)
+
+
+def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
+    """Begin the cohort, and watch some steps and evaluations. One that fails costs nothing."""
+    keep_freed_memory()
+    with one_thread():
+        try:
+            begun = time.perf_counter()
+            descent = Descent(cohort.runs, loaded(files), torch.device(device), compiling=False)
+            execution = execution_of(descent)
+            execution.advance(1)
+            execution.evaluate()
+            finish(descent.device)
+            start = time.perf_counter() - begun
+            stride = execution.stride
+            step = watched(partial(execution.advance, stride), descent, WATCHED_SECONDS) / stride
+            evaluation = watched(execution.evaluate, descent, WATCHED_SECONDS / 2)
+        except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
+            return Cost(0.0, 0.0, 0.0, 0)
+        return Cost(start, step, evaluation, peak_memory(descent.device))
+
+
+def watched(act: Callable[[], object], descent: Descent, seconds: float) -> float:
+    """Seconds that one of many calls takes, after some that warm caches up."""
+    times, taken = 1, 0.0
+    while taken < seconds / 2:
+        times *= 2
+        begun = time.perf_counter()
+        for _ in range(times):
+            act()
+        finish(descent.device)
+        taken = time.perf_counter() - begun
+    return taken / times
+
+
+def finish(device: torch.device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes that this process has held so far on the device; 0 where nothing tells."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def why_single(cohort: Cohort, plugins: Plugins) -> str:
@@ -54,49 +160,3 @@ def why_single(cohort: Cohort, plugins: Plugins) -> str:
         return "" if alone else why_not_stacked(models, made.architecture, judgement, train)
     except Exception:  # noqa: BLE001 (a plugin may raise anything)
         return ""
-
-
-def measure_costs(
-    cohorts: Iterable[Cohort], plugins: Plugins, device: str = "cpu"
-) -> dict[str, Cost]:
-    """The cost of each cohort by its id, measured once for each shape, size and number of runs."""
-    measured: dict[tuple[str, int, int], Cost] = {}
-    costs = {}
-    for cohort in cohorts:
-        largest = max(run.data_size for run in cohort.runs)
-        kind = (shape_of(cohort.runs[0]), len(cohort.runs), largest)
-        if kind not in measured:
-            measured[kind] = measure(cohort, plugins, device)
-        costs[cohort.id] = measured[kind]
-    return costs
-
-
-def measure(cohort: Cohort, plugins: Plugins, device: str) -> Cost:
-    """Three short trainings: few steps, more steps, and as many again with evaluations between."""
-    few = trial(cohort, plugins, device, steps=SHORT, evaluate_every=LONG + 1)
-    more = trial(cohort, plugins, device, steps=LONG, evaluate_every=LONG + 1)
-    often = trial(cohort, plugins, device, steps=LONG, evaluate_every=1)
-    extra = LONG + 1 - evaluations(cohort, LONG, LONG + 1)
-    evaluation = max(0.0, (often - more) / extra)
-    added = evaluations(cohort, LONG, LONG + 1) - evaluations(cohort, SHORT, LONG + 1)
-    step = max(0.0, (more - few - added * evaluation) / (LONG - SHORT))
-    start = few - SHORT * step - evaluations(cohort, SHORT, LONG + 1) * evaluation
-    return Cost(max(0.0, start), step, evaluation)
-
-
-def evaluations(cohort: Cohort, steps: int, every: int) -> int:
-    recipe = replace(cohort.runs[0].recipe, steps=steps, evaluate_every=every)
-    return len(recipe.evaluation_steps())
-
-
-def trial(
-    cohort: Cohort, plugins: Plugins, device: str, *, steps: int, evaluate_every: int
-) -> float:
-    """Seconds to train the cohort with another number of steps; its records are thrown away."""
-    runs = [
-        replace(run, recipe=replace(run.recipe, steps=steps, evaluate_every=evaluate_every))
-        for run in cohort.runs
-    ]
-    start = time.perf_counter()
-    train(runs, plugins, device)
-    return time.perf_counter() - start

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from grokbench.architectures.base import Batch
 from grokbench.record import METRICS, Record, Run, Status
 from grokbench.tasks.base import Examples, Task
+from grokbench.training.readings import Readings
 
 SETS = ("train", "validation", "mirror_free")
 """The sets of examples that metrics are means over, as `Examples` names them."""
@@ -32,11 +34,14 @@ class Meter:
         self.shares = (members / members.sum(1, keepdim=True)).flatten(2).nan_to_num_()
         self.shares = self.shares.to(evaluation.weights.device)
         self.steps: list[int] = []
-        self.metrics: list[Tensor] = []
-        self.norms: list[Tensor] = []
+        self.readings = Readings()
 
-    def measure(self, step: int, outputs: Tensor, parameters: Tensor) -> None:
-        """Add one evaluation: `outputs` [runs, examples, outputs], `parameters` [runs, …]."""
+    def judge(self, outputs: Tensor, parameters: Tensor) -> Tensor:
+        """One evaluation, on the device: [runs, 2 · sets · parts + 1] float64.
+
+        Losses and accuracies for each set and part, then the norm of all parameters, from
+        `outputs` [runs, examples, outputs] and `parameters` [runs, parameters].
+        """
         judgement = self.task.judgement
         if outputs.shape != (*self.labels.shape[:2], judgement.outputs):
             raise ValueError(
@@ -46,24 +51,43 @@ class Meter:
         correct = judgement.correct(outputs, self.labels).double()
         loss = judgement.loss(outputs, self.labels).double()
         both = torch.stack([loss, correct], 1) @ self.shares
+        norm = torch.linalg.vector_norm(parameters, dim=1, keepdim=True, dtype=torch.float64)
+        return torch.cat([both.flatten(1), norm], 1)
+
+    def add(self, step: int, judged: Tensor) -> None:
+        """Keep what `judge` gave after `step` steps."""
         self.steps.append(step)
-        self.metrics.append(both.view(len(both), 2, len(SETS), -1).cpu())
-        self.norms.append(torch.linalg.vector_norm(parameters, dim=1, dtype=torch.float64).cpu())
+        self.readings.add(judged)
+
+    def state(self) -> dict[str, Any]:
+        """What was measured so far, for a checkpoint."""
+        return {"steps": list(self.steps), "readings": self.readings.all()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.steps = list(state["steps"])
+        self.readings = Readings(state["readings"])
 
     @property
     def finite(self) -> Tensor:
-        """Which runs are still finite: bool [runs]."""
-        return self.metrics[-1].isfinite().flatten(1).all(1) & self.norms[-1].isfinite()
+        """Which runs were still finite when last heard of: bool [runs]."""
+        return self.readings.latest().isfinite().all(1)
 
     @property
     def validation_accuracy(self) -> float:
         """The mean over runs, in the first part; training accuracy where nothing validates."""
         validates = bool(self.counts[0, 1, 0])
-        return float(self.metrics[-1][:, 1, int(validates), 0].mean())
+        accuracies = self._metrics(self.readings.latest())[:, 1]
+        return float(accuracies[:, int(validates), 0].mean())
+
+    def _metrics(self, readings: Tensor) -> Tensor:
+        """[…, values] as `judge` gives them → losses and accuracies […, 2, sets, parts]."""
+        return readings[..., :-1].view(*readings.shape[:-1], 2, len(SETS), -1)
 
     def records(self, runs: Sequence[Run], parameters: int) -> list[Record]:
         """A record for each run; from the step at which a run stopped being finite on, NaN."""
-        metrics, norms = torch.stack(self.metrics, 1), torch.stack(self.norms, 1)
+        readings = torch.stack(self.readings.all(), 1)
+        metrics, norms = self._metrics(readings), readings[..., -1]
         metrics.masked_fill_(self.counts[:, None, None] == 0, torch.nan)
         return [
             self._record(run, metrics[i], norms[i], self.counts[i], parameters)

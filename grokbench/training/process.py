@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 
 from grokbench.errors import DeviceError
+from grokbench.training.precision import refuses
 
 # glibc's malloc.h
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -25,11 +26,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def check_device(device: str) -> None:
-    """See that something can be put on `device`.
+def check_device(device: str, precisions: Iterable[str] = ()) -> None:
+    """See that something can be put on `device`, and computed there in each of `precisions`.
 
     Raises:
-        DeviceError: torch does not know it, or this machine does not have it.
+        DeviceError: torch does not know it, this machine does not have it, or it cannot do that.
     """
     try:
         torch.zeros(1, device=device).add_(1).item()
@@ -38,6 +39,16 @@ def check_device(device: str) -> None:
         raise DeviceError(
             f"device {device!r} cannot be used: {reason}; write cpu, or a device that is there"
         ) from None
+    for precision in precisions:
+        if why := refuses(precision, device):
+            raise DeviceError(f"precision {precision!r} cannot be had: {why}")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory of the device, or of the machine, was too short."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
 
 
 def keep_freed_memory() -> None:

@@ -10,17 +10,45 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from grokbench.architectures.base import Architecture, Batch, Program, Views
+from grokbench.randomness import Streams
+from grokbench.record import Run
 from grokbench.tasks.judging import Judgement
+from grokbench.training.definitions import Definitions
 
 AGREEMENT = 1e-9
 """How far, relatively, stacked and single gradients may differ in float64 for the probe to pass."""
+
+
+def choose_program(
+    runs: Sequence[Run],
+    models: Sequence[nn.Module],
+    made: Definitions,
+    train: Batch,
+    evaluation: Batch,
+) -> Program:
+    """The architecture's own program, or `torch.func`'s, or one run after the other."""
+    judgement = made.task.judgement
+    own = made.architecture.program(models[0], judgement, train, evaluation)
+    if own is not None and (own.autocasts or runs[0].recipe.precision != "bfloat16"):
+        return own
+    stacked = len(models) > 1 and not why_not_stacked(models, made.architecture, judgement, train)
+    noise = [Streams(run.seed).key("noise") for run in runs]
+    return ModuleProgram(
+        models,
+        made.architecture.takes_part,
+        judgement,
+        train,
+        evaluation,
+        stacked=stacked,
+        noise=noise,
+    )
 
 
 class ModuleProgram(Program):
@@ -33,6 +61,8 @@ class ModuleProgram(Program):
             training does so from a stream of each run's own, seeded by `noise`, when they go one
             after the other; `vmap` refuses it.
     """
+
+    autocasts = True
 
     def __init__(
         self,
@@ -51,6 +81,7 @@ class ModuleProgram(Program):
             copy.deepcopy(model).to(device) for model in models[: 1 if stacked else None]
         ]
         self.takes_part, self.judgement, self.stacked = takes_part, judgement, stacked
+        self.capturable = stacked
         self.train, self.evaluation = train, evaluation
         states = [dict(model.named_buffers()) for model in models]
         self.buffers = {
@@ -58,12 +89,31 @@ class ModuleProgram(Program):
         }
         self.noise = [torch.Generator().manual_seed(seed).get_state() for seed in noise]
 
+    def compile(self) -> None:
+        if self.stacked:
+            self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
+            self.compiled = True
+
+    def plain(self) -> None:
+        self.__dict__.pop("_forward", None)
+        self.compiled = False
+
+    def state(self) -> dict[str, Any]:
+        return {"buffers": self.buffers, "noise": self.noise}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for name, buffer in self.buffers.items():
+            buffer.copy_(state["buffers"][name])
+        self.noise = list(state["noise"])
+
     def gradient(self, parameters: Views, gradients: Views) -> None:
         self._mode(training=True)
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         outputs = self._forward(leaves, self.train)
         with torch.no_grad():
-            slope = self.judgement.gradient(outputs.detach(), self.train.labels, self.train.weights)
+            slope = self.judgement.gradient(
+                outputs.detach().to(self.train.weights), self.train.labels, self.train.weights
+            ).to(outputs)
         found = torch.autograd.grad(
             outputs, list(leaves.values()), slope, allow_unused=True, materialize_grads=True
         )
@@ -73,7 +123,7 @@ class ModuleProgram(Program):
     def outputs(self, parameters: Views) -> Tensor:
         self._mode(training=False)
         with torch.no_grad():
-            return self._forward(parameters, self.evaluation)
+            return self._forward(parameters, self.evaluation).to(self.evaluation.weights)
 
     def _forward(self, parameters: Views, batch: Batch) -> Tensor:
         arguments = (batch.inputs, batch.part) if self.takes_part else (batch.inputs,)

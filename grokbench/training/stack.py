@@ -12,15 +12,14 @@ from grokbench.architectures.base import Architecture, Batch, Views
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples, Task
-
-PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+from grokbench.training.precision import storage
 
 
 def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
     """The run's module with its own initial weights, whatever else was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Streams(run.seed).key("weights"))
-        model = architecture.build(run.size, task).to(PRECISIONS[run.recipe.precision])
+        model = architecture.build(run.size, task).to(storage(run.recipe.precision))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(run.recipe.initial_scale)

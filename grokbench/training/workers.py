@@ -1,18 +1,22 @@
 """Worker processes: one thread each, one cohort at a time.
 
 Small products gain nothing from threads, so cores are used by processes. A worker that dies takes
-only its cohort with it, and a worker whose parent died ends itself.
+only its cohort with it, and a worker whose parent died ends itself. Told to stop, a worker keeps a
+checkpoint of its cohort first.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,7 +25,11 @@ from typing import Any
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
 from grokbench.record import Record
+from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.loop import train
+
+GRACE_SECONDS = 10.0
+"""How long workers that were told to stop have to keep their checkpoints."""
 
 
 class Events:
@@ -34,7 +42,10 @@ class Events:
         """An evaluation was made; the accuracy is the mean over the cohort."""
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
-        """All runs of the cohort have ended, one way or another."""
+        """The cohort's training has ended: a record for each run, one way or another.
+
+        Fewer records where it was told to stop; the other runs go on from their checkpoint.
+        """
 
     def lost(self, cohort: Cohort, message: str) -> None:
         """The worker died; nothing of the cohort is left."""
@@ -47,53 +58,97 @@ def train_cohorts(
     *,
     jobs: int,
     device: str = "cpu",
+    checkpoints: Checkpoints | None = None,
+    deadline: float = math.inf,
 ) -> None:
     """Train cohorts in the order given, `jobs` at a time; returns when there are no more.
 
-    `cohorts` is read only when a worker is free, so it may end early (a budget, say). Stopping by
-    an exception, KeyboardInterrupt included, ends the workers at once.
+    After `deadline` no cohort is begun, and those in training are stopped and keep a checkpoint.
+    So they do when KeyboardInterrupt is raised here, before it is raised on.
 
     Args:
         files: single-file plugins, which each worker loads for itself.
         jobs: how many processes; with 1 everything happens in this one.
+        checkpoints: where cohorts are kept while they train; None to keep nothing.
+        deadline: a moment of `time.monotonic`.
     """
     waiting = iter(cohorts)
     if jobs == 1:
-        train_here(waiting, Plugins.load(files), events, device)
+        train_here(waiting, Plugins.load(files), events, device, checkpoints, deadline)
         return
-    pool: list[Worker] = []
+    pool = Pool([], events)
     try:
         while True:
-            for worker in [*pool, *([None] if len(pool) < jobs else [])]:
-                if worker is not None and worker.cohort is not None:
-                    continue
-                cohort = next(waiting, None)
+            while pool.idle() or len(pool.workers) < jobs:
+                cohort = next(waiting, None) if time.monotonic() < deadline else None
                 if cohort is None:
                     break
-                if worker is None:
-                    worker = Worker.start(files, device)
-                    pool.append(worker)
-                worker.give(cohort)
+                if not pool.idle():
+                    pool.workers.append(Worker.start(files, device, checkpoints))
+                pool.idle()[0].give(cohort)
                 events.started(cohort)
-            busy = {worker.pipe: worker for worker in pool if worker.cohort is not None}
-            if not busy:
+            if not pool.busy():
                 return
-            for pipe in wait(list(busy)):
-                if not busy[pipe].report(events):  # type: ignore[index]
-                    pool.remove(busy[pipe])  # type: ignore[index]
+            if not pool.listen(deadline):
+                pool.wind_down()
+                return
+    except KeyboardInterrupt:
+        pool.wind_down()
+        raise
     finally:
-        for worker in pool:
-            worker.stop()
+        for worker in pool.workers:
+            worker.end()
 
 
-def train_here(cohorts: Iterator[Cohort], plugins: Plugins, events: Events, device: str) -> None:
-    for cohort in cohorts:
+def train_here(
+    cohorts: Iterator[Cohort],
+    plugins: Plugins,
+    events: Events,
+    device: str,
+    checkpoints: Checkpoints | None,
+    deadline: float,
+) -> None:
+    def late() -> bool:
+        return time.monotonic() >= deadline
+
+    while not late() and (cohort := next(cohorts, None)) is not None:
         events.started(cohort)
+        advance = partial(events.advanced, cohort)
+        safekeeping = Safekeeping(cohort.id, checkpoints, late)
+        events.finished(cohort, train(cohort.runs, plugins, device, advance, safekeeping))
 
-        def advance(step: int, accuracy: float, cohort: Cohort = cohort) -> None:
-            events.advanced(cohort, step, accuracy)
 
-        events.finished(cohort, train(cohort.runs, plugins, device, advance))
+@dataclass(eq=False)
+class Pool:
+    """The workers there are, and who hears their news."""
+
+    workers: list[Worker]
+    events: Events
+
+    def idle(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.cohort is None]
+
+    def busy(self) -> dict[Connection, Worker]:
+        return {worker.pipe: worker for worker in self.workers if worker.cohort is not None}
+
+    def listen(self, deadline: float) -> bool:
+        """Pass on what workers have to say, as soon as they say it; False after `deadline`."""
+        busy = self.busy()
+        left = max(0.0, deadline - time.monotonic())
+        # What would overflow a C long of milliseconds is as good as forever.
+        ready = wait(list(busy), left if left < 1e6 else None)
+        for pipe in ready:
+            if not busy[pipe].report(self.events):  # type: ignore[index]
+                self.workers.remove(busy[pipe])  # type: ignore[index]
+        return time.monotonic() < deadline
+
+    def wind_down(self) -> None:
+        """Stop all cohorts, and wait a while for their checkpoints."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        for worker in self.busy().values():
+            worker.stop()
+        while self.busy() and self.listen(deadline):
+            pass
 
 
 @dataclass(eq=False)
@@ -105,10 +160,12 @@ class Worker:
     cohort: Cohort | None = None
 
     @classmethod
-    def start(cls, files: Sequence[Path], device: str) -> Worker:
+    def start(cls, files: Sequence[Path], device: str, checkpoints: Checkpoints | None) -> Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, list(files), device), daemon=True)
+        process = context.Process(
+            target=work, args=(theirs, list(files), device, checkpoints), daemon=True
+        )
         process.start()
         theirs.close()
         return cls(process, ours)
@@ -137,22 +194,32 @@ class Worker:
         return True
 
     def stop(self) -> None:
+        """Have the worker keep a checkpoint and report what is finished."""
+        with suppress(OSError):
+            self.pipe.send(None)
+
+    def end(self) -> None:
         self.process.terminate()
         self.process.join()
         self.pipe.close()
 
 
-def work(pipe: Connection, files: Sequence[Path], device: str) -> None:
+def work(
+    pipe: Connection, files: Sequence[Path], device: str, checkpoints: Checkpoints | None
+) -> None:
     """What a worker process does until its parent closes the pipe, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     plugins = Plugins.load(files)
     while True:
         try:
-            cohort: Cohort = pipe.recv()
+            cohort: Cohort | None = pipe.recv()
         except EOFError:
             return
-        pipe.send(train(cohort.runs, plugins, device, lambda *news: pipe.send(news)))
+        if cohort is None:  # it was told to stop what it had finished
+            continue
+        safekeeping = Safekeeping(cohort.id, checkpoints, pipe.poll)
+        pipe.send(train(cohort.runs, plugins, device, lambda *news: pipe.send(news), safekeeping))
 
 
 def end_with_parent() -> None:

@@ -9,7 +9,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbench.session import makespan
+from grokbench.forecast import makespan
 
 Grokbench = Callable[..., Result]
 

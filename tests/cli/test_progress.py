@@ -60,14 +60,16 @@ def shown(console: Console) -> str:
 def test_time_left_is_time_taken_scaled_by_the_work_left() -> None:
     clock = Clock()
     tally = Tally([LARGE, SMALL], clock)
+    tally.advanced(LARGE, 0, 0.5)
+    tally.advanced(SMALL, 0, 0.5)
     assert tally.time_left() == ""
     clock.now = 60.0
     tally.advanced(LARGE, 50, 0.5)
     tally.advanced(SMALL, 50, 0.5)
     assert tally.share == pytest.approx(0.5)
     assert tally.time_left() == "about 60 s left"
-    tally.finished(LARGE)
-    tally.finished(SMALL)
+    tally.finished(LARGE, records(LARGE, DONE))
+    tally.finished(SMALL, records(SMALL, DONE[:2]))
     assert tally.share == 1.0
     assert tally.time_left() == ""
     assert tally.done() == "5/5 runs, 2/2 cohorts"
@@ -82,11 +84,20 @@ def test_an_accuracy_that_nobody_can_measure_is_not_shown() -> None:
     assert tally.accuracy(SMALL) == "validation accuracy 0.93"
 
 
+def test_what_a_checkpoint_had_done_before_says_nothing_about_the_pace() -> None:
+    clock = Clock()
+    tally = Tally([LARGE], clock)
+    tally.advanced(LARGE, 80, 0.5)
+    clock.now = 60.0
+    tally.advanced(LARGE, 90, 0.5)
+    assert "about 60 s left" == tally.time_left()
+
+
 def test_a_log_has_one_line_a_finished_cohort() -> None:
     console, clock = plain(), Clock()
     lines = Lines(console, clock)
     with lines:
-        lines.planned(plan(LARGE), [LARGE], {})
+        lines.planned(plan(LARGE), [LARGE])
         lines.started(LARGE)
         lines.advanced(LARGE, 50, 0.25)
         lines.finished(LARGE, records(LARGE, DONE))
@@ -97,10 +108,47 @@ def test_a_log_has_one_line_a_finished_cohort() -> None:
     ]
 
 
+def test_a_log_is_not_quiet_for_long_while_there_is_news() -> None:
+    console, clock = plain(), Clock()
+    lines = Lines(console, clock)
+    lines.planned(plan(LARGE, SMALL), [LARGE, SMALL])
+    for second in range(51):
+        clock.now = float(second)
+        lines.advanced(LARGE, second, 0.25)
+    assert shown(console).splitlines()[1:] == [
+        "0/5 runs, 0/2 cohorts · label [large] · step 20 of 100 · validation accuracy 0.25"
+        " · about 2 min left",
+        "0/5 runs, 0/2 cohorts · label [large] · step 40 of 100 · validation accuracy 0.25"
+        " · about 93 s left",
+    ]
+
+
+def test_any_line_ends_the_quiet() -> None:
+    console, clock = plain(), Clock()
+    lines = Lines(console, clock)
+    lines.planned(plan(LARGE, SMALL), [LARGE, SMALL])
+    clock.now = 19.0
+    lines.finished(SMALL, records(SMALL, DONE[:2]))
+    told = shown(console)
+    clock.now = 38.0
+    lines.advanced(LARGE, 50, 0.25)
+    assert told == shown(console)
+
+
+def test_bars_move_without_printing_lines() -> None:
+    console, clock = plain(), Clock()
+    bars = Bars(console, clock)
+    bars.planned(plan(LARGE, SMALL), [LARGE, SMALL])
+    told = shown(console)
+    clock.now = 60.0
+    bars.advanced(LARGE, 50, 0.25)
+    assert told == shown(console)
+
+
 def test_runs_that_did_not_end_well_are_told_with_their_message() -> None:
     console = plain()
     lines = Lines(console, Clock())
-    lines.planned(plan(LARGE, SMALL), [LARGE, SMALL], {})
+    lines.planned(plan(LARGE, SMALL), [LARGE, SMALL])
     lines.finished(LARGE, records(LARGE, [Status.DONE, Status.DIVERGED, Status.FAILED]))
     lines.lost(SMALL, "its worker process ended")
     assert "1 run diverged (last [line]), 1 run failed (last [line])" in shown(console)
@@ -109,7 +157,7 @@ def test_runs_that_did_not_end_well_are_told_with_their_message() -> None:
 
 def test_nothing_wanted_shows_no_training() -> None:
     console = plain()
-    Lines(console, Clock()).planned(plan(), [], {})
+    Lines(console, Clock()).planned(plan(), [])
     assert shown(console) == "5 runs already trained and stored.\n"
 
 
@@ -117,9 +165,10 @@ def test_a_terminal_shows_a_bar_for_all_and_one_a_cohort_in_training() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120, markup=False)
     clock = Clock()
     bars = Bars(console, clock)
-    bars.planned(plan(LARGE, SMALL), [LARGE, SMALL], {})
+    bars.planned(plan(LARGE, SMALL), [LARGE, SMALL])
     bars.started(LARGE)
     bars.started(SMALL)
+    bars.advanced(LARGE, 0, 0.25)
     clock.now = 30.0
     bars.advanced(LARGE, 50, 0.75)
     bars.finished(SMALL, records(SMALL, DONE[:2]))

@@ -105,6 +105,24 @@ def test_ctrl_c_stores_what_is_finished_and_says_how_to_go_on(
     assert "4 runs already trained" in again.stdout
 
 
+def test_before_any_claim_was_run_there_is_no_table_of_verdicts(
+    grokbench: Grokbench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grokbench.cli import progress
+
+    class PressesCtrlCAtOnce(progress.Lines):
+        """Interrupts before anything is trained."""
+
+        def started(self, cohort: Cohort) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "Lines", PressesCtrlCAtOnce)
+    result = grokbench("run", suite, "--jobs", 1)
+    assert result.exit_code == 130
+    assert "None of the claims has been run yet." in result.stdout
+    assert "hardly_anything" not in result.stdout
+
+
 BROKEN_TASK = '''
 import grokbench
 from grokbench.tasks.modular import ModularAddition
@@ -136,6 +154,6 @@ def test_runs_that_raise_an_error_give_exit_code_4_and_stop_nobody(
     result = grokbench("run", suite, "--jobs", 1, "--plugin", moody)
     assert result.exit_code == 4
     assert "runs failed (ValueError: fifteen is [too many])" in result.stdout
-    assert "4 runs raised an error" in result.stderr
+    assert "4 runs failed" in result.stderr
     claims = json.loads((tmp_path / "results/small/verdicts.json").read_text())["claims"]
     assert claims[0]["outcome"] == "reproduced"

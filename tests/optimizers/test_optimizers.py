@@ -35,8 +35,9 @@ def test_each_row_is_what_torch_does_with_that_rows_rates(
     optimizer.start(parameters)
     column = torch.tensor(rates, dtype=torch.float64)[:, None]
     decay = torch.tensor(decays, dtype=torch.float64)[:, None].expand(3, 20).contiguous()
-    for _ in range(50):
-        optimizer.step(parameters, parameters - target, column, decay)
+    for step in range(1, 51):
+        count = torch.tensor(step, dtype=torch.float64)
+        optimizer.step(parameters, parameters - target, column, decay, count)
     for row in range(3):
         leaf = start[row].clone().requires_grad_()
         reference = theirs([leaf], lr=rates[row], weight_decay=decays[row], **arguments)

@@ -12,10 +12,18 @@ from grokbench.architectures.factored import FactoredTransformer
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Run
 from grokbench.training import Definitions, train
-from grokbench.training.loop import choose_program, descend
-from grokbench.training.programs import ModuleProgram
+from grokbench.training.programs import ModuleProgram, choose_program
 from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
-from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, STEADY, curves, plain_loop, run
+from tests.training.worlds import (
+    ADDITION,
+    MIXTURE,
+    PLUGINS,
+    STEADY,
+    curves,
+    descended,
+    plain_loop,
+    run,
+)
 
 NORMED = Choice("dense", {"layer_norm": True})
 WIDE = Choice("dense", {"heads": 2, "mlp_ratio": 3, "initialization": "torch"})
@@ -101,7 +109,7 @@ def test_a_run_ends_where_it_does_alone_whatever_stands_beside_it(case: str) -> 
 
 
 def assert_ends_as_in_a_plain_loop(runs: list[Run]) -> None:
-    parameters = descend(runs, PLUGINS, torch.device("cpu")).parameters
+    parameters = descended(runs)
     for row, one in zip(parameters, runs, strict=True):
         expected = plain_loop(one)
         assert (row - expected).norm() <= 1e-8 * expected.norm()
@@ -141,7 +149,7 @@ def test_a_float32_step_is_the_float64_step_to_float32() -> None:
         laid = Laid(stack_of("dense"))
         if steps:
             runs = stack_of("dense", steps=steps)
-            laid.stack.flat.copy_(descend(runs, PLUGINS, torch.device("cpu")).parameters)
+            laid.stack.flat.copy_(descended(runs))
         expected = laid.gradient(laid.chosen())
         half = Laid([run(*CASES["dense"], d, s, learning_rate=r, weight_decay=w)
                      for d, s, r, w in DIFFERENT])  # fmt: skip

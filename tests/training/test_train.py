@@ -8,7 +8,6 @@ import torch
 
 from grokbench.record import METRICS, Choice, Status
 from grokbench.training import train
-from grokbench.training.loop import descend
 from tests.training.worlds import (
     ADDITION,
     MIXTURE,
@@ -16,6 +15,7 @@ from tests.training.worlds import (
     STEADY,
     TEACHER,
     curves,
+    descended,
     plain_loop,
     run,
 )
@@ -121,7 +121,7 @@ def test_an_unusual_module_ends_where_a_plain_loop_ends(architecture: str) -> No
         )
         for seed, data in ((0, 50), (1, 30), (2, 50))
     ]
-    parameters = descend(runs, PLUGINS, torch.device("cpu")).parameters
+    parameters = descended(runs)
     for row, one in zip(parameters, runs, strict=True):
         expected = plain_loop(one)
         assert (row - expected).norm() <= 1e-8 * expected.norm()

@@ -14,6 +14,9 @@ from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.training import Definitions
+from grokbench.training.checkpoints import Safekeeping
+from grokbench.training.descent import Descent
+from grokbench.training.loop import descend
 from grokbench.training.stack import build_model
 
 ODD = Path(__file__).parent / "odd_plugin.py"
@@ -40,6 +43,13 @@ def run(
     architecture = Choice(architecture) if isinstance(architecture, str) else architecture
     size = ModelSize(size) if isinstance(size, int) else size
     return Run(task, architecture, size, data_size, seed, Recipe(**recipe))
+
+
+def descended(runs: Sequence[Run]) -> torch.Tensor:
+    """Train `runs` as one stack; their final parameters, [runs, parameters]."""
+    descent = Descent(runs, PLUGINS, torch.device("cpu"))
+    assert descend(descent, lambda step, accuracy: None, Safekeeping())
+    return descent.parameters
 
 
 @cache

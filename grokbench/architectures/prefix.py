@@ -1,0 +1,141 @@
+"""The exact prefix form of a causal transformer of any depth, for a stack of runs.
+
+What a position carries depends on the tokens up to it alone, and many examples begin alike: the P²
+questions `a b =` have P beginnings. So each distinct beginning goes through the layers once and
+leaves its keys and values, like the prompt that requests share in a prefix cache; examples go
+through with the positions after it. Two more things are computed once or never: embeddings,
+queries, keys and values of the first layer depend on (token, position) alone and are a table, and
+of the last layer only the last position is asked. The function and its gradients are those of
+`Transformer`, to rounding.
+
+The backward pass is autograd's, a block of examples at a time, so that only one block's activations
+are kept; what flows back into tables, keys and values is added up and goes on through them once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from grokbench.architectures.base import Batch, Program, Views
+from grokbench.architectures.beginnings import Sequences, part_beginnings
+from grokbench.architectures.factored import table_rows
+from grokbench.architectures.stacked_layers import Design, Layers
+from grokbench.tasks.judging import Judgement
+
+BLOCK_BYTES = {"cpu": 2**28, "cuda": 2**33}
+"""How much one block of examples may keep for its backward pass, by kind of device."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some of a batch's examples."""
+
+    sequences: Sequences
+    labels: Tensor
+    weights: Tensor
+
+
+class PrefixTransformer(Program):
+    """See the module's docstring."""
+
+    autocasts = True
+
+    def __init__(
+        self, design: Design, judgement: Judgement, train: Batch, evaluation: Batch
+    ) -> None:
+        if design.units is not None:
+            design = replace(design, units=design.units.to(train.weights))
+        self.design, self.judgement = design, judgement
+        self.rows = table_rows(train.inputs, evaluation.inputs)
+        self.beginnings, learned, asked = part_beginnings(
+            self.rows, (train, evaluation), design.layers, by_part=design.units is not None
+        )
+        self.train = blocks(design, train, learned)
+        self.evaluation = blocks(design, evaluation, asked)
+
+    def gradient(self, parameters: Views, gradients: Views) -> None:
+        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        inputs, into = list(leaves.values()), list(gradients.values())
+        with torch.enable_grad():
+            made = Layers(self.design, leaves).prepare(self.rows, self.beginnings)
+        shared = [value.detach().requires_grad_() for value in made]
+        flowing = [torch.zeros_like(value) for value in shared]
+        for gradient in into:
+            gradient.zero_()
+        for block in self.train:
+            with torch.enable_grad():
+                outputs = self._forward(leaves, shared, block.sequences)
+            slope = self._slope(outputs.detach(), block)
+            add_gradients([outputs], [slope], [*inputs, *shared], [*into, *flowing])
+        add_gradients(made, flowing, inputs, into)
+
+    def outputs(self, parameters: Views) -> Tensor:
+        with torch.no_grad():
+            shared = Layers(self.design, parameters).prepare(self.rows, self.beginnings)
+            found = [
+                self._forward(parameters, shared, block.sequences) for block in self.evaluation
+            ]
+            return torch.cat(found, dim=1)
+
+    def _forward(self, parameters: Views, shared: Sequence[Tensor], sequences: Sequences) -> Tensor:
+        return Layers(self.design, parameters).outputs(shared, sequences)
+
+    def compile(self) -> None:
+        """On a CPU alone: compiled for a GPU, `lookup` would add its gradients in any order."""
+        if self.rows.tokens.device.type == "cpu":
+            self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
+            self.compiled = True
+
+    def plain(self) -> None:
+        self.__dict__.pop("_forward", None)
+        self.compiled = False
+
+    def _slope(self, outputs: Tensor, block: Block) -> Tensor:
+        """d(loss)/d(outputs), in the parameters' own precision whatever the products' is."""
+        with torch.no_grad(), torch.autocast(outputs.device.type, enabled=False):
+            return self.judgement.gradient(outputs, block.labels, block.weights)
+
+
+def blocks(design: Design, batch: Batch, sequences: Sequences) -> list[Block]:
+    """The batch in blocks of about equal length, each keeping no more than BLOCK_BYTES."""
+    runs, positions, count = sequences.rows.shape
+    bytes_each = kept_numbers(design, positions, sequences.earlier.shape[1])
+    bytes_each *= runs * batch.weights.element_size()
+    budget = BLOCK_BYTES.get(batch.weights.device.type, BLOCK_BYTES["cpu"])
+    number = math.ceil(count * bytes_each / budget)
+    length = math.ceil(count / number)
+    return [
+        Block(
+            sequences.cut(cut),
+            batch.labels[:, cut].contiguous(),
+            batch.weights[:, cut].contiguous(),
+        )
+        for start in range(0, count, length)
+        for cut in [slice(start, start + length)]
+    ]
+
+
+def kept_numbers(design: Design, positions: int, earlier: int) -> int:
+    """About how many numbers one sequence keeps for its backward pass."""
+    attended = sum(earlier + i + 1 for i in range(positions))
+    streams = (6 if design.epsilon is None else 10) * positions + 2 * (positions + earlier)
+    hidden = (1 if design.units is None else 2) * positions * design.hidden
+    return design.layers * ((streams + attended) * design.width + hidden)
+
+
+def add_gradients(
+    outputs: Sequence[Tensor],
+    slopes: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    into: Sequence[Tensor],
+) -> None:
+    """Add d(outputs · slopes)/d(inputs) to `into`."""
+    found = torch.autograd.grad(outputs, inputs, slopes, allow_unused=True)
+    for total, share in zip(into, found, strict=True):
+        if share is not None:
+            total += share

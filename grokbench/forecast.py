@@ -1,0 +1,102 @@
+"""What a suite still needs, and what that will take on this machine."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from grokbench.plan import Plan, make_plan, shape_of
+from grokbench.plugins import Plugins
+from grokbench.record import METRICS, Run
+from grokbench.store import Store
+from grokbench.suite import Suite, load_suite
+from grokbench.training.cost import measure_costs, why_single
+from grokbench.training.process import check_device
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A plan, and what the rest of it will take on this machine."""
+
+    plan: Plan
+    seconds: float | None
+    """Wall time with all worker processes; None when it was not measured."""
+    memory: int | None
+    """Bytes, of all worker processes; None when it was not measured or cannot be."""
+    disk: int
+    """Bytes, before compression."""
+    notes: tuple[str, ...]
+    """Which cohorts are trained one run after the other, and why."""
+
+
+def plan_suite(
+    suite: Suite | str | Path,
+    out: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    jobs: int | None = None,
+    measure: bool = True,
+    files: Sequence[Path] = (),
+) -> Forecast:
+    """Say what a suite still needs; nothing is stored.
+
+    Args:
+        suite, out, device, jobs, files: as for `run_suite`; with more than one job, a script must
+            call this under `if __name__ == "__main__":`, too.
+        measure: train each kind of cohort for a moment, to know what all will cost.
+
+    Raises:
+        SuiteError: a mistake in the suite.
+        DeviceError: the device is not there.
+        ResultsError: the results folder holds something that grokbench did not write.
+    """
+    suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
+    check_device(device, {run.recipe.precision for run in suite.runs().values()})
+    plugins = Plugins.load(suite.plugins)
+    store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
+    plan = make_plan(suite, plugins, store.records(), device=device)
+    left = plan.missing
+    reasons = {shape_of(cohort.runs[0]): why_single(cohort, plugins) for cohort in left}
+    disk = sum(curve_bytes(run, plugins) for cohort in left for run in cohort.runs)
+    notes = tuple(
+        f"{cohort.label}: one run after the other; {reasons[shape_of(cohort.runs[0])]}"
+        for cohort in left
+        if reasons[shape_of(cohort.runs[0])]
+    )
+    if not measure:
+        return Forecast(plan, None, None, disk, notes)
+    workers = worker_count(jobs, device, len(left))
+    costs = measure_costs(left, suite.plugins, jobs=workers, device=device)
+    seconds = makespan([costs.cohorts[cohort.id].seconds(cohort) for cohort in left], workers)
+    memory = max((cost.memory for cost in costs.cohorts.values()), default=0) * workers
+    return Forecast(plan, costs.workers + seconds, memory or None, disk, notes)
+
+
+def makespan(seconds: Sequence[float], workers: int) -> float:
+    """When the last worker ends, each taking the next cohort as soon as it is free."""
+    free_at = [0.0] * workers
+    for needed in seconds:
+        heapq.heapreplace(free_at, free_at[0] + needed)
+    return max(free_at)
+
+
+def curve_bytes(run: Run, plugins: Plugins) -> int:
+    """What a run's curves take, as they are stored."""
+    parts = len(plugins.tasks[run.task.name].from_options(run.task.options).parts)
+    return 4 * (len(METRICS) * parts + 1) * len(run.recipe.evaluation_steps())
+
+
+def worker_count(jobs: int | None, device: str, cohorts: int) -> int:
+    """How many processes train: `jobs`, or one a core on a CPU and one for all on a GPU."""
+    return max(1, min(jobs or (usable_cores() if device == "cpu" else 1), cohorts))
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    with suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,120 @@
+"""A stack of runs on its way down: what a step needs, and everything that a step changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grokbench.plugins import Plugins
+from grokbench.randomness import Streams
+from grokbench.record import Run
+from grokbench.tasks.checks import check_examples
+from grokbench.training.compiling import compile_program, pays
+from grokbench.training.definitions import Definitions
+from grokbench.training.meter import Meter
+from grokbench.training.precision import arithmetic, factors
+from grokbench.training.programs import choose_program
+from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
+
+
+class Descent:
+    """Runs that differ in data size, seed and the recipe's per-run fields only, trained at once.
+
+    Full batch; every run has its own examples, weights and optimizer state, and is what it would
+    be alone.
+
+    Args:
+        compiling: whether to compile what trains long enough to pay for it.
+
+    Attributes:
+        taken: steps taken so far.
+        parameters: [runs, parameters].
+        meter: what was measured so far.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        plugins: Plugins,
+        device: torch.device,
+        *,
+        compiling: bool = True,
+    ) -> None:
+        self.recipe, made = runs[0].recipe, Definitions.of(runs[0], plugins)
+        models = [build_model(run, made.architecture, made.task) for run in runs]
+        examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
+        for run, one in zip(runs, examples, strict=True):
+            check_examples(one, made.task, run.data_size)
+        stack = Parameters.of(models, device)
+        train = training_batch(examples, stack.flat)
+        evaluation = evaluation_batch(examples, stack.flat)
+        self.program = choose_program(runs, models, made, train, evaluation)
+        self.meter = Meter(made.task, examples, evaluation)
+        self.optimizer = made.optimizer
+
+        self.parameters, self.gradients = stack.flat, torch.zeros_like(stack.flat)
+        self.by_name = stack.views(self.parameters)
+        self.gradients_by_name = stack.views(self.gradients)
+        self.learning_rate = stack.flat.new_tensor([[run.recipe.learning_rate] for run in runs])
+        decay = stack.flat.new_tensor([[run.recipe.weight_decay] for run in runs])
+        self.weight_decay = decay * stack.decayed(self.recipe.decay_on)
+        self.trained = stack.trained()
+        self.factors = factors(self.recipe.precision, device)
+        self.taken = 0
+        self.count = torch.zeros((), dtype=torch.float64, device=device)
+        self.optimizer.start(self.parameters)
+        if compiling and pays(runs, self.parameters.shape[1], device):
+            with arithmetic(self.recipe.precision, device):
+                compile_program(self.program, self.by_name, self.gradients_by_name)
+
+    @property
+    def device(self) -> torch.device:
+        return self.parameters.device
+
+    def step(self) -> None:
+        """One step of all runs.
+
+        Changes nothing but tensors, in place, so that it can be captured and replayed; whoever
+        takes a step adds to `taken`.
+        """
+        with self.factors:
+            self.program.gradient(self.by_name, self.gradients_by_name)
+        if self.trained is not None:
+            self.gradients *= self.trained
+        self.count += 1
+        warm = (self.count / max(1, self.recipe.warmup_steps)).clamp_(max=1.0)
+        self.optimizer.step(
+            self.parameters,
+            self.gradients,
+            self.learning_rate * warm,
+            self.weight_decay,
+            self.count,
+        )
+
+    def evaluate(self) -> Tensor:
+        """Losses, accuracies and norms as they stand: see `Meter.judge`."""
+        with self.factors:
+            outputs = self.program.outputs(self.by_name)
+        return self.meter.judge(outputs, self.parameters)
+
+    def state(self) -> dict[str, Any]:
+        """All that training has changed: tensors, numbers, strings, lists and dicts of them."""
+        return {
+            "taken": self.taken,
+            "parameters": self.parameters,
+            "optimizer": self.optimizer.state(),
+            "program": self.program.state(),
+            "meter": self.meter.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of the same runs."""
+        self.taken = state["taken"]
+        self.count.fill_(self.taken)
+        self.parameters.copy_(state["parameters"])
+        self.optimizer.restore(state["optimizer"])
+        self.program.restore(state["program"])
+        self.meter.restore(state["meter"])
