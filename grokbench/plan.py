@@ -13,12 +13,16 @@ from grokbench.plugins import Plugins
 from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Suite
 
-STACKED_WORK = {"cpu": 1e8, "cuda": 4e11}
+STACKED_WORK = {"cpu": 1e8, "cuda": 4e10}
 """How many floating-point operations one step of a cohort should have at least, by device: enough
-that the time goes into products and not into launching them, and no more than stays in a cache."""
+that the time goes into products and not into launching them, and no more than stays in a cache (on
+a CPU, measured) or pads few data sizes to the largest (on a GPU, estimated: about a millisecond)."""
 
 LARGEST_COHORT = {"cpu": 10, "cuda": 1024}
 """The most runs in one cohort, by device."""
+
+COHORT_BYTES = {"cpu": 2 * 2**30, "cuda": 48 * 2**30}
+"""How much memory one cohort may be estimated to need, by device; a single run always may."""
 
 OTHER_PARAMETERS = 9000
 """Measured with `suites/quick.toml` on two cores: 0.45 ms a step at 500 parameters and 3.2 ms at
@@ -161,15 +165,17 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
     cohorts = []
     for members in groups.values():
         members.sort(key=lambda run: (run.data_size, run.seed, run.id))
-        parameters = count_parameters(members[0], plugins)
-        step = 6.0 * parameters * max(run.data_size for run in members)
+        shapes = Shapes.of(members[-1], plugins)
+        step = 6.0 * shapes.parameters * max(run.data_size for run in members)
         size = round(STACKED_WORK.get(kind, STACKED_WORK["cuda"]) / max(1.0, step))
-        size = min(max(size, 1), LARGEST_COHORT.get(kind, LARGEST_COHORT["cuda"]), len(members))
+        room = COHORT_BYTES.get(kind, COHORT_BYTES["cuda"]) // bytes_of(members[-1], shapes)
+        most = min(LARGEST_COHORT.get(kind, LARGEST_COHORT["cuda"]), room, len(members))
+        size = max(1, min(size, most))
         # Even shares: 20 runs with room for 16 make two cohorts of 10, not 16 and 4.
         shares = -(-len(members) // size)
         for i in range(shares):
             share = members[i * len(members) // shares : (i + 1) * len(members) // shares]
-            cohorts.append(make_cohort(share, parameters))
+            cohorts.append(make_cohort(share, shapes.parameters))
     return tuple(sorted(cohorts, key=lambda cohort: (-cohort.work, cohort.id)))
 
 
@@ -198,6 +204,17 @@ def work_of(run: Run, parameters: int) -> float:
     return float(parameters + OTHER_PARAMETERS) * run.data_size * run.recipe.steps
 
 
+def bytes_of(run: Run, shapes: Shapes) -> int:
+    """About how much memory a run needs while it trains, estimated as for a transformer.
+
+    Seven numbers a parameter (itself, gradient, two moments, what the optimizer works with), twenty
+    a hidden unit, token and layer of every training example, and four an output of every example
+    that is evaluated. Where that was too little, training halves the cohort.
+    """
+    hidden = run.size.hidden_size * run.size.layers * shapes.length * run.data_size
+    return 4 * (7 * shapes.parameters + 20 * hidden + 4 * shapes.outputs * shapes.examples + 1)
+
+
 def shape_of(run: Run) -> str:
     """Equal for runs that can be stacked."""
     recipe: dict[str, Any] = {
@@ -209,15 +226,35 @@ def shape_of(run: Run) -> str:
     )
 
 
-def count_parameters(run: Run, plugins: Plugins) -> int:
-    """How many parameters the run's module has; 0 for one that cannot be made (its run will say)."""
-    import torch
+@dataclass(frozen=True)
+class Shapes:
+    """How large a run's module and examples are; all zero where they cannot be made."""
 
-    try:
-        task = plugins.tasks[run.task.name].from_options(run.task.options)
-        architecture = plugins.architectures[run.architecture.name]
-        with torch.random.fork_rng(devices=[]):
-            model = architecture.from_options(run.architecture.options).build(run.size, task)
-    except Exception:  # noqa: BLE001 (a plugin may raise anything; training will record it)
-        return 0
-    return sum(parameter.numel() for parameter in model.parameters())
+    parameters: int = 0
+    length: int = 0
+    """Tokens of an input, or 1 for a vector."""
+    outputs: int = 0
+    examples: int = 0
+    """All that are evaluated."""
+
+    @classmethod
+    def of(cls, run: Run, plugins: Plugins) -> Shapes:
+        """Make the run's module and examples, and look."""
+        import torch
+
+        from grokbench.randomness import Streams
+
+        try:
+            task = plugins.tasks[run.task.name].from_options(run.task.options)
+            architecture = plugins.architectures[run.architecture.name]
+            with torch.random.fork_rng(devices=[]):
+                model = architecture.from_options(run.architecture.options).build(run.size, task)
+            inputs = task.examples(run.data_size, Streams(run.seed)).inputs
+        except Exception:  # noqa: BLE001 (a plugin may raise anything; training will record it)
+            return cls()
+        return cls(
+            sum(parameter.numel() for parameter in model.parameters()),
+            1 if inputs.is_floating_point() else inputs.shape[1],
+            task.judgement.outputs,
+            len(inputs),
+        )
