@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ def run_suite(
             jobs=worker_count(jobs, device, len(wanted)),
             device=device,
             checkpoints=checkpoints,
-            deadline=math.inf if budget is None else begun + budget - storing_seconds(budget),
+            **({} if budget is None else within(budget, begun)),
         )
         interrupted = False
     except KeyboardInterrupt:
@@ -179,6 +178,10 @@ class Desk(Events):
         self.watcher.lost(cohort, message)
 
 
-def storing_seconds(budget: float) -> float:
-    """How much of a budget is kept for the last checkpoints, the dataset and the verdicts."""
-    return min(budget / 4, 5.0 + budget / 50)
+def within(budget: float, begun: float) -> dict[str, float]:
+    """When to stop training, and how long to wait for the last checkpoints, to end in time.
+
+    A part of the budget is kept for them, and as much for the dataset and the verdicts.
+    """
+    kept = min(budget / 8, 4.0 + budget / 100)
+    return {"deadline": begun + budget - 2 * kept, "grace": kept}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,7 @@ def run(
     Every cohort of runs is stored as it finishes. The same command again goes on where the last
     one stopped, and does nothing when all is done.
     """
+    begun = time.monotonic()
     from grokbench.cli.progress import watcher
     from grokbench.session import run_suite
 
@@ -80,7 +82,7 @@ def run(
             seeds=seeds,
             device=device,
             jobs=jobs,
-            budget=budget,
+            budget=budget and max(1.0, budget - (time.monotonic() - begun)),
             shard=shard,
             retry_failed=retry_failed,
             checkpoint_every=checkpoint_every,

@@ -14,7 +14,7 @@ from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.descent import Descent
 from grokbench.training.execution import execution_of
 from grokbench.training.precision import float32_products
-from grokbench.training.process import keep_freed_memory, one_thread, out_of_memory
+from grokbench.training.process import keep_freed_memory, one_thread, out_of_memory, repeat_exactly
 from grokbench.training.programs import first_line
 
 Advance = Callable[[int, float], None]
@@ -50,6 +50,7 @@ def train(
     said to stop; the rest goes on from its checkpoint when it is trained again.
     """
     keep_freed_memory()
+    repeat_exactly(torch.device(device))
     safekeeping = safekeeping or Safekeeping()
     with one_thread():
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -42,6 +43,15 @@ def check_device(device: str, precisions: Iterable[str] = ()) -> None:
     for precision in precisions:
         if why := refuses(precision, device):
             raise DeviceError(f"precision {precision!r} cannot be had: {why}")
+
+
+def repeat_exactly(device: torch.device) -> None:
+    """Have cuBLAS give the same bits on every stream; before its first product.
+
+    As NVIDIA's notes on cuBLAS reproducibility say. Nothing on other devices.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -60,6 +60,7 @@ def train_cohorts(
     device: str = "cpu",
     checkpoints: Checkpoints | None = None,
     deadline: float = math.inf,
+    grace: float = GRACE_SECONDS,
 ) -> None:
     """Train cohorts in the order given, `jobs` at a time; returns when there are no more.
 
@@ -71,6 +72,7 @@ def train_cohorts(
         jobs: how many processes; with 1 everything happens in this one.
         checkpoints: where cohorts are kept while they train; None to keep nothing.
         deadline: a moment of `time.monotonic`.
+        grace: seconds that workers told to stop have, before they are ended.
     """
     waiting = iter(cohorts)
     if jobs == 1:
@@ -90,10 +92,10 @@ def train_cohorts(
             if not pool.busy():
                 return
             if not pool.listen(deadline):
-                pool.wind_down()
+                pool.wind_down(grace)
                 return
     except KeyboardInterrupt:
-        pool.wind_down()
+        pool.wind_down(grace)
         raise
     finally:
         for worker in pool.workers:
@@ -142,9 +144,9 @@ class Pool:
                 self.workers.remove(busy[pipe])  # type: ignore[index]
         return time.monotonic() < deadline
 
-    def wind_down(self) -> None:
-        """Stop all cohorts, and wait a while for their checkpoints."""
-        deadline = time.monotonic() + GRACE_SECONDS
+    def wind_down(self, grace: float) -> None:
+        """Stop all cohorts, and wait so many seconds for their checkpoints."""
+        deadline = time.monotonic() + grace
         for worker in self.busy().values():
             worker.stop()
         while self.busy() and self.listen(deadline):
