@@ -17,7 +17,7 @@ from benchmarks.machine import Floor, Rates, measure_rates
 from benchmarks.one_layer import Match, Turn, compare_losses
 from benchmarks.setting import one_layer
 from benchmarks.turns import spread, take_turns
-from grokbench.plan import count_parameters
+from grokbench.plan import Shapes
 from grokbench.plugins import Plugins
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def test_the_floor_is_what_the_program_is_counted_to_do_but_for_spreading() -> N
     """Spreading attention over heads by products of ones and zeros is all that comes on top."""
     size = 32
     run = one_layer(size, seed=0, steps=1)
-    floor = Floor.of(size, count_parameters(run, Plugins.load()), data_size=3000, modulus=113)
+    floor = Floor.of(size, Shapes.of(run, Plugins.load()).parameters, data_size=3000, modulus=113)
     spreading = 3000 * 56 * size
     counted = Trainer([run]).operations()
     assert floor.operations < counted <= floor.operations + 1.1 * spreading

@@ -82,7 +82,7 @@ def run(
             seeds=seeds,
             device=device,
             jobs=jobs,
-            budget=budget and max(1.0, budget - (time.monotonic() - begun)),
+            budget=None if budget is None else max(0.0, budget - (time.monotonic() - begun)),
             shard=shard,
             retry_failed=retry_failed,
             checkpoint_every=checkpoint_every,

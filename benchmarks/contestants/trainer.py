@@ -1,0 +1,62 @@
+"""grokbench's own trainer: a `Descent`, and the execution that is chosen for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode, bmm_flop
+
+from benchmarks.setting import synchronize
+from grokbench.plugins import Plugins
+from grokbench.randomness import Streams
+from grokbench.record import Run
+from grokbench.training import Definitions
+from grokbench.training.descent import Descent
+from grokbench.training.execution import execution_of
+
+
+class Trainer:
+    """What `grokbench.training.loop` does between two evaluations."""
+
+    def __init__(
+        self, runs: Sequence[Run], device: str = "cpu", plugins: Plugins | None = None
+    ) -> None:
+        plugins = plugins or Plugins.load()
+        self.first, self.task = runs[0], Definitions.of(runs[0], plugins).task
+        self.runs, self.device = len(runs), device
+        self.descent = Descent(runs, plugins, torch.device(device))
+        self.execution = execution_of(self.descent)
+
+    def advance(self, steps: int) -> None:
+        while steps > 0:
+            taken = min(steps, self.execution.stride)
+            self.execution.advance(taken)
+            steps -= taken
+        synchronize(self.device)
+
+    def step(self) -> None:
+        """One step as it is written, whatever the execution makes of it."""
+        self.descent.step()
+
+    def evaluate(self) -> None:
+        self.execution.evaluate()
+
+    def loss(self) -> float:
+        one = self.task.examples(self.first.data_size, Streams(self.first.seed))
+        outputs = self.descent.program.outputs(self.descent.by_name)[0].cpu()[one.train]
+        return float(functional.cross_entropy(outputs.double(), one.labels[one.train]))
+
+    def operations(self) -> int:
+        """Floating-point operations of all matrix products of one gradient, counted as they run."""
+        descent = self.descent
+        in_place = {torch.ops.aten.baddbmm_: baddbmm_operations}
+        with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
+            descent.program.gradient(descent.by_name, descent.gradients_by_name)
+        return int(counter.get_total_flops())
+
+
+def baddbmm_operations(_: torch.Size, left: torch.Size, right: torch.Size, **__: object) -> int:
+    """Operations of `baddbmm_`, which torch's counter does not know; arguments are shapes."""
+    return int(bmm_flop(left, right))
