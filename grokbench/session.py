@@ -137,13 +137,15 @@ def run_suite(
     verdicts = score(suite, tree, plugins.detectors)
     document = json.dumps(verdicts_document(suite, verdicts), indent=2, ensure_ascii=False)
     write_text(folder / "verdicts.json", document + "\n")
-    ids = suite.runs().keys()
+    remaining = len(suite.runs().keys() - records.keys())
+    if not remaining and desk.trained == sum(len(cohort.runs) for cohort in wanted):
+        checkpoints.clear()
     return Sitting(
         folder,
         tree,
         verdicts,
         trained=desk.trained,
-        remaining=len(ids - records.keys()),
+        remaining=remaining,
         failed=sum(1 for record in records_in(tree).values() if record.status is Status.FAILED),
         interrupted=interrupted,
         lost=tuple(desk.losses),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -11,16 +12,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray as xr
 
 import grokbench
+from grokbench import session
+from grokbench.errors import DeviceError
 from grokbench.forecast import plan_suite
 from grokbench.plan import Cohort
 from grokbench.record import Record, Status
 from grokbench.session import Watcher, run_suite
 from grokbench.store import provenance as provenance_of
+from grokbench.training import checkpoints, workers
 
 ODD = Path(__file__).parent / "training" / "odd_plugin.py"
 
@@ -266,28 +269,160 @@ def test_a_damaged_record_file_is_set_aside_and_its_runs_are_trained_again(
     assert_same_data(whole.tree, again.tree)
 
 
-def test_a_suite_killed_at_any_moment_ends_with_the_bits_of_one_never_killed(
+def test_a_suite_killed_at_any_change_of_its_files_ends_with_the_bits_of_one_never_killed(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "tiny.toml"
-    path.write_text(SUITE.format(steps=400))
-    whole = run_suite(path, tmp_path / "whole", jobs=1)
-    command = [sys.executable, "-m", "grokbench", "run", str(path), "--out", str(tmp_path / "cut")]
-    records = tmp_path / "cut" / "records"
-    moments = random.Random(0)
-    for files in (1, 3):
-        process = subprocess.Popen(
-            [*command, "--jobs", "2"], stdout=subprocess.DEVNULL, start_new_session=True
-        )
-        while process.poll() is None and len(list(records.glob("*.nc"))) < files:
-            time.sleep(0.01)
-        time.sleep(moments.random() * 0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    left = run_suite(path, tmp_path / "cut", jobs=1)
-    assert left.trained < 27
-    assert_same_data(whole.tree, left.tree)
-    np.testing.assert_array_equal(
-        whole.tree["addition"]["train_loss"].to_numpy(),
-        left.tree["addition"]["train_loss"].to_numpy(),
+    killed = subprocess.run(
+        [sys.executable, Path(__file__).with_name("killed_trainer.py"), tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    told = json.loads(killed.stdout)
+    *exits, last = told["exits"]
+    assert ({-signal.SIGKILL}, 0) == (set(exits), last)
+    assert len(exits) > 4
+    assert any(step and step > 1 for step in told["first_steps"]), "none went on from a checkpoint"
+    whole, cut = (grokbench.open_results(tmp_path / name) for name in ("whole", "cut"))
+    assert_same_data(whole, cut)
+    assert not (tmp_path / "cut" / "checkpoints").exists()
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Strikes(Counter):
+    """Lets the time run out when the second cohort is in the middle of its training."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.first_step: int | None = None
+
+    def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
+        if self.first_step is None:
+            self.first_step = step
+        if (self.started_count, step) == (2, 20):
+            self.clock.now += 1000
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (session, workers):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(checkpoints, "LOOK_SECONDS", 0.0)
+    return clock
+
+
+def test_a_budget_cuts_a_cohort_which_goes_on_to_the_same_bits(
+    suite: Path, tmp_path: Path, clock: Clock
+) -> None:
+    whole = run_suite(suite, tmp_path / "whole", jobs=1)
+    out, watcher = tmp_path / "cut", Strikes(clock)
+    cut = run_suite(suite, out, jobs=1, budget=100, watcher=watcher)
+    done = sum(int((child["status"] == 1).sum()) for child in cut.tree.children.values())
+    assert (False, 2, 2) == (cut.interrupted, watcher.started_count, watcher.finished_count)
+    assert done == cut.trained == watcher.runs == 27 - cut.remaining
+    assert 0 < cut.trained < 27
+    assert 1 == len(list((out / "checkpoints").iterdir()))
+    watcher = Strikes(clock)
+    rest = run_suite(suite, out, jobs=1, budget=100_000, watcher=watcher)
+    assert (40, 27 - cut.trained, 0) == (watcher.first_step, rest.trained, rest.remaining)
+    assert_same_data(whole.tree, rest.tree)
+    assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta"])
+def test_an_absent_device_is_a_mistake_and_nothing_is_written(
+    suite: Path, tmp_path: Path, device: str
+) -> None:
+    for use in (run_suite, plan_suite):
+        with pytest.raises(DeviceError, match=f"device '{device}' cannot be used: .*; write cpu"):
+            use(suite, tmp_path / "out", device=device)
+    assert not (tmp_path / "out").exists()
+
+
+def test_tf32_where_there_is_none_is_a_mistake_and_nothing_is_written(
+    suite: Path, tmp_path: Path
+) -> None:
+    suite.write_text(suite.read_text().replace("steps =", 'precision = "tf32"\nsteps ='))
+    for use in (run_suite, plan_suite):
+        with pytest.raises(DeviceError, match=r"precision 'tf32' cannot be had: cpu has no TF32"):
+            use(suite, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# Killed at moments of the clock
+
+WORLD = """
+[recipes.grokking]
+optimizer = "adamw"
+learning_rate = 3e-3
+steps = 1500
+evaluate_every = 100
+
+[experiments.addition]
+task = { name = "modular_addition", modulus = 31 }
+architecture = "dense"
+recipe = "grokking"
+model_sizes = [16, 32, "2x16"]
+data_sizes = [300, 600]
+seeds = 2
+"""
+CHAIN = 4
+"""Kills in a row, before a suite is left to come to its end."""
+
+
+def left_behind(folder: Path) -> str:
+    """What a killed suite has to go on from, in words."""
+    count = {
+        name: len(list((folder / name).glob(pattern)))
+        for name, pattern in (("records", "*.nc"), ("checkpoints", "*.pt"))
+    }
+    return f"{count['records']} record files, {count['checkpoints']} checkpoints"
+
+
+@pytest.mark.slow
+def test_a_suite_killed_at_20_random_moments_ends_with_the_bits_of_one_never_killed(
+    tmp_path: Path,
+) -> None:
+    """SIGKILL to the whole process group: the command and its two workers."""
+    path, random_moments, told = tmp_path / "world.toml", random.Random(0), []
+    path.write_text(WORLD)
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        options = ["--out", tmp_path / out, "--jobs", "2", "--checkpoint-every", "0.2"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "grokbench", "run", path, *options],
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    begun = time.monotonic()
+    assert 0 == start("whole").wait()
+    whole, duration = grokbench.open_results(tmp_path / "whole"), time.monotonic() - begun
+    for kill in range(20):
+        out, moment = f"cut-{kill // CHAIN}", random_moments.random()
+        process = start(out)
+        try:
+            process.wait(moment * duration)
+            end = "at its end already"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            end = f"killed, leaving {left_behind(tmp_path / out)}"
+        told.append(f"{out}, {moment:.0%} of {duration:.1f} s: {end}")
+        if kill % CHAIN == CHAIN - 1:
+            assert 0 == start(out).wait()
+            assert_same_data(whole, grokbench.open_results(tmp_path / out))
+    sys.stdout.write("\n".join(told))
+    assert sum("killed" in line for line in told) > 15
+    assert any("0 checkpoints" not in line for line in told)

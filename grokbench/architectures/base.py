@@ -67,7 +67,7 @@ class Program(ABC):
         self.compiled = False
 
     def state(self) -> dict[str, Any]:
-        """What training changes beside parameters: tensors, numbers, strings, lists, dicts."""
+        """What training changes beside parameters: tensors with a row a run, in dicts."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most change nothing)

@@ -5,6 +5,8 @@ Nothing but click is imported until a command needs it.
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from grokbench import __version__
@@ -41,5 +43,6 @@ for command in (run, plan, validate, listing, score, report):
 
 
 def main() -> None:
-    """What the shell's `grokbench` calls."""
+    """What the shell's `grokbench` calls; to be terminated is to be interrupted by Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli(prog_name="grokbench")

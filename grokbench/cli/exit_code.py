@@ -24,4 +24,4 @@ class ExitCode(IntEnum):
     """`run`: a run raised an error, or a worker process died; everything else is stored."""
 
     INTERRUPTED = 130
-    """Ctrl-C; what was finished is stored, and the same command goes on."""
+    """Ctrl-C, or SIGTERM; what was finished is stored, and the same command goes on."""

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from grokbench.definition import Definition
@@ -18,7 +17,8 @@ class Optimizer(Definition, ABC):
     Everything is flat: one row a run, one column a parameter. Rows must not mix (a run is the
     same whatever stands beside it), and nothing may be read back from the device. What an
     optimizer remembers it keeps in attributes: tensors made in `start` and changed in place by
-    `step`. A step changes nothing else, because it may be captured once and replayed.
+    `step`, with a row a run where they have two dimensions or more. A step changes nothing else,
+    because it may be captured once and replayed.
     """
 
     @abstractmethod
@@ -49,9 +49,24 @@ class Optimizer(Definition, ABC):
         return {name: value for name, value in vars(self).items() if name != "options"}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave; called after `start`."""
+        """Go on from what `state` gave; called after `start`.
+
+        Raises:
+            ValueError: another optimizer's state, or an older one's, that had other attributes.
+        """
+        made = self.state()
+        if shapes(made) != shapes(state):
+            raise ValueError(f"{self.name} keeps {shapes(made)}, and was given {shapes(state)}")
         for name, value in state.items():
-            if isinstance(value, torch.Tensor):
-                getattr(self, name).copy_(value)
+            if isinstance(value, Tensor):
+                made[name].copy_(value)
             else:
                 setattr(self, name, value)
+
+
+def shapes(state: Mapping[str, Any]) -> dict[str, str]:
+    """What tells one optimizer's state from another's, in words."""
+    return {
+        name: f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else "no tensor"
+        for name, value in sorted(state.items())
+    }

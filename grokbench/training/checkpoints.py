@@ -9,6 +9,7 @@ happened; any other is left alone, and the cohort starts over.
 from __future__ import annotations
 
 import io
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,9 +21,8 @@ import torch
 
 import grokbench
 from grokbench.durable import digest, remove_abandoned, write_durably
-from grokbench.errors import ResultsError
 from grokbench.record import Run
-from grokbench.training.descent import Descent
+from grokbench.training.descent import Descent, State
 
 CHECKPOINT_SECONDS = 30.0
 """How long a cohort trains before it is kept, and from then on between two checkpoints."""
@@ -40,12 +40,15 @@ class Checkpoints:
 
     def load(self, cohort: str, identity: dict[str, Any]) -> dict[str, Any] | None:
         """The state that was kept last by the cohort's same runs; None when there is none."""
-        found = [state for state in self._states(cohort) if state.pop("identity") == identity]
+        found = [state for state in self._states(cohort) if state.pop("identity", None) == identity]
         return max(found, key=lambda state: int(state["taken"]), default=None)
 
     def keep(self, cohort: str, identity: dict[str, Any], state: dict[str, Any]) -> None:
-        """Replace what the same runs kept before."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Replace what the same runs kept before.
+
+        Raises:
+            ResultsError: it could not be written; what was kept before is as it was.
+        """
         remove_abandoned(self.folder)
         content = io.BytesIO()
         torch.save({"identity": identity, **state}, content)
@@ -60,10 +63,14 @@ class Checkpoints:
 
     def forget(self, cohort: str) -> None:
         """Remove what the cohort kept; its records are stored."""
-        for path in self._files(cohort):
-            path.unlink(missing_ok=True)
         with suppress(OSError):
+            for path in self._files(cohort):
+                path.unlink(missing_ok=True)
             self.folder.rmdir()  # when it was the last
+
+    def clear(self) -> None:
+        """Remove all: what cohorts kept that are no more, and what killed writers left behind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self, prefix: str) -> Iterator[Path]:
         return self.folder.glob(f"{prefix}-*.pt")
@@ -95,10 +102,17 @@ class Safekeeping:
         self.identity: dict[str, Any] = {}
         self.kept = self.looked = time.monotonic()
 
-    def begin(self, runs: Sequence[Run], make: Callable[[], Descent]) -> Descent:
-        """The descent of `runs` that `make` gives, put where it was when it was kept last."""
+    def begin(
+        self, runs: Sequence[Run], make: Callable[[], Descent], former: State | None = None
+    ) -> Descent:
+        """The descent of `runs` that `make` gives, put where it was when it was kept last.
+
+        Where nothing was kept, it is put where `former` says.
+        """
         descent = make()
         self.kept = time.monotonic()
+        if former is not None:
+            descent.restore(former)
         if self.checkpoints is None:
             return descent
         self.identity = {
@@ -106,15 +120,17 @@ class Safekeeping:
             "program": type(descent.program).__name__,
             "compiled": descent.program.compiled,
             "device": descent.device.type,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # of a class of its own, which `load` would refuse
             "grokbench": grokbench.__version__,
         }
-        state = self.checkpoints.load(self.cohort, self.identity)
-        if state is not None:
-            try:
+        try:
+            state = self.checkpoints.load(self.cohort, self.identity)
+            if state is not None:
                 descent.restore(state)
-            except Exception:  # noqa: BLE001 (what a plugin keeps may have changed its shape)
-                return make()
+        except Exception:  # noqa: BLE001 (what a plugin keeps may have changed its shape)
+            descent = make()
+            if former is not None:
+                descent.restore(former)
         return descent
 
     def stops(self, descent: Descent) -> bool:
@@ -125,7 +141,8 @@ class Safekeeping:
         self.looked = now
         stop = self.told()
         if self.checkpoints and (stop or now - self.kept >= self.checkpoints.every):
-            with suppress(ResultsError):  # a full disk stops no training
+            # Neither a full disk stops training, nor a plugin's state that cannot be pickled.
+            with suppress(Exception):
                 self.checkpoints.keep(self.cohort, self.identity, descent.state())
             self.kept = time.monotonic()
         return stop

@@ -19,6 +19,9 @@ from grokbench.training.precision import arithmetic, factors
 from grokbench.training.programs import choose_program
 from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
 
+State = dict[str, Any]
+"""All that training has changed: tensors, numbers, strings, lists and dicts of them."""
+
 
 class Descent:
     """Runs that differ in data size, seed and the recipe's per-run fields only, trained at once.
@@ -100,14 +103,35 @@ class Descent:
             outputs = self.program.outputs(self.by_name)
         return self.meter.judge(outputs, self.parameters)
 
-    def state(self) -> dict[str, Any]:
-        """All that training has changed: tensors, numbers, strings, lists and dicts of them."""
+    @property
+    def ended(self) -> bool:
+        """Whether the last step has been taken and measured."""
+        return self.meter.steps[-1:] == [self.recipe.steps]
+
+    def state(self) -> State:
+        """Where the descent stands."""
         return {
             "taken": self.taken,
             "parameters": self.parameters,
             "optimizer": self.optimizer.state(),
             "program": self.program.state(),
             "meter": self.meter.state(),
+        }
+
+    def state_of(self, rows: Sequence[int]) -> State:
+        """The state that some of the runs alone would have."""
+        state, keep = self.state(), torch.tensor(rows, dtype=torch.int64, device=self.device)
+        optimizer = {
+            name: value[keep] if isinstance(value, Tensor) and value.ndim > 1 else value
+            for name, value in state["optimizer"].items()
+        }
+        readings = [reading[keep.cpu()] for reading in state["meter"]["readings"]]
+        return {
+            "taken": state["taken"],
+            "parameters": state["parameters"][keep],
+            "optimizer": optimizer,
+            "program": rows_of(state["program"], keep),
+            "meter": {**state["meter"], "readings": readings},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -118,3 +142,12 @@ class Descent:
         self.optimizer.restore(state["optimizer"])
         self.program.restore(state["program"])
         self.meter.restore(state["meter"])
+
+
+def rows_of(value: Any, keep: Tensor) -> Any:
+    """Some rows of every tensor in a program's state."""
+    if isinstance(value, Tensor):
+        return value[keep.to(value.device)]
+    if isinstance(value, dict):
+        return {name: rows_of(one, keep) for name, one in value.items()}
+    return value

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import torch
 
 from grokbench.plugins import Plugins
-from grokbench.record import Record, Run, failed
+from grokbench.record import Record, Run, Status, failed
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.descent import Descent
+from grokbench.training.descent import Descent, State
 from grokbench.training.execution import execution_of
 from grokbench.training.precision import float32_products
 from grokbench.training.process import keep_freed_memory, one_thread, out_of_memory, repeat_exactly
@@ -22,7 +24,7 @@ Advance = Callable[[int, float], None]
 
 
 def descend(descent: Descent, advance: Advance, safekeeping: Safekeeping) -> bool:
-    """Train to the last step; False when told to stop before."""
+    """Train to the last step, or until most runs have diverged; False when told to stop before."""
     execution, meter = execution_of(descent), descent.meter
     for step in descent.recipe.evaluation_steps()[len(meter.steps) :]:
         while descent.taken < step:
@@ -31,7 +33,7 @@ def descend(descent: Descent, advance: Advance, safekeeping: Safekeeping) -> boo
                 return False
         meter.add(step, execution.evaluate())
         advance(step, meter.validation_accuracy)
-        if not meter.finite.any():
+        if 2 * int(meter.finite.sum()) <= len(descent.parameters):
             break
     return True
 
@@ -46,28 +48,73 @@ def train(
     """Train `runs` at once if that can be; in halves if memory is short; else one by one.
 
     A run whose task, architecture or optimizer raises an error is recorded as failed, with the
-    error; the others are not touched by it. Fewer records than runs come back when `safekeeping`
-    said to stop; the rest goes on from its checkpoint when it is trained again.
+    error; the others are not touched by it. What `advance` raises is raised. Fewer records than
+    runs come back when `safekeeping` said to stop; the rest goes on from its checkpoint when it is
+    trained again.
     """
     keep_freed_memory()
     repeat_exactly(torch.device(device))
     safekeeping = safekeeping or Safekeeping()
+    listener = Listener(advance)
     with one_thread():
         try:
-            make = partial(Descent, runs, plugins, torch.device(device))
-            descent = safekeeping.begin(runs, make)
-            with float32_products("tf32" if runs[0].recipe.precision == "tf32" else "ieee"):
-                if not descend(descent, advance, safekeeping):
-                    return []
-            return descent.meter.records(runs, descent.parameters.shape[1])
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
+            return train_at_once(runs, plugins, torch.device(device), listener, safekeeping)
+        except (Exception, SystemExit) as error:
+            if error is listener.error:
+                raise
             if len(runs) == 1:
                 return [failed(runs[0], first_line(error))]
             shares = 2 if out_of_memory(error) else len(runs)
+    gc.collect()  # of the stack that failed, nothing is left in memory
     cuts = [len(runs) * i // shares for i in range(shares + 1)]
     records = []
     for first, end in pairwise(cuts):
         if safekeeping.told():
             break
         records += train(runs[first:end], plugins, device, advance, safekeeping)
+    if len(records) < len(runs):
+        # The rest will be trained one by one, as now, because what failed fails again.
+        return [record for record in records if record.status is not Status.FAILED]
     return records
+
+
+def train_at_once(
+    runs: Sequence[Run],
+    plugins: Plugins,
+    device: torch.device,
+    advance: Advance,
+    safekeeping: Safekeeping,
+) -> list[Record]:
+    """A record for each run that ended: all, or fewer when told to stop.
+
+    When half of the runs or more have diverged, they leave, and the others go on without them.
+    """
+    order = {run.id: i for i, run in enumerate(runs)}
+    ended: list[Record] = []
+    former: State | None = None
+    while runs:
+        descent = safekeeping.begin(runs, partial(Descent, runs, plugins, device), former)
+        with float32_products("tf32" if runs[0].recipe.precision == "tf32" else "ieee"):
+            if not descend(descent, advance, safekeeping):
+                break
+        records = descent.meter.records(runs, descent.parameters.shape[1])
+        finite = descent.meter.finite.tolist()
+        staying = [i for i, alive in enumerate(finite) if alive and not descent.ended]
+        ended += [record for i, record in enumerate(records) if i not in staying]
+        runs, former = [runs[i] for i in staying], descent.state_of(staying)
+    return sorted(ended, key=lambda record: order[record.run_id])
+
+
+@dataclass
+class Listener:
+    """Tells an error of whoever listens from one of the runs."""
+
+    advance: Advance
+    error: BaseException | None = None
+
+    def __call__(self, step: int, validation_accuracy: float) -> None:
+        try:
+            self.advance(step, validation_accuracy)
+        except BaseException as error:
+            self.error = error
+            raise

@@ -1,11 +1,14 @@
-"""How a process that trains is set up: one thread, and freed memory kept."""
+"""How a process that trains is set up: one thread, freed memory kept, Ctrl-C between steps."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable, Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import torch
 
@@ -25,6 +28,37 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def interruption_put_off() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C within it is not raised but told, so that no step is cut in the middle.
+
+    It is raised at the end, and the second Ctrl-C at once. So is any other signal that raises
+    KeyboardInterrupt. In a thread of its own nothing is put off: no signals arrive there.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if heard:
+            signal.default_int_handler(number, frame)
+        heard.append(number)
+
+    here = threading.current_thread() is threading.main_thread()
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if here and signal.getsignal(number) is signal.default_int_handler
+    ]
+    for number in numbers:
+        signal.signal(number, hear)
+    try:
+        yield lambda: bool(heard)
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.default_int_handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def check_device(device: str, precisions: Iterable[str] = ()) -> None:

@@ -99,12 +99,13 @@ class ModuleProgram(Program):
         self.compiled = False
 
     def state(self) -> dict[str, Any]:
-        return {"buffers": self.buffers, "noise": self.noise}
+        return {"buffers": self.buffers, "noise": torch.stack(self.noise)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         for name, buffer in self.buffers.items():
             buffer.copy_(state["buffers"][name])
-        self.noise = list(state["noise"])
+        # Copies: torch reads the memory of a generator's state from its beginning.
+        self.noise = [noise.clone() for noise in state["noise"]]
 
     def gradient(self, parameters: Views, gradients: Views) -> None:
         self._mode(training=True)

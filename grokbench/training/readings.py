@@ -23,7 +23,7 @@ class Readings:
     def add(self, tensor: Tensor) -> None:
         """Begin to read back `tensor`, which may be overwritten afterwards."""
         on_gpu = tensor.device.type == "cuda"
-        self._tensors.append(tensor.to("cpu", non_blocking=True) if on_gpu else tensor.cpu())
+        self._tensors.append(tensor.to("cpu", non_blocking=on_gpu, copy=True))
         self._arrivals.append(torch.cuda.current_stream().record_event() if on_gpu else None)
 
     def latest(self) -> Tensor:

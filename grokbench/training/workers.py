@@ -27,6 +27,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Record
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.loop import train
+from grokbench.training.process import interruption_put_off
 
 GRACE_SECONDS = 10.0
 """How long workers that were told to stop have to keep their checkpoints."""
@@ -65,7 +66,7 @@ def train_cohorts(
     """Train cohorts in the order given, `jobs` at a time; returns when there are no more.
 
     After `deadline` no cohort is begun, and those in training are stopped and keep a checkpoint.
-    So they do when KeyboardInterrupt is raised here, before it is raised on.
+    So they do at Ctrl-C, before KeyboardInterrupt is raised on.
 
     Args:
         files: single-file plugins, which each worker loads for itself.
@@ -110,14 +111,16 @@ def train_here(
     checkpoints: Checkpoints | None,
     deadline: float,
 ) -> None:
-    def late() -> bool:
-        return time.monotonic() >= deadline
+    with interruption_put_off() as interrupted:
 
-    while not late() and (cohort := next(cohorts, None)) is not None:
-        events.started(cohort)
-        advance = partial(events.advanced, cohort)
-        safekeeping = Safekeeping(cohort.id, checkpoints, late)
-        events.finished(cohort, train(cohort.runs, plugins, device, advance, safekeeping))
+        def told() -> bool:
+            return interrupted() or time.monotonic() >= deadline
+
+        while not told() and (cohort := next(cohorts, None)) is not None:
+            events.started(cohort)
+            advance = partial(events.advanced, cohort)
+            safekeeping = Safekeeping(cohort.id, checkpoints, told)
+            events.finished(cohort, train(cohort.runs, plugins, device, advance, safekeeping))
 
 
 @dataclass(eq=False)

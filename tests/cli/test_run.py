@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -103,6 +105,47 @@ def test_ctrl_c_stores_what_is_finished_and_says_how_to_go_on(
     again = grokbench("run", suite, "--jobs", 1)
     assert again.exit_code == 0
     assert "4 runs already trained" in again.stdout
+
+
+def test_to_be_terminated_is_to_be_interrupted(
+    suite: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a cluster's scheduler does, and `timeout`: through what the shell calls, in a process."""
+    from grokbench.cli import main, progress
+
+    class Terminated(progress.Lines):
+        """Is sent the signal when the first cohort has begun."""
+
+        def started(self, cohort: Cohort) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(progress, "Lines", Terminated)
+    monkeypatch.setattr(sys, "argv", ["grokbench", "run", str(suite), "--jobs", "1"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert 130 == end.value.code
+    told = capsys.readouterr()
+    assert f"Interrupted; everything finished is stored. To go on:\n  grokbench run {suite}" in (
+        told.err
+    )
+    assert "Results: " in told.out
+    assert (suite.parent / "results" / "small" / "small.nc").is_file()
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_an_absent_device_is_a_mistake(
+    grokbench: Grokbench, suite: Path, command: str, device: str
+) -> None:
+    result = grokbench(command, suite, "--device", device)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: device '{device}' cannot be used: ")
+    assert "Traceback" not in result.output
+    assert not Path("results").exists()
 
 
 def test_before_any_claim_was_run_there_is_no_table_of_verdicts(

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
 
+from benchmarks.executors import PlainLoop
 from grokbench.plugins import Plugins
-from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
-from grokbench.training import Definitions
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.descent import Descent
 from grokbench.training.loop import descend
-from grokbench.training.stack import build_model
 
 ODD = Path(__file__).parent / "odd_plugin.py"
 PLUGINS = Plugins.load([ODD])
@@ -58,25 +55,10 @@ def plain_loop(one: Run) -> torch.Tensor:
 
     Returns its final parameters, [parameters].
     """
-    made = Definitions.of(one, PLUGINS)
-    model = build_model(one, made.architecture, made.task).train()
-    trained = [value for value in model.parameters() if value.requires_grad]
-    examples = made.task.examples(one.data_size, Streams(one.seed))
-    inputs, labels = examples.inputs[examples.train], examples.labels[examples.train]
-    given = (inputs, examples.part[examples.train]) if made.architecture.takes_part else (inputs,)
-    optimizer = torch.optim.AdamW(
-        trained,
-        betas=made.optimizer.options.betas,
-        eps=made.optimizer.options.epsilon,
-        weight_decay=one.recipe.weight_decay,
-    )
-    for step in range(one.recipe.steps):
-        warm = min(1.0, (step + 1) / one.recipe.warmup_steps)
-        optimizer.param_groups[0]["lr"] = one.recipe.learning_rate * warm
-        optimizer.zero_grad()
-        functional.cross_entropy(model(*given), labels).backward()
-        optimizer.step()
-    return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+    loop = PlainLoop(one, PLUGINS)
+    for _ in range(one.recipe.steps):
+        loop.step()
+    return loop.parameters
 
 
 def curves(records: Sequence[Any]) -> list[dict[str, Any]]:

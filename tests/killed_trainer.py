@@ -1,0 +1,106 @@
+"""Kill a process that trains a suite, again and again, until one comes to the end.
+
+Run as `killed_trainer.py FOLDER`: trains the suite in FOLDER once in peace, into FOLDER/whole, then
+into FOLDER/cut, by processes of which each kills itself at a counted change of its files, before it
+is made: the opening, renaming or removal of a checkpoint, of records or of the dataset. Checkpoints
+are kept after every step, and no clock is involved: the same changes are met every time. Prints a
+line of JSON: how each process ended, and the first step that it evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grokbench.plan import Cohort
+from grokbench.session import Watcher, run_suite
+from grokbench.training import checkpoints
+
+SUITE = """
+[recipes.short]
+optimizer = "adamw"
+learning_rate = 3e-3
+steps = 24
+evaluate_every = 8
+
+[experiments.addition]
+task = { name = "modular_addition", modulus = 7 }
+architecture = "dense"
+recipe = "short"
+model_sizes = [4, "2x4"]
+data_sizes = [20, 30]
+seeds = 2
+
+[experiments.memorization]
+task = { name = "random_labels", modulus = 7 }
+architecture = "dense"
+recipe = "short"
+model_sizes = [4]
+data_sizes = [49]
+seeds = 2
+"""
+CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+class FirstStep(Watcher):
+    """Writes down the first step that is evaluated."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
+        if not self.path.exists():
+            self.path.write_text(str(step))
+
+
+class Death:
+    """Kills the process just before the n-th change in a folder; an audit hook."""
+
+    def __init__(self, folder: Path, at: int) -> None:
+        self.folder, self.at, self.count = str(folder), at, 0
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in CHANGES or not str(arguments[0]).startswith(self.folder):
+            return
+        if event == "open" and not arguments[2] & WRITES:
+            return
+        self.count += 1
+        if self.count == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(folder: Path, suite: Path, first_step: Path, dies_at: int) -> int:
+    """Train in a process of its own; how it ended."""
+    child = os.fork()
+    if child == 0:
+        if dies_at:
+            sys.addaudithook(Death(folder, dies_at))
+        run_suite(suite, folder, jobs=1, checkpoint_every=1e-9, watcher=FirstStep(first_step))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    checkpoints.LOOK_SECONDS = 0.0
+    suite = folder / "suite.toml"
+    suite.write_text(SUITE)
+    assert 0 == train(folder / "whole", suite, folder / "first", 0)
+    random_changes, exits, steps = random.Random(0), [], []
+    while not exits or exits[-1]:
+        first_step = folder / f"first-{len(exits)}"
+        exits.append(train(folder / "cut", suite, first_step, random_changes.randint(5, 120)))
+        steps.append(int(first_step.read_text()) if first_step.exists() else None)
+    sys.stdout.write(json.dumps({"exits": exits, "first_steps": steps}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,255 @@
+"""Steps are taken as often as asked, captured or not; rehearsed on a double of `torch.cuda`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from grokbench.record import ModelSize
+from grokbench.training.checkpoints import Safekeeping
+from grokbench.training.descent import Descent
+from grokbench.training.execution import Execution, execution_of
+from grokbench.training.graphs import STRIDE, WARM_UP, Graphs
+from grokbench.training.loop import descend
+from grokbench.training.readings import Readings
+from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
+
+
+class Stream:
+    """Notes in the log which stream waited for which."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name, self.log = name, log
+
+    def wait_stream(self, other: Stream) -> None:
+        self.log.append(f"{self.name} waits for {other.name}")
+
+
+class CUDAGraph:
+    """What was launched while it was captured, to be launched again."""
+
+    def __init__(self, cuda: Cuda) -> None:
+        self.cuda = cuda
+        self.kernels: list[tuple[str, Callable[[], object]]] = []
+
+    def replay(self) -> None:
+        self.cuda.log.append("replay")
+        for _, kernel in self.kernels:
+            kernel()
+
+
+class Cuda:
+    """Stands in for `torch.cuda`: launches kernels, or takes them down while it captures.
+
+    Capturing raises RuntimeError at the n-th asking, counted from 1, if it is to be refused then.
+    """
+
+    def __init__(self, refuse_at: int = 0) -> None:
+        self.log: list[str] = []
+        self.main = self.current = Stream("main", self.log)
+        self.capturing: CUDAGraph | None = None
+        self.captures, self.refuse_at = 0, refuse_at
+
+    def Stream(self) -> Stream:  # noqa: N802 (torch's name)
+        return Stream("beside", self.log)
+
+    def CUDAGraph(self) -> CUDAGraph:  # noqa: N802 (torch's name)
+        return CUDAGraph(self)
+
+    def graph_pool_handle(self) -> str:
+        return "pool"
+
+    def current_stream(self) -> Stream:
+        return self.current
+
+    @contextmanager
+    def stream(self, stream: Stream) -> Iterator[None]:
+        before, self.current = self.current, stream
+        yield
+        self.current = before
+
+    @contextmanager
+    def graph(
+        self, graph: CUDAGraph, *, pool: str, stream: Stream, capture_error_mode: str
+    ) -> Iterator[None]:
+        assert ("pool", "beside", "thread_local") == (pool, stream.name, capture_error_mode)
+        self.captures += 1
+        self.capturing = graph
+        try:
+            yield
+            if self.captures == self.refuse_at:
+                raise RuntimeError("operation not permitted when stream is capturing\nSee there")
+        finally:
+            self.capturing = None
+
+    def launch(self, name: str, kernel: Callable[[], object]) -> None:
+        if self.capturing is not None:
+            self.capturing.kernels.append((name, kernel))
+        else:
+            self.log.append(f"{name} on {self.current.name}")
+            kernel()
+
+
+class Walk:
+    """Counts its steps on the device, and reads the count."""
+
+    def __init__(self, cuda: Cuda) -> None:
+        self.cuda = cuda
+        self.taken = torch.zeros(())
+        self.graphs = Graphs(self.step, self.evaluate, cuda)
+
+    def step(self) -> None:
+        self.cuda.launch("step", lambda: self.taken.add_(1))
+
+    def evaluate(self) -> Tensor:
+        found = torch.zeros(())
+        self.cuda.launch("evaluation", lambda: found.copy_(self.taken))
+        return found
+
+
+def eager(kind: str, cuda: Cuda) -> int:
+    return cuda.log.count(f"{kind} on beside")
+
+
+ADVANCES = st.lists(st.integers(0, 3 * STRIDE), max_size=8)
+
+
+@given(ADVANCES, st.booleans())
+def test_steps_are_taken_exactly_as_often_as_asked(advances: list[int], evaluates: bool) -> None:
+    cuda = Cuda()
+    walk, asked = Walk(cuda), 0
+    for evaluation, steps in enumerate(advances, start=1):
+        walk.graphs.advance(steps)
+        asked += steps
+        assert asked == walk.taken
+        if evaluates:
+            assert asked == walk.graphs.evaluate()
+            assert 1 == eager("evaluation", cuda)
+            assert (evaluation > 1) == (walk.graphs.evaluation is not None)
+    assert min(asked, WARM_UP) == eager("step", cuda)
+    assert (asked > WARM_UP) == (walk.graphs.one is not None)
+    assert "" == walk.graphs.refused
+    assert not [line for line in cuda.log if line.endswith("on main")]
+
+
+@given(ADVANCES, st.integers(1, 3))
+def test_where_capturing_is_refused_steps_go_on_as_they_come(
+    advances: list[int], refuse_at: int
+) -> None:
+    cuda = Cuda(refuse_at)
+    walk, asked = Walk(cuda), 0
+    for steps in advances:
+        walk.graphs.advance(steps)
+        asked += steps
+        assert asked == walk.taken == walk.graphs.evaluate()
+    refused = cuda.captures >= refuse_at
+    assert refused == (walk.graphs.refused == "operation not permitted when stream is capturing")
+    assert cuda.captures <= 3
+    walk.graphs.advance(1)
+    asked += 1
+    assert asked == walk.taken
+    if refused:
+        assert cuda.captures == refuse_at
+        assert "step on beside" == cuda.log[-2]
+
+
+def test_a_refused_graph_is_never_replayed() -> None:
+    cuda = Cuda(refuse_at=1)
+    walk = Walk(cuda)
+    walk.graphs.advance(100)
+    assert "replay" not in cuda.log
+    assert 100 == eager("step", cuda) == walk.taken
+
+
+def test_whole_strides_are_replayed_at_once_and_the_rest_step_by_step() -> None:
+    cuda = Cuda()
+    walk = Walk(cuda)
+    walk.graphs.advance(WARM_UP + 2 * STRIDE + 4)
+    assert 2 + 4 == cuda.log.count("replay")
+    assert 2 == cuda.captures
+    cuda.log.clear()
+    walk.graphs.advance(walk.graphs.stride)
+    assert (["replay"], 2) == (cuda.log, cuda.captures)
+
+
+def test_what_runs_on_the_stream_beside_comes_in_its_turn() -> None:
+    cuda = Cuda()
+    Walk(cuda).graphs.advance(1)
+    assert ["beside waits for main", "step on beside", "main waits for beside"] == cuda.log
+
+
+def test_an_evaluation_stands_until_the_next_overwrites_it() -> None:
+    cuda = Cuda()
+    walk = Walk(cuda)
+    walk.graphs.evaluate()
+    walk.graphs.advance(4)
+    second = walk.graphs.evaluate()
+    assert 4 == second
+    walk.graphs.advance(4)
+    cuda.log.clear()
+    assert second is walk.graphs.evaluate()
+    assert 8 == second
+    assert ["replay"] == cuda.log
+
+
+def test_other_errors_while_capturing_are_raised() -> None:
+    """They would be raised without a graph, too."""
+    cuda = Cuda()
+
+    def step() -> None:
+        if cuda.capturing:
+            raise TypeError("not a tensor")
+
+    with pytest.raises(TypeError, match="not a tensor"):
+        Graphs(step, lambda: torch.zeros(()), cuda).advance(WARM_UP + 1)
+
+
+def test_on_a_cpu_steps_come_one_at_a_time() -> None:
+    execution = execution_of(Descent([run()], PLUGINS, torch.device("cpu")))
+    assert (Execution, 1) == (type(execution), execution.stride)
+
+
+def test_readings_stay_as_they_were_when_what_was_read_is_overwritten() -> None:
+    readings, tensor = Readings([torch.zeros(2)]), torch.ones(2)
+    readings.add(tensor)
+    tensor.fill_(7)
+    assert [1, 1] == readings.latest().tolist()
+    readings.add(tensor)
+    assert [7, 7] == readings.latest().tolist()
+    assert [[0, 0], [1, 1], [7, 7]] == [reading.tolist() for reading in readings.all()]
+
+
+# With a GPU
+
+
+GPU_CASES = {
+    "factored": (ADDITION, "dense", 8),
+    "prefix": (ADDITION, "dense", ModelSize(8, 2)),
+    "stacked": (TEACHER, "perceptron", 8),
+}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("case", GPU_CASES)
+def test_captured_steps_give_the_bits_of_steps_as_they_come(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    task, architecture, size = GPU_CASES[case]
+    runs = [run(task, architecture, size, seed=seed, steps=100) for seed in range(3)]
+    make = partial(Descent, runs, PLUGINS, torch.device("cuda"))
+    captured = make()
+    assert descend(captured, lambda step, accuracy: None, Safekeeping())
+    plain = make()
+    plain.program.capturable = False
+    assert descend(plain, lambda step, accuracy: None, Safekeeping())
+    assert torch.equal(plain.parameters, captured.parameters)
+    for one, other in zip(plain.meter.readings.all(), captured.meter.readings.all(), strict=True):
+        assert torch.equal(one, other)

@@ -1,0 +1,193 @@
+"""Every program is the plain loop: in exact arithmetic, and step by step in float32."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.executors import PROGRAMS, PlainLoop, descent_by
+from grokbench.record import Choice, ModelSize, Run
+from grokbench.training.descent import Descent
+from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, STEADY, run
+
+DEEP = "two split layers with norm"
+CASES = {
+    "dense": (ADDITION, "dense", ModelSize(8)),
+    DEEP: (MIXTURE, Choice("split_ffn", {"layer_norm": True}), ModelSize(8, layers=2)),
+}
+EVERY = [
+    (case, program)
+    for case in CASES
+    for program in PROGRAMS
+    if not (program == "factored" and case == DEEP)
+]
+COMPILED = [(case, program) for case, program in EVERY if program != "one by one"]
+PLAIN_AND_COMPILED = [
+    *(pytest.param(case, program, False, id=f"{program}, {case}") for case, program in EVERY),
+    *(
+        pytest.param(case, program, True, id=f"{program} compiled, {case}", marks=pytest.mark.slow)
+        for case, program in COMPILED
+    ),
+]
+ORDERS = ((4,), (6, 2), (0, 1, 2, 3, 4, 5, 6), (5, 0, 3, 6, 1, 4, 2))
+"""Which runs stand in a stack: one, two, seven, and seven in another order."""
+POINTS = {"float64": (0, 20), "float32": (0, 1, 10, 50, 60, 200)}
+"""The steps at which plain loops are met on their way."""
+
+# Torch's own, when its compiler is imported.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler() -> Iterator[None]:
+    """It gives up, without an error, on what it has compiled too often before."""
+    yield
+    torch._dynamo.reset()
+
+
+def seven(case: str, precision: str) -> list[Run]:
+    """No two of them have data size, seed, learning rate and weight decay all alike."""
+    task, architecture, size = CASES[case]
+    return [
+        run(
+            task, architecture, size, 30 + 6 * seed, seed, precision=precision, optimizer=STEADY,
+            learning_rate=5e-4 * (1 + seed % 3), weight_decay=0.5 * (seed % 4),
+        )
+        for seed in range(7)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Where a plain loop stands, and where its next step takes it; all but outputs [parameters].
+
+    `exact` is the gradient in float64 at the same weights.
+    """
+
+    taken: int
+    parameters: Tensor
+    first: Tensor
+    second: Tensor
+    outputs: Tensor
+    gradient: Tensor
+    exact: Tensor
+    after: Tensor
+
+
+MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
+FIELDS = tuple(Point.__annotations__)[1:]
+
+
+@cache
+def journey(one: Run) -> dict[int, Point]:
+    """What a plain loop saw at POINTS, by steps taken."""
+    loop, points, found = PlainLoop(one, PLUGINS), POINTS[one.recipe.precision], {}
+    every = torch.ones_like(loop.examples.train)
+    while loop.taken <= max(points):
+        if loop.taken not in points:
+            loop.step()
+            continue
+        taken, exact = loop.taken, copy.deepcopy(loop)
+        before = loop.parameters, *map(loop.moments, MOMENTS.values())
+        outputs = loop.outputs(every).detach()
+        loop.step()
+        exact.model.double()
+        exact.differentiate()
+        found[taken] = Point(
+            taken, *before, outputs, loop.gradient, exact.gradient, loop.parameters
+        )
+    return found
+
+
+def met(runs: Sequence[Run], taken: int) -> dict[str, Tensor]:
+    """All runs' points, one below the other."""
+    points = [vars(journey(one)[taken]) for one in runs]
+    return {name: torch.stack([point[name] for point in points]) for name in FIELDS}
+
+
+def place(descent: Descent, taken: int, point: Mapping[str, Tensor]) -> None:
+    """Put a descent where the plain loops stand."""
+    descent.restore(
+        {
+            **descent.state(),
+            "taken": taken,
+            "parameters": point["parameters"],
+            "optimizer": {**descent.optimizer.state(), **{name: point[name] for name in MOMENTS}},
+        }
+    )
+
+
+def distance(found: Tensor, expected: Tensor) -> Tensor:
+    """How far apart, relative to what is expected: [runs]."""
+    found, expected = found.double(), expected.double()
+    return (found - expected).norm(dim=1) / expected.norm(dim=1)
+
+
+@pytest.mark.parametrize(("case", "program", "compiled"), PLAIN_AND_COMPILED)
+def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
+    case: str, program: str, compiled: bool
+) -> None:
+    """Gradient to 1e-12 and a step to 1e-15, at the start and after 20 steps."""
+    runs = seven(case, "float64")
+    for order in ORDERS[-1:] if compiled else ORDERS:
+        ordered = [runs[i] for i in order]
+        descent = descent_by(program, ordered, PLUGINS, compiled=compiled)
+        for taken in POINTS["float64"]:
+            point = met(ordered, taken)
+            place(descent, taken, point)
+            found = descent.program.outputs(descent.by_name)
+            torch.testing.assert_close(found, point["outputs"], rtol=1e-11, atol=1e-11)
+            descent.step()
+            assert (distance(descent.gradients, point["gradient"]) <= 1e-12).all()
+            assert (distance(descent.parameters, point["after"]) <= 1e-15).all()
+
+
+@pytest.mark.parametrize(("case", "program", "compiled"), PLAIN_AND_COMPILED)
+def test_20_steps_in_float64_end_where_the_plain_loop_ends_to_1e_8(
+    case: str, program: str, compiled: bool
+) -> None:
+    runs = seven(case, "float64")[:3]
+    descent = descent_by(program, runs, PLUGINS, compiled=compiled)
+    for _ in range(20):
+        descent.step()
+    assert (distance(descent.parameters, met(runs, 20)["parameters"]) <= 1e-8).all()
+
+
+@pytest.mark.parametrize(("case", "program", "compiled"), PLAIN_AND_COMPILED)
+def test_every_float32_step_of_a_plain_loop_is_the_programs_step(
+    case: str, program: str, compiled: bool
+) -> None:
+    """Teacher-forced, so that nothing chaotic comes in between.
+
+    The gradient is that of float64 to 1e-5; or, where layer norms make it ill-conditioned, to
+    three times what the plain loop misses it by. The step is the plain loop's to float32's
+    rounding of the parameters.
+    """
+    runs = seven(case, "float32")[:2]
+    descent = descent_by(program, runs, PLUGINS, compiled=compiled)
+    for taken in POINTS["float32"]:
+        point = met(runs, taken)
+        place(descent, taken, point)
+        descent.step()
+        allowed = (3 * distance(point["gradient"], point["exact"])).clamp(min=1e-5)
+        assert (distance(descent.gradients, point["exact"]) <= allowed).all()
+        assert (distance(descent.parameters, point["after"]) <= 1e-7).all()
+
+
+@pytest.mark.parametrize(("case", "program", "compiled"), PLAIN_AND_COMPILED)
+def test_ten_float32_steps_end_where_the_plain_loop_ends_to_1e_5(
+    case: str, program: str, compiled: bool
+) -> None:
+    runs = seven(case, "float32")[:2]
+    descent = descent_by(program, runs, PLUGINS, compiled=compiled)
+    for taken in (0, 50):
+        place(descent, taken, met(runs, taken))
+        for _ in range(10):
+            descent.step()
+        assert (distance(descent.parameters, met(runs, taken + 10)["parameters"]) <= 1e-5).all()
