@@ -18,6 +18,7 @@ from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.training import Definitions
+from grokbench.training.compiling import compile_program
 from grokbench.training.descent import Descent
 from grokbench.training.programs import ModuleProgram
 from grokbench.training.stack import build_model, evaluation_batch, training_batch
@@ -164,6 +165,6 @@ def descent_by(
     evaluation = evaluation_batch(examples, descent.parameters)
     descent.program = PROGRAMS[program](models, made, train, evaluation)
     if compiled:
-        descent.program.compile()
-        assert descent.program.compiled, f"{program} has nothing to compile"
+        compile_program(descent.program, descent.by_name, descent.gradients_by_name)
+        assert descent.program.compiled, f"{program} was not compiled"
     return descent

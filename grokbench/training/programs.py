@@ -90,7 +90,8 @@ class ModuleProgram(Program):
         self.noise = [torch.Generator().manual_seed(seed).get_state() for seed in noise]
 
     def compile(self) -> None:
-        if self.stacked:
+        """On a CPU alone: compiled for a GPU, embeddings would add their gradients in any order."""
+        if self.stacked and self.train.weights.device.type == "cpu":
             self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
             self.compiled = True
 
