@@ -136,7 +136,9 @@ def run_suite(
     tree = store.assemble(suite, provenance)
     verdicts = score(suite, tree, plugins.detectors)
     document = json.dumps(verdicts_document(suite, verdicts), indent=2, ensure_ascii=False)
-    write_text(folder / "verdicts.json", document + "\n")
+    path = folder / "verdicts.json"
+    if not path.exists() or path.read_text(encoding="utf-8") != document + "\n":
+        write_text(path, document + "\n")
     remaining = len(suite.runs().keys() - records.keys())
     if not remaining and desk.trained == sum(len(cohort.runs) for cohort in wanted):
         checkpoints.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,10 +76,9 @@ class Meter:
 
     @property
     def validation_accuracy(self) -> float:
-        """The mean over runs, in the first part; training accuracy where nothing validates."""
-        validates = bool(self.counts[0, 1, 0])
-        accuracies = self._metrics(self.readings.latest())[:, 1]
-        return float(accuracies[:, int(validates), 0].mean())
+        """The mean over runs, in the first part; NaN where nothing validates."""
+        validation = self._metrics(self.readings.latest())[:, 1, 1, 0]
+        return float(validation.mean()) if self.counts[0, 1, 0] else math.nan
 
     def _metrics(self, readings: Tensor) -> Tensor:
         """[…, values] as `judge` gives them → losses and accuracies […, 2, sets, parts]."""

@@ -163,6 +163,8 @@ class Worker:
     process: BaseProcess
     pipe: Connection
     cohort: Cohort | None = None
+    heard: bool = False
+    """Whether it has ever said anything."""
 
     @classmethod
     def start(cls, files: Sequence[Path], device: str, checkpoints: Checkpoints | None) -> Worker:
@@ -189,8 +191,12 @@ class Worker:
             message: Any = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
-            events.lost(cohort, f"its worker process ended with exit code {self.process.exitcode}")
+            message = f"its worker process ended with exit code {self.process.exitcode}"
+            if self.process.exitcode == 1 and not self.heard:
+                message += "; a script must train under `if __name__ == '__main__':`"
+            events.lost(cohort, message)
             return False
+        self.heard = True
         if isinstance(message, list):
             self.cohort = None
             events.finished(cohort, message)
