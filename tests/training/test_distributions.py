@@ -53,7 +53,11 @@ def test_samples_of_one_distribution_are_the_same_and_others_are_not() -> None:
     corrected = compared(samples)
     assert ["again", "later", "more often"] == list(corrected)
     verdicts = {name: verdict(values) for name, values in corrected.items()}
-    assert {"again": "the same", "later": "different", "more often": "different"} == verdicts
+    assert {
+        "again": "not told apart",
+        "later": "told apart",
+        "more often": "told apart",
+    } == verdicts
     assert corrected["later"]["fitted"] < 0.01 < corrected["later"]["generalizing"]
     assert corrected["more often"]["generalizing"] < 0.01 < corrected["more often"]["fitted"]
 
