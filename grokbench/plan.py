@@ -250,7 +250,7 @@ class Shapes:
             with torch.random.fork_rng(devices=[]):
                 model = architecture.from_options(run.architecture.options).build(run.size, task)
             inputs = task.examples(run.data_size, Streams(run.seed)).inputs
-        except Exception:  # noqa: BLE001 (a plugin may raise anything; training will record it)
+        except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything; training records it)
             return cls()
         return cls(
             sum(parameter.numel() for parameter in model.parameters()),

@@ -97,7 +97,7 @@ def main(folder: Path) -> None:
     random_changes, exits, steps = random.Random(0), [], []
     while not exits or exits[-1]:
         first_step = folder / f"first-{len(exits)}"
-        exits.append(train(folder / "cut", suite, first_step, random_changes.randint(5, 120)))
+        exits.append(train(folder / "cut", suite, first_step, random_changes.randint(5, 80)))
         steps.append(int(first_step.read_text()) if first_step.exists() else None)
     sys.stdout.write(json.dumps({"exits": exits, "first_steps": steps}))
 

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from grokbench.architectures import Program
-from grokbench.record import ModelSize, Run, Status
-from grokbench.training import train
+from grokbench.record import ModelSize, Run
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.compiling import COMPILED_WORK, compile_program, pays
 from grokbench.training.descent import Descent
 from grokbench.training.loop import descend
-from tests.training.worlds import ADDITION, PLUGINS, TEACHER, curves, run
+from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 DEEP = ModelSize(8, 2)
 CASES = {
@@ -181,13 +180,11 @@ def test_torchs_own_compiler_gives_a_program_that_trains_alike(
     case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = runs_of(case)
-    plain = train(runs, PLUGINS)
+    plain = descended(runs)
     with monkeypatch.context() as patch:
         patch.setitem(COMPILED_WORK, "cpu", 0.0)
-        assert descended(runs).program.compiled
-        first, again = train(runs, PLUGINS), train(runs, PLUGINS)
-    assert [Status.DONE] * 2 == [record.status for record in first]
-    assert curves(first) == curves(again)
-    for one, other in zip(plain, first, strict=True):
-        last = (record.curves["train_loss"][-1, 0] for record in (one, other))
-        assert next(last) == pytest.approx(next(last), rel=1e-2)
+        compiled = descended(runs)
+    assert compiled.program.compiled
+    torch.testing.assert_close(
+        compiled.meter.readings.latest(), plain.meter.readings.latest(), rtol=1e-3, atol=1e-5
+    )
