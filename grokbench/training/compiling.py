@@ -39,6 +39,9 @@ def compile_program(program: Program, parameters: Views, gradients: Views) -> No
     plain = {name: value.clone() for name, value in gradients.items()}
     program.restore(begun)
     try:
+        # Each program counts as a recompilation of the last, and after eight torch gives up without
+        # a word; none of the earlier ones is in use any more.
+        torch.compiler.reset()
         program.compile()
         program.gradient(parameters, gradients)
         agrees = agree(gradients, plain)
