@@ -28,16 +28,16 @@ def test_a_plan_counts_what_is_done_and_what_is_missing(grokbench: Grokbench, su
 
 def test_a_plan_stores_nothing(grokbench: Grokbench, suite: Path) -> None:
     before = set(suite.parent.iterdir())
-    assert grokbench("plan", suite).exit_code == 0
+    assert grokbench("plan", suite, "--jobs", 1).exit_code == 0
     assert {suite.parent / "__pycache__"} >= set(suite.parent.iterdir()) - before
 
 
 def test_a_plan_says_how_long_it_will_take_when_asked_to_measure(
     grokbench: Grokbench, suite: Path
 ) -> None:
-    assert json.loads(grokbench("plan", suite, "--json").stdout)["seconds"] > 0
+    assert json.loads(grokbench("plan", suite, "--json", "--jobs", 1).stdout)["seconds"] > 0
     assert json.loads(grokbench("plan", suite, "--json", "--no-measure").stdout)["seconds"] is None
-    assert "To train: 8 runs in" in grokbench("plan", suite).stdout
+    assert "To train: 8 runs in" in grokbench("plan", suite, "--jobs", 1).stdout
 
 
 def test_the_plan_of_a_finished_suite_has_nothing_to_train(
