@@ -64,7 +64,7 @@ class OptionsError(GrokbenchError):
 
 
 class ResultsError(GrokbenchError):
-    """A results file that is missing, damaged, or was not written by grokbench."""
+    """Results that are missing, damaged, not written by grokbench, or cannot be written."""
 
 
 class DeviceError(GrokbenchError):

@@ -51,7 +51,7 @@ def plan_suite(
 
     Raises:
         SuiteError: a mistake in the suite.
-        DeviceError: the device is not there.
+        DeviceError: the device is not there, or cannot compute in a precision of the suite.
         ResultsError: the results folder holds something that grokbench did not write.
     """
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
@@ -60,7 +60,8 @@ def plan_suite(
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device)
     left = plan.missing
-    reasons = {shape_of(cohort.runs[0]): why_single(cohort, plugins) for cohort in left}
+    shapes = {shape_of(cohort.runs[0]): cohort for cohort in left}
+    reasons = {shape: why_single(cohort, plugins) for shape, cohort in shapes.items()}
     disk = sum(curve_bytes(run, plugins) for cohort in left for run in cohort.runs)
     notes = tuple(
         f"{cohort.label}: one run after the other; {reasons[shape_of(cohort.runs[0])]}"

@@ -91,8 +91,10 @@ def run_suite(
     Raises:
         SuiteError: a mistake in the suite; nothing has been written.
         UnknownNameError: `only` names an experiment that the suite does not have.
-        DeviceError: the device is not there; nothing has been written.
-        ResultsError: the results folder holds something that grokbench did not write.
+        DeviceError: the device is not there, or cannot compute in a precision of the suite; nothing
+            has been written.
+        ResultsError: the results folder holds something that grokbench did not write, or cannot be
+            written to.
     """
     begun = time.monotonic()
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)

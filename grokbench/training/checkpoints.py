@@ -1,7 +1,7 @@
 """Checkpoints: where a cohort stands while it trains, so that a cut costs at most a minute.
 
-A checkpoint is a file `<cohort>-<digest>.pt` beside the records, the digest being that of its bytes;
-it is removed once the cohort's records are stored. It serves the same runs, on the same kind of
+A checkpoint is a file `<cohort>-<runs>-<digest>.pt`: the runs that it is of, by a digest of their
+names, and the digest of its bytes. It is removed once the cohort's records are stored. It serves the same runs, on the same kind of
 device, with the same versions of grokbench and torch, and gives the same bits as if nothing had
 happened; any other is left alone, and the cohort starts over.
 """
@@ -38,12 +38,12 @@ class Checkpoints:
     folder: Path
     every: float = CHECKPOINT_SECONDS
 
-    def load(self, cohort: str, identity: dict[str, Any]) -> dict[str, Any] | None:
+    def load(self, cohort: str, identity: dict[str, Any]) -> State | None:
         """The state that was kept last by the cohort's same runs; None when there is none."""
         found = [state for state in self._states(cohort) if state.pop("identity", None) == identity]
         return max(found, key=lambda state: int(state["taken"]), default=None)
 
-    def keep(self, cohort: str, identity: dict[str, Any], state: dict[str, Any]) -> None:
+    def keep(self, cohort: str, identity: dict[str, Any], state: State) -> None:
         """Replace what the same runs kept before.
 
         Raises:
@@ -75,7 +75,7 @@ class Checkpoints:
     def _files(self, prefix: str) -> Iterator[Path]:
         return self.folder.glob(f"{prefix}-*.pt")
 
-    def _states(self, cohort: str) -> Iterator[dict[str, Any]]:
+    def _states(self, cohort: str) -> Iterator[State]:
         for path in self._files(cohort):
             with suppress(Exception):  # a checkpoint that cannot be read counts as none
                 content = path.read_bytes()

@@ -107,7 +107,7 @@ def train_at_once(
 
 @dataclass
 class Listener:
-    """Tells an error of whoever listens from one of the runs."""
+    """Passes news on, and remembers an error of whoever hears them: it is not one of a run."""
 
     advance: Advance
     error: BaseException | None = None
