@@ -98,7 +98,9 @@ def run(
         click.echo(f"Interrupted; everything finished is stored. To go on:\n  {command}", err=True)
         context.exit(ExitCode.INTERRUPTED)
     if budget is not None and watching.tally.runs and not watching.tally.share:
-        click.echo("The budget was used up by starting; give more of it.")
+        click.echo(
+            "The budget ended before any cohort came to a new evaluation; more of it gets further."
+        )
     if sitting.trained < watching.tally.runs:
         left = amounts.count(watching.tally.runs - sitting.trained, "run")
         click.echo(f"Not trained in this sitting: {left}. To go on:\n  {command}")
