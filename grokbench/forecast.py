@@ -15,7 +15,7 @@ from grokbench.record import METRICS, Run
 from grokbench.store import Store
 from grokbench.suite import Suite, load_suite
 from grokbench.training.cost import measure_costs, why_single
-from grokbench.training.process import check_device
+from grokbench.training.process import check_device, why_untrainable
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Forecast:
     disk: int
     """Bytes, before compression."""
     notes: tuple[str, ...]
-    """Which cohorts are trained one run after the other, and why."""
+    """Which cohorts are trained one run after the other, or not at all here, and why."""
 
 
 def plan_suite(
@@ -51,15 +51,16 @@ def plan_suite(
 
     Raises:
         SuiteError: a mistake in the suite.
-        DeviceError: the device is not there, or cannot compute in a precision of the suite.
+        DeviceError: the device is not there.
         ResultsError: the results folder holds something that grokbench did not write.
     """
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
-    check_device(device, {run.recipe.precision for run in suite.runs().values()})
+    check_device(device)
     plugins = Plugins.load(suite.plugins)
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device)
-    left = plan.missing
+    why = why_untrainable({run.recipe.precision for run in suite.runs().values()}, device)
+    left = [cohort for cohort in plan.missing if cohort.runs[0].recipe.precision not in why]
     shapes = {shape_of(cohort.runs[0]): cohort for cohort in left}
     reasons = {shape: why_single(cohort, plugins) for shape, cohort in shapes.items()}
     disk = sum(curve_bytes(run, plugins) for cohort in left for run in cohort.runs)
@@ -68,7 +69,11 @@ def plan_suite(
         for cohort in left
         if reasons[shape_of(cohort.runs[0])]
     )
-    if not measure:
+    for precision, reason in why.items():
+        asking = [one for one in plan.missing if one.runs[0].recipe.precision == precision]
+        runs = sum(len(cohort.runs) for cohort in asking)
+        notes += (f"{runs} runs ask for precision {precision!r} and are left out here: {reason}",)
+    if not measure or not left:
         return Forecast(plan, None, None, disk, notes)
     workers = worker_count(jobs, device, len(left))
     costs = measure_costs(left, suite.plugins, jobs=workers, device=device)

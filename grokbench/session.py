@@ -11,7 +11,7 @@ from pathlib import Path
 import xarray as xr
 
 from grokbench.claims import Verdict, score, verdicts_document
-from grokbench.errors import UnknownNameError, nearest
+from grokbench.errors import DeviceError, UnknownNameError, nearest
 from grokbench.forecast import worker_count
 from grokbench.plan import Cohort, Plan, make_plan
 from grokbench.plugins import Plugins
@@ -20,7 +20,7 @@ from grokbench.store import Store, collect_provenance, records_in, write_text
 from grokbench.suite import Suite, load_suite
 from grokbench.training import Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
-from grokbench.training.process import check_device
+from grokbench.training.process import check_device, why_untrainable
 
 
 class Watcher(Events):
@@ -91,8 +91,8 @@ def run_suite(
     Raises:
         SuiteError: a mistake in the suite; nothing has been written.
         UnknownNameError: `only` names an experiment that the suite does not have.
-        DeviceError: the device is not there, or cannot compute in a precision of the suite; nothing
-            has been written.
+        DeviceError: the device is not there, or cannot compute in a precision that is to be trained;
+            nothing has been written.
         ResultsError: the results folder holds something that grokbench did not write, or cannot be
             written to.
     """
@@ -103,12 +103,13 @@ def run_suite(
             hint = nearest(name, suite.experiments)
             raise UnknownNameError(f"suite {suite.name!r} has no experiment {name!r}; {hint}")
     watcher = watcher or Watcher()
-    check_device(device, {run.recipe.precision for run in suite.runs().values()})
+    check_device(device)
     plugins = Plugins.load(suite.plugins)
     folder = Path(out) if out is not None else Path("results") / suite.name
     store = Store(folder, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device, retry_failed=retry_failed)
     wanted = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
+    check_precisions(suite, wanted, device)
     if wanted:
         store.check_writable()
     watcher.planned(plan, wanted)
@@ -155,6 +156,30 @@ def run_suite(
         lost=tuple(desk.losses),
         damaged=tuple(store.damaged),
     )
+
+
+def check_precisions(suite: Suite, wanted: Sequence[Cohort], device: str) -> None:
+    """See that the device can compute as the runs that are to be trained ask for.
+
+    Raises:
+        DeviceError: it cannot, which experiments ask for it, and which do not.
+    """
+    why = why_untrainable({run.recipe.precision for one in wanted for run in one.runs}, device)
+    if not why:
+        return
+    missing = {run.id for cohort in wanted for run in cohort.runs}
+    asking = {
+        name
+        for name, experiment in suite.experiments.items()
+        for _, run in experiment.grid()
+        if run.id in missing and run.recipe.precision in why
+    }
+    others = " ".join(f"--only {name}" for name in suite.experiments if name not in asking)
+    reasons = "; ".join(
+        f"precision {precision!r} cannot be had: {why[precision]}" for precision in why
+    )
+    hint = f"; without {', '.join(sorted(asking))}: {others}" if others else ""
+    raise DeviceError(f"{reasons}{hint}")
 
 
 class Desk(Events):

@@ -354,10 +354,23 @@ def test_tf32_where_there_is_none_is_a_mistake_and_nothing_is_written(
     suite: Path, tmp_path: Path
 ) -> None:
     suite.write_text(suite.read_text().replace("steps =", 'precision = "tf32"\nsteps ='))
-    for use in (run_suite, plan_suite):
-        with pytest.raises(DeviceError, match=r"precision 'tf32' cannot be had: cpu has no TF32"):
-            use(suite, tmp_path / "out")
+    with pytest.raises(DeviceError, match=r"precision 'tf32' cannot be had: cpu has no TF32"):
+        run_suite(suite, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_experiments_in_a_precision_that_can_be_had_are_named_trained_and_planned(
+    suite: Path, tmp_path: Path
+) -> None:
+    only_here = 'model_sizes = [4, 8, 16]\nrecipe = { from = "short", precision = "tf32" }'
+    text = suite.read_text().replace('recipe = "short"\nmodel_sizes = [4, 8, 16]', only_here)
+    suite.write_text(text)
+    forecast = plan_suite(suite, tmp_path / "out", measure=False)
+    assert [note for note in forecast.notes if note.startswith("9 runs ask for precision 'tf32'")]
+    with pytest.raises(DeviceError, match="without memorization: --only addition"):
+        run_suite(suite, tmp_path / "out")
+    sitting = run_suite(suite, tmp_path / "out", only=["addition"], seeds=1, jobs=1)
+    assert sitting.trained == 6
 
 
 # Killed at moments of the clock

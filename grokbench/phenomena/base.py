@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import xarray as xr
 
@@ -14,7 +15,7 @@ from grokbench.definition import Definition
 
 @dataclass(frozen=True)
 class Finding:
-    """What a detector saw: an effect size, its 95 % interval, and what it rests on."""
+    """What a detector saw: an effect size, its interval, and what it rests on."""
 
     effect: float
     low: float
@@ -38,6 +39,15 @@ class Detector(Definition, ABC):
 
     roles: ClassVar[tuple[str, ...]] = ("experiment",)
 
+    confidence: float = 0.95
+    """How sure the finding's interval is; a claim is judged at 0.95, many of them together at more."""
+
+    def at(self, confidence: float) -> Self:
+        """This detector, with intervals of another confidence."""
+        other = copy(self)
+        other.confidence = confidence
+        return other
+
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         """What may escape this detector on such grids, and what to write instead; None if nothing.
 
@@ -49,7 +59,7 @@ class Detector(Definition, ABC):
 
     @abstractmethod
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        """Say what the datasets show.
+        """Say what the datasets show, with an interval of `self.confidence`.
 
         Args:
             data: one dataset for each of `roles`, as `grokbench.store` assembles them, with the

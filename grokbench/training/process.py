@@ -61,11 +61,11 @@ def interruption_put_off() -> Iterator[Callable[[], bool]]:
         raise KeyboardInterrupt
 
 
-def check_device(device: str, precisions: Iterable[str] = ()) -> None:
-    """See that something can be put on `device`, and computed there in each of `precisions`.
+def check_device(device: str) -> None:
+    """See that something can be put on `device`.
 
     Raises:
-        DeviceError: torch does not know it, this machine does not have it, or it cannot do that.
+        DeviceError: torch does not know it, or this machine does not have it.
     """
     try:
         torch.zeros(1, device=device).add_(1).item()
@@ -74,9 +74,11 @@ def check_device(device: str, precisions: Iterable[str] = ()) -> None:
         raise DeviceError(
             f"device {device!r} cannot be used: {reason}; write cpu, or a device that is there"
         ) from None
-    for precision in precisions:
-        if why := refuses(precision, device):
-            raise DeviceError(f"precision {precision!r} cannot be had: {why}")
+
+
+def why_untrainable(precisions: Iterable[str], device: str) -> dict[str, str]:
+    """Of these precisions, those that `device` cannot compute in, and why."""
+    return {name: why for name in sorted(precisions) if (why := refuses(name, device))}
 
 
 def repeat_exactly(device: torch.device) -> None:
