@@ -39,11 +39,14 @@ class Detector(Definition, ABC):
 
     roles: ClassVar[tuple[str, ...]] = ("experiment",)
 
+    null: ClassVar[float | None] = 0.0
+    """The effect, or the largest, where nothing depends on anything; None for a level or a share."""
+
     confidence: float = 0.95
     """How sure the finding's interval is; a claim is judged at 0.95, many of them together at more."""
 
     def at(self, confidence: float) -> Self:
-        """This detector, with intervals of another confidence."""
+        """Return a copy of the detector whose intervals have another confidence."""
         other = copy(self)
         other.confidence = confidence
         return other
