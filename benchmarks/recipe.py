@@ -27,7 +27,7 @@ from grokbench.phenomena.curves import (
 )
 
 NEAR_PERFECT = 0.9
-"""Final mirror-free accuracy, the median over seeds, that counts as the paper's "near-perfect"."""
+"""Final mirror-free accuracy, the mean over seeds, that counts as the paper's "near-perfect"."""
 
 END_POINTS = {(64, 3000): True, (64, 2600): False, (32, 4000): True, (32, 3400): False}
 """(hidden size, examples) → whether Fig. 3 shows near-perfect accuracy there. Its text names 3000
@@ -38,14 +38,14 @@ MARKS = ("<!-- the sweep -->", "<!-- the end of the sweep -->")
 
 @dataclass(frozen=True)
 class Cell:
-    """One end point under one recipe: bool [seeds], near-perfect or not, for each budget."""
+    """One end point under one recipe."""
 
     generalized: xr.DataArray
     """The step from which each seed stays near-perfect; NaN where it does not."""
     near_perfect: Mapping[int, bool]
-    """Budget of steps → whether the median seed ends near-perfect."""
+    """Budget of steps → whether the seeds' mean accuracy ends near-perfect."""
     final: float
-    """The median seed's accuracy at the last step."""
+    """The mean accuracy at the last step."""
 
     @classmethod
     def of(cls, data: xr.Dataset) -> Cell | None:
@@ -55,7 +55,7 @@ class Cell:
             return None
         data = data.dropna("step", how="all", subset=["train_accuracy"])
         steps = data["step"].to_numpy()
-        budgets = [int(step) for step in steps if step and step % 1000 == 0]
+        budgets = [int(step) for step in steps if step]
         accuracy = {step: final_accuracy(data.isel(step=steps <= step)) for step in budgets}
         return cls(
             sustained_crossing(data, generalization_accuracy(data), NEAR_PERFECT),
@@ -71,8 +71,8 @@ class Cell:
 
 
 def final_accuracy(data: xr.Dataset) -> float:
-    """The median over seeds of where mirror-free accuracy ended."""
-    return float(settled(data, generalization_accuracy(data)).median())
+    """The mean over seeds of where mirror-free accuracy ended."""
+    return float(settled(data, generalization_accuracy(data)).mean())
 
 
 def recipes(tree: xr.DataTree) -> Iterator[tuple[str, dict[tuple[int, int], Cell]]]:
