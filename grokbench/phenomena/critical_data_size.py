@@ -118,7 +118,8 @@ class CriticalDataSize(Detector):
     For each seed, over all pairs of model sizes: the share whose critical data sizes are known to
     fall minus the share known to rise (Kendall's tau for interval-censored values). A pair whose
     brackets overlap counts as neither, so a grid too coarse to tell shows 0, not 1; a pair beyond
-    the same end of the grid is unknown and does not count.
+    the same end of the grid is unknown and does not count. The interval is Student's t over the
+    seeds' values.
     Huang et al. 2024, takeaway 1, Fig. 3.
     """
 
@@ -135,7 +136,7 @@ class CriticalDataSize(Detector):
                 "a fall needs finished runs at two model sizes with the same seed, one of whose "
                 "critical data sizes lies within the grid; there is no such pair"
             )
-        interval = t_interval(np.array(taus))
+        interval = t_interval(np.array(taus), self.confidence)
         curve = critical_data_sizes(dataset, threshold, part).dropna("model_size", subset=["low"])
         first, last = curve.isel(model_size=0), curve.isel(model_size=-1)
         return Finding(

@@ -108,8 +108,10 @@ def settled(dataset: xr.Dataset, curve: xr.DataArray | str) -> xr.DataArray:
     highest level that the curve held for as long as that window.
     """
 
-    def read(steps: Floats, values: Floats, collapsed: bool) -> float:
-        return _held(steps, values) if collapsed else _final(steps, values)
+    def read(steps: Floats, values: Floats, collapsed: Floats) -> Floats:
+        ended, fallen = _final(steps, values), collapsed.astype(bool)
+        ended[fallen] = _held(steps, values[fallen])
+        return ended
 
     values = dataset[curve] if isinstance(curve, str) else curve
     return _over_steps(read, dataset, values, collapsed(dataset)).where(finished(dataset))
@@ -122,11 +124,12 @@ def collapsed(dataset: xr.Dataset) -> xr.DataArray:
     accuracy stays is no collapse but ungrokking, and must not be read away.
     """
 
-    def fall(steps: Floats, values: Floats) -> float:
-        final = _final(steps, values)
-        if values.max(initial=0) - final <= COLLAPSE:
-            return 0.0
-        return _held(steps, values) - final
+    def fall(steps: Floats, values: Floats) -> Floats:
+        ended = _final(steps, values)
+        fallen = values.max(axis=-1) - ended
+        far = fallen > COLLAPSE
+        fallen[far] = _held(steps, values[far]) - ended[far]
+        return np.asarray(fallen)
 
     return (_over_steps(fall, dataset, dataset["train_accuracy"]) > COLLAPSE) & finished(dataset)
 
@@ -139,12 +142,12 @@ def sustained_crossing(
 ) -> xr.DataArray:
     """The first step from which so many evaluations in a row reach the level; NaN if none."""
 
-    def first(steps: Floats, values: Floats, level: float) -> float:
-        above = reaches(values, level)
-        if len(above) < evaluations:
-            return float("nan")
-        stays = np.lib.stride_tricks.sliding_window_view(above, evaluations).all(axis=-1)
-        return float(steps[stays.argmax()]) if stays.any() else float("nan")
+    def first(steps: Floats, values: Floats, level: Floats) -> Floats:
+        above = reaches(values, level[:, None])
+        if len(steps) < evaluations:
+            return np.full(len(values), np.nan)
+        stays = np.lib.stride_tricks.sliding_window_view(above, evaluations, axis=-1).all(axis=-1)
+        return np.where(stays.any(axis=-1), steps[stays.argmax(axis=-1)], np.nan)
 
     return _over_steps(first, dataset, curve, level).where(finished(dataset))
 
@@ -152,39 +155,50 @@ def sustained_crossing(
 def value_at(dataset: xr.Dataset, curve: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
     """The curve's value at the last evaluation at or before `step`; NaN where there is none."""
 
-    def read(steps: Floats, values: Floats, step: float) -> float:
-        before = np.flatnonzero(steps <= step)
-        return float(values[before[-1]]) if before.size else float("nan")
+    def read(steps: Floats, values: Floats, step: Floats) -> Floats:
+        before = (steps <= step[:, None]).sum(axis=-1)
+        return np.where(before > 0, values[np.arange(len(values)), before - 1], np.nan)
 
     return _over_steps(read, dataset, curve, step)
 
 
-def reaches(values: Floats, level: float) -> Bools:
+def reaches(values: Floats, level: Floats | float) -> Bools:
     """Which values are at or above the level, give or take float32's rounding."""
     return np.asarray(values >= level - ROUNDING)
 
 
 def _over_steps(
-    read: Callable[..., float],
+    read: Callable[..., Floats],
     dataset: xr.Dataset,
     curve: xr.DataArray,
     *others: xr.DataArray | float,
 ) -> xr.DataArray:
-    """Apply `read(steps, values, *others)` to each run's own evaluations, those that are not NaN."""
+    """Apply `read(steps, values, *others)` to runs' own evaluations, those that are not NaN.
 
-    def one(values: Floats, steps: Floats, *rest: float) -> float:
-        own = ~np.isnan(values)
-        order = np.argsort(steps[own])
-        return read(steps[own][order], values[own][order], *rest)
+    Runs evaluated at the same steps are read together: `values` is [runs, steps], each of `others`
+    [runs]. A run without evaluations reads NaN.
+    """
+
+    def every(values: Floats, steps: Floats, *rest: Floats) -> Floats:
+        shape = np.broadcast_shapes(values.shape[:-1], *(np.shape(one) for one in rest))
+        curves = np.broadcast_to(values, (*shape, len(steps))).reshape(-1, len(steps))
+        beside = [np.broadcast_to(one, shape).ravel() for one in rest]
+        found = np.full(len(curves), np.nan)
+        order = np.argsort(steps)
+        schedules, which = np.unique(~np.isnan(curves), axis=0, return_inverse=True)
+        for index, schedule in enumerate(schedules):
+            runs, own = np.flatnonzero(which.ravel() == index), order[schedule[order]]
+            if own.size:
+                alike = curves[np.ix_(runs, own)]
+                found[runs] = read(steps[own], alike, *(one[runs] for one in beside))
+        return found.reshape(shape)
 
     reading: xr.DataArray = xr.apply_ufunc(
-        one,
+        every,
         curve.astype(float),
         dataset["step"].astype(float),
         *others,
         input_core_dims=[["step"], ["step"], *([] for _ in others)],
-        vectorize=True,
-        output_dtypes=[float],
     )
     return reading
 
@@ -195,12 +209,10 @@ def _window(steps: Floats) -> int:
     return min(len(steps), max(FEWEST_EVALUATIONS, int(trailing)))
 
 
-def _final(steps: Floats, values: Floats) -> float:
-    return float(np.median(values[-_window(steps) :])) if len(values) else float("nan")
+def _final(steps: Floats, values: Floats) -> Floats:
+    return np.asarray(np.median(values[:, -_window(steps) :], axis=-1))
 
 
-def _held(steps: Floats, values: Floats) -> float:
-    if not len(values):
-        return float("nan")
-    windows = np.lib.stride_tricks.sliding_window_view(values, _window(steps))
-    return float(np.median(windows, axis=-1).max())
+def _held(steps: Floats, values: Floats) -> Floats:
+    windows = np.lib.stride_tricks.sliding_window_view(values, _window(steps), axis=-1)
+    return np.asarray(np.median(windows, axis=-1).max(axis=-1))

@@ -20,7 +20,9 @@ class DeeperDoubleDescent(Detector):
     """How much deeper the dip is for the harder task than for the easier one.
 
     An easier task that does not dip counts as depth zero, so the harder one must dip itself.
-    Each depth is measured as `double_descent` does. Huang et al. 2024, takeaway 6, Fig. 7.
+    Each depth is measured as `double_descent` does. The interval is Welch's t between the experiments
+    and Student's against zero, for both sides of the harder task's dip, widened as that detector's
+    is; the lowest ends. Huang et al. 2024, takeaway 6, Fig. 7.
     """
 
     name = "deeper_double_descent"
@@ -34,8 +36,11 @@ class DeeperDoubleDescent(Detector):
         easier, harder = (dip(data[role], self.options) for role in self.roles)
         legs = (harder.falls, harder.rises)
         # Deeper by x than a dip, and by x than no dip at all; both legs of it.
-        margins = [welch_interval(leg, easier.shallow) for leg in legs]
-        margins += [t_interval(leg) for leg in legs]
+        both = max(easier.widening, harder.widening)
+        margins = [
+            welch_interval(leg, easier.shallow, self.confidence).widened(both) for leg in legs
+        ]
+        margins += [t_interval(leg, self.confidence).widened(harder.widening) for leg in legs]
         return Finding(
             effect=min(margin.estimate for margin in margins),
             low=min(margin.low for margin in margins),

@@ -7,18 +7,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
+from scipy import stats
+from scipy.optimize import isotonic_regression
 
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.curves import canonical, of_part, settled, single_curve
-from grokbench.phenomena.intervals import Floats, t_interval
+from grokbench.phenomena.curves import (
+    ROUNDING,
+    canonical,
+    generalization_accuracy,
+    of_part,
+    settled,
+    single_curve,
+)
+from grokbench.phenomena.intervals import CONFIDENCE, Floats, t_interval
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
 FEW_SIZES = 8
 """Model sizes with which a dip may well be one or two sizes wide."""
+
+LEARNED = 0.1
+"""Where no model size reaches this mirror-free accuracy, nothing was learned that could dip."""
+
+RESAMPLES = 500
+"""How many curves without a dip are drawn to learn how often one seems to have a dip."""
 
 
 class DoubleDescentOptions(Options):
@@ -36,11 +52,13 @@ class Dip:
 
     `falls` and `rises` are [seeds]: how far accuracy falls into the dip, and rises out of it.
     `sizes` names where the mean over all seeds peaks, dips and recovers, or comes nearest to it.
+    `widening` is how many times wider than Student's t an interval has to be.
     """
 
     falls: Floats
     rises: Floats
     sizes: tuple[str, str, str]
+    widening: float
 
     @property
     def depth(self) -> float:
@@ -78,35 +96,116 @@ def dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
 
     Raises:
         NotEnoughDataError: more than one data size or value of a swept field, fewer than three
-            model sizes, or fewer than two seeds.
+            model sizes, fewer than two seeds, or nothing learned at any size.
     """
     data = single_curve(of_part(canonical(dataset), options.part), "model_size", "seed")
     accuracy = settled(data, options.metric).transpose("model_size", "seed").to_numpy()
-    if options.smoothing:
-        accuracy = _smoothed(accuracy)
-    legs = [leg for seed in range(accuracy.shape[1]) if (leg := _left_out(accuracy, seed))]
-    if len(legs) < 2:
+    known = ~np.isnan(accuracy)
+    accuracy = accuracy[np.ix_(known.any(axis=1), known.any(axis=0))]
+    sizes, seeds = accuracy.shape
+    falls, rises = legs(accuracy, options.smoothing) if sizes else (np.zeros(0), np.zeros(0))
+    told = ~np.isnan(falls)
+    if told.sum() < 2:
         raise NotEnoughDataError(
             "a dip needs three model sizes and two seeds with finished runs; there are "
-            f"{int((~np.isnan(accuracy)).any(axis=1).sum())} sizes and "
-            f"{int((~np.isnan(accuracy)).any(axis=0).sum())} seeds"
+            f"{sizes} sizes and {seeds} seeds"
         )
-    falls, rises = np.array(legs).T
-    known = np.flatnonzero(~np.isnan(accuracy).all(axis=1))
-    labels = data["model_size"].to_numpy()[known]
-    peak, bottom, recovery = deepest(np.nanmean(accuracy[known], axis=1))
-    return Dip(falls, rises, (str(labels[peak]), str(labels[bottom]), str(labels[recovery])))
+    learned = settled(data, generalization_accuracy(data)).mean("seed").max().item()
+    if learned < LEARNED:
+        raise NotEnoughDataError(
+            "nothing was learned that could dip: mean mirror-free accuracy is "
+            f"{learned:.2f} at the most, at any model size"
+        )
+    labels = data["model_size"].to_numpy()[known.any(axis=1)]
+    curve = _smoothed(accuracy) if options.smoothing else accuracy
+    peak, bottom, recovery = (str(labels[i]) for i in deepest(np.nanmean(curve, axis=1)))
+    widening = needed_widening(accuracy, options.smoothing)
+    return Dip(falls[told], rises[told], (peak, bottom, recovery), widening)
 
 
-def deepest(curve: Floats) -> tuple[int, int, int]:
-    """The indices i < j < k that make min(curve[i], curve[k]) - curve[j] largest (or least bad)."""
-    candidates = []
-    for bottom in range(1, len(curve) - 1):
-        peak = int(np.argmax(curve[:bottom]))
-        recovery = bottom + 1 + int(np.argmax(curve[bottom + 1 :]))
-        depth = min(curve[peak], curve[recovery]) - curve[bottom]
-        candidates.append((depth, (peak, bottom, recovery)))
-    return max(candidates, key=lambda candidate: candidate[0])[1]
+def deepest(curves: Floats) -> npt.NDArray[np.intp]:
+    """The indices i < j < k that make min(curve[i], curve[k]) - curve[j] largest (or least bad).
+
+    Args:
+        curves: [..., sizes]; a size that is NaN is passed over.
+
+    Returns:
+        i, j and k, [..., 3].
+    """
+    known, places = ~np.isnan(curves), np.arange(curves.shape[-1])
+    high, low = np.where(known, curves, -np.inf), np.where(known, curves, np.inf)
+    end = np.full((*curves.shape[:-1], 1), -np.inf)
+    before = np.concatenate([end, np.maximum.accumulate(high, axis=-1)[..., :-1]], axis=-1)
+    turned = np.maximum.accumulate(high[..., ::-1], axis=-1)[..., ::-1]
+    after = np.concatenate([turned[..., 1:], end], axis=-1)
+    bottom = (np.minimum(before, after) - low).argmax(axis=-1, keepdims=True)
+    peak = np.where(places < bottom, high, -np.inf).argmax(axis=-1)
+    recovery = np.where(places > bottom, high, -np.inf).argmax(axis=-1)
+    return np.stack([peak, bottom[..., 0], recovery], axis=-1)
+
+
+def legs(accuracy: Floats, smoothing: bool) -> tuple[Floats, Floats]:
+    """Each seed's fall and rise at the sizes that the others choose; NaN if it has too few.
+
+    Args:
+        accuracy: [..., sizes, seeds].
+        smoothing: whether neighbouring sizes are averaged first.
+
+    Returns:
+        Falls and rises, both [..., seeds].
+    """
+    curves = np.swapaxes(_smoothed(accuracy) if smoothing else accuracy, -1, -2)
+    known = ~np.isnan(curves)
+    others = known.sum(axis=-2, keepdims=True) - known
+    summed = np.where(known, curves, 0)
+    means = (summed.sum(axis=-2, keepdims=True) - summed) / np.maximum(others, 1)
+    usable = known & (others > 0)
+    chosen = deepest(np.where(usable, means, np.nan))
+    peak, bottom, recovery = np.moveaxis(np.take_along_axis(curves, chosen, axis=-1), -1, 0)
+    enough = usable.sum(axis=-1) >= 3
+    return np.where(enough, peak - bottom, np.nan), np.where(enough, recovery - bottom, np.nan)
+
+
+def needed_widening(accuracy: Floats, smoothing: bool) -> float:
+    """How much wider than Student's t an interval has to be for the seeds' having chosen together.
+
+    Seeds that were left out in turn share most of those that chose for them, so that their legs
+    resemble each other and vary too little. How much shows on curves that have no dip: the best fit
+    that rises to some size and falls from there (isotonic regression), with the residuals about
+    each size's mean under random signs (wild bootstrap: Wu 1986, Annals of Statistics 14). The
+    widening makes 2.5 % of them seem to dip, and is never below one.
+
+    Args:
+        accuracy: [sizes, seeds].
+    """
+    seeds = (~np.isnan(accuracy)).sum(axis=1)
+    mean = np.nanmean(accuracy, axis=1)
+    spread = (accuracy - mean[:, None]) * np.sqrt(seeds / np.maximum(seeds - 1, 1))[:, None]
+    generator = np.random.default_rng(0)
+    signs = generator.integers(0, 2, (RESAMPLES, *accuracy.shape), np.int8) * 2 - 1
+    falls, rises = legs(without_dip(mean, seeds)[:, None] + signs * spread, smoothing)
+    number = (~np.isnan(falls[0])).sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = [
+            np.nanmean(leg, axis=1) / (np.nanstd(leg, axis=1, ddof=1) / np.sqrt(number) + ROUNDING)
+            for leg in (falls, rises)
+        ]
+    tail = (1 - CONFIDENCE) / 2
+    seeming = float(np.quantile(np.nan_to_num(np.minimum(*ratios)), 1 - tail))
+    return max(1.0, seeming / float(stats.t.ppf(1 - tail, number - 1)))
+
+
+def without_dip(curve: Floats, weights: Floats) -> Floats:
+    """The nearest curve that nowhere falls and then rises: up to some size, and down from there."""
+    best, least = curve, np.inf
+    for top in range(len(curve)):
+        up = isotonic_regression(curve[: top + 1], weights=weights[: top + 1]).x
+        down = isotonic_regression(curve[top:], weights=weights[top:], increasing=False).x
+        fit = np.concatenate([up[:-1], [max(up[-1], down[0])], down[1:]])
+        distance = float((weights * (fit - curve) ** 2).sum())
+        if distance < least:
+            best, least = fit, distance
+    return best
 
 
 def hidden_by_smoothing(
@@ -122,32 +221,30 @@ def hidden_by_smoothing(
     )
 
 
-def _left_out(accuracy: Floats, seed: int) -> tuple[float, float] | None:
-    """One seed's fall and rise at the sizes that the others choose; None if it has too few."""
-    own, others = accuracy[:, seed], np.delete(accuracy, seed, axis=1)
-    usable = ~np.isnan(own) & ~np.isnan(others).all(axis=1)
-    if usable.sum() < 3:
-        return None
-    own, chosen = own[usable], deepest(np.nanmean(others[usable], axis=1))
-    peak, bottom, recovery = chosen
-    return float(own[peak] - own[bottom]), float(own[recovery] - own[bottom])
-
-
 def _smoothed(accuracy: Floats) -> Floats:
-    """The 1-2-1 average over neighbouring sizes, of those that there are; monotone stays monotone."""
-    padded = np.pad(accuracy, ((1, 1), (0, 0)), constant_values=np.nan)
-    stacked = np.stack([padded[:-2], padded[1:-1], padded[2:]])
-    weights = np.array([1.0, 2.0, 1.0])[:, None, None] * ~np.isnan(stacked)
-    total = weights.sum(axis=0)
-    mean = (weights * np.nan_to_num(stacked)).sum(axis=0) / np.where(total == 0, 1, total)
-    return np.where(np.isnan(accuracy), np.nan, mean)
+    """The 1-2-1 average over neighbouring sizes ([..., sizes, seeds]), of those that there are.
+
+    What is monotone stays so.
+    """
+    known = ~np.isnan(accuracy)
+    values, weights = np.where(known, accuracy, 0), known.astype(float)
+    total, weight = 2 * values, 2 * weights
+    for to, of in (
+        (np.s_[..., 1:, :], np.s_[..., :-1, :]),
+        (np.s_[..., :-1, :], np.s_[..., 1:, :]),
+    ):
+        total[to] += values[of]
+        weight[to] += weights[of]
+    return np.where(known, total / np.maximum(weight, 1), np.nan)
 
 
 class DoubleDescent(Detector):
     """How deep final accuracy dips on its way up with model size.
 
     The effect is the smaller of the fall into the dip and the rise out of it, so that both must be
-    there. Negative: nothing dips. Huang et al. 2024, takeaway 5, Fig. 6.
+    there; negative where nothing dips. The interval is Student's t over seeds for each of the two,
+    widened by as much as curves without a dip ask for, and of both the lower low and the lower high
+    end. Huang et al. 2024, takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
     """
 
     name = "double_descent"
@@ -158,7 +255,10 @@ class DoubleDescent(Detector):
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         seen = dip(data["experiment"], self.options)
-        falls, rises = t_interval(seen.falls), t_interval(seen.rises)
+        falls, rises = (
+            t_interval(leg, self.confidence).widened(seen.widening)
+            for leg in (seen.falls, seen.rises)
+        )
         return Finding(
             effect=seen.depth,
             low=min(falls.low, rises.low),
@@ -170,5 +270,6 @@ class DoubleDescent(Detector):
                 "falls": [float(value) for value in seen.falls],
                 "rises": [float(value) for value in seen.rises],
                 "sizes": list(seen.sizes),
+                "widening": seen.widening,
             },
         )

@@ -148,12 +148,14 @@ class DynamicsOptions(Thresholds):
 class Dynamics(Detector):
     """The share of runs that show one of the training dynamics.
 
-    Huang et al. 2024, § 3 and Fig. 2. Runs of one seed may resemble each other, so each seed
-    counts as one trial of the Wilson interval, however many cells it ran in.
+    Each run is labelled by what `classify` reads off its curves. Runs of one seed may resemble each
+    other, so each seed counts as one trial of the Wilson interval, however many cells it ran in.
+    Huang et al. 2024, § 3 and Fig. 2; Wilson 1927.
     """
 
     name = "dynamics"
     Options = DynamicsOptions
+    null = None
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         runs = classify(canonical(data["experiment"]), self.options)
@@ -163,7 +165,7 @@ class Dynamics(Detector):
         shown = (runs["dynamic"] == int(Dynamic.of_label(self.options.expected))).where(known)
         cells = [dimension for dimension in shown.dims if dimension != "seed"]
         of_seed = shown.mean(cells).dropna("seed").to_numpy()
-        share = wilson_interval(float(of_seed.mean()), len(of_seed))
+        share = wilson_interval(float(of_seed.mean()), len(of_seed), self.confidence)
         counts = {
             member.label: int((runs["dynamic"] == int(member)).sum())
             for member in Dynamic

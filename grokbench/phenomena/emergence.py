@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class EmergenceOptions(Options):
     shifted_part: str | None = None
     """Which part of the shifted experiment's task; the first unless said otherwise."""
     best_of_seeds: bool = False
-    """Look at the best seed of each size alone, as Fig. 8 does."""
+    """Compare the best seeds of each size, as Fig. 8 does."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Emergence(Detector):
     log2 of the shifted experiment's parameters over the reference's; 1 is twice as many. Each
     seed's value is known only to lie between two sizes tried, and the interval spans those
     brackets too: an end is infinite where an ability never emerged, or already at the smallest
-    size. Huang et al. 2024, takeaways 7 and 8, Fig. 8 and 10 (for 8 the roles change places).
+    size. Over seeds it is Welch's t; of the best of seeds, see `luckiest`.
+    Huang et al. 2024, takeaways 7 and 8, Fig. 8 and 10 (for 8 the roles change places).
     """
 
     name = "emergence"
@@ -91,19 +93,31 @@ class Emergence(Detector):
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options
         parts = {"reference": options.reference_part, "shifted": options.shifted_part}
-        reference, shifted = (
-            emergence_brackets(data[role], options.threshold, parts[role], options.best_of_seeds)
-            for role in self.roles
-        )
+        every = [
+            emergence_brackets(data[role], options.threshold, parts[role]) for role in self.roles
+        ]
+        reference, shifted = every
+        if options.best_of_seeds:
+            reference, shifted = (
+                emergence_brackets(data[role], options.threshold, parts[role], best_of_seeds=True)
+                for role in self.roles
+            )
         if np.isinf(reference.high).all() and np.isinf(shifted.high).all():
             raise NotEnoughDataError(
                 f"neither experiment reaches {options.threshold:g} at any size tried"
             )
         effect = float(shifted.middle.mean() - reference.middle.mean())
+        if options.best_of_seeds:
+            first, second = (brackets.high for brackets in every)
+            low = shifted.low.item() - luckiest(first, len(second), self.confidence)
+            high = luckiest(second, len(first), self.confidence) - reference.low.item()
+        else:
+            low = self._end(shifted.low, reference.high, low=True)
+            high = self._end(shifted.high, reference.low, low=False)
         return Finding(
             effect=effect,
-            low=self._difference(shifted.low, reference.high, low=True),
-            high=self._difference(shifted.high, reference.low, low=False),
+            low=low,
+            high=high,
             unit="log2 of the parameters needed, shifted over reference",
             seeds=min(self._seeds(data[role]) for role in self.roles),
             evidence=(
@@ -118,17 +132,36 @@ class Emergence(Detector):
             },
         )
 
-    def _difference(self, shifted: Floats, reference: Floats, *, low: bool) -> float:
+    def _end(self, shifted: Floats, reference: Floats, *, low: bool) -> float:
         """One end of the interval: what the brackets' ends allow, and the spread over seeds."""
         if not (np.isfinite(shifted).all() and np.isfinite(reference).all()):
             return -np.inf if low else np.inf
-        if self.options.best_of_seeds:
-            return float(shifted.mean() - reference.mean())
-        interval = welch_interval(shifted, reference)
+        interval = welch_interval(shifted, reference, self.confidence)
         return interval.low if low else interval.high
 
     def _seeds(self, dataset: xr.Dataset) -> int:
         return int((dataset["status"] == 1).any(set(dataset["status"].dims) - {"seed"}).sum())
+
+
+def luckiest(values: Floats, others: int, confidence: float) -> float:
+    """How large the smallest of some values may have to be taken for, had luck favoured them.
+
+    Were they of one kind with as many `others`, the smallest r of all would be among them with the
+    probability C(N - r, others) / C(N, others). The first r that is as improbable as an end of the
+    interval may be is taken; where none is, the largest value. With three seeds against three that
+    is the end of a one-sided interval of 0.95, and no surer one can be had.
+
+    Args:
+        values: log2 of the parameters at which each seed has the ability.
+        others: how many seeds they are compared with.
+        confidence: of the two-sided interval.
+    """
+    tail, number = (1 - confidence) / 2, len(values)
+    orders = math.comb(number + others, others)
+    for rank in range(1, number):
+        if math.comb(number + others - rank, others) / orders <= tail:
+            return float(np.sort(values)[rank - 1])
+    return float(values.max())
 
 
 def _words(brackets: Brackets) -> str:

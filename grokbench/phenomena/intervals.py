@@ -18,14 +18,22 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its two-sided 95 % interval."""
+    """An estimate and its two-sided interval."""
 
     estimate: float
     low: float
     high: float
 
+    def widened(self, factor: float) -> Interval:
+        """The interval so many times as wide, about the same estimate."""
+        return Interval(
+            self.estimate,
+            self.estimate - factor * (self.estimate - self.low),
+            self.estimate + factor * (self.high - self.estimate),
+        )
 
-def t_interval(values: Floats) -> Interval:
+
+def t_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
     """The mean of independent values, one a seed (float [seeds], all finite).
 
     Raises:
@@ -35,11 +43,11 @@ def t_interval(values: Floats) -> Interval:
     if seeds < 2:
         raise NotEnoughDataError(f"an interval over seeds needs at least 2 of them, not {seeds}")
     mean = float(np.mean(values))
-    half = _quantile(seeds - 1) * float(np.std(values, ddof=1)) / math.sqrt(seeds)
+    half = _quantile(seeds - 1, confidence) * float(np.std(values, ddof=1)) / math.sqrt(seeds)
     return Interval(mean, mean - half, mean + half)
 
 
-def welch_interval(first: Floats, second: Floats) -> Interval:
+def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE) -> Interval:
     """mean(first) - mean(second) for two independent groups of unequal spread (Welch 1947).
 
     Raises:
@@ -59,20 +67,20 @@ def welch_interval(first: Floats, second: Floats) -> Interval:
         (error / total) ** 2 / (len(group) - 1)
         for error, group in zip(errors, (first, second), strict=True)
     )
-    half = _quantile(freedom) * math.sqrt(total)
+    half = _quantile(freedom, confidence) * math.sqrt(total)
     return Interval(difference, difference - half, difference + half)
 
 
-def wilson_interval(share: float, trials: int) -> Interval:
+def wilson_interval(share: float, trials: int, confidence: float = CONFIDENCE) -> Interval:
     """A share of independent trials (Wilson 1927): 5 of 5 is 0.57 to 1, never 1 to 1."""
     if trials < 1:
         raise NotEnoughDataError("a share of no trials has no interval")
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    z = float(stats.norm.ppf((1 + confidence) / 2))
     shrink = 1 + z**2 / trials
     centre = (share + z**2 / (2 * trials)) / shrink
     half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / shrink
     return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
 
 
-def _quantile(freedom: float) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+def _quantile(freedom: float, confidence: float) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))

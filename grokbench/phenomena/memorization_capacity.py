@@ -75,6 +75,7 @@ class MemorizationCapacity(Detector):
     The slope of log2(capacity) over log2(parameters), one for each seed, with what guessing gets
     right taken out of the capacity. Sizes that hold everything, or little more than chance, say
     only "more" or "less"; they are used, as such bounds, where fewer than two others remain.
+    The interval is Student's t over the seeds' slopes.
     Huang et al. 2024, takeaway 2, Fig. 4.
     """
 
@@ -87,7 +88,7 @@ class MemorizationCapacity(Detector):
         chance = self._chance(dataset)
         sizes, bounded = self._informative(curve, chance)
         slopes = self._slopes(dataset.isel(model_size=sizes), chance)
-        slope = t_interval(slopes)
+        slope = t_interval(slopes, self.confidence)
         shown = curve.isel(model_size=sizes)
         first, last = shown.isel(model_size=0), shown.isel(model_size=-1)
         return Finding(

@@ -67,11 +67,14 @@ class NormChange(Detector):
     """By how much the parameter norm changes while a run generalizes.
 
     The geometric mean over seeds (a seed's runs averaged first) of the norm's ratio across the
-    shift, less one: -0.2 is a fall by a fifth. Huang et al. 2024, takeaway 4, appendix A, Fig. 9.
+    shift, less one: -0.2 is a fall by a fifth. The interval is Student's t over the logarithms. That
+    the norm changes then is seen, not that it does so because the run generalizes.
+    Huang et al. 2024, takeaway 4, appendix A, Fig. 9.
     """
 
     name = "norm_change"
     Options = NormChangeOptions
+    null = None
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         shifts = transitions(canonical(data["experiment"]), self.options)
@@ -84,15 +87,16 @@ class NormChange(Detector):
             raise NotEnoughDataError(
                 f"{runs} runs of {len(of_seed)} seeds show {kind}; an interval needs 2 seeds"
             )
-        change = t_interval(of_seed)
+        change = t_interval(of_seed, self.confidence)
         fallen = int((ratio < 0).sum())
+        direction, moved = ("falls", fallen) if change.estimate < 0 else ("rises", runs - fallen)
         return Finding(
             effect=float(np.expm1(change.estimate)),
             low=float(np.expm1(change.low)),
             high=float(np.expm1(change.high)),
             unit=f"relative change of the parameter norm through {kind}",
             seeds=len(of_seed),
-            evidence=f"the norm falls in {fallen} of the {runs} runs that show {kind}",
+            evidence=f"the norm {direction} in {moved} of the {runs} runs that show {kind}",
             details={
                 "runs": runs,
                 "fallen": fallen,

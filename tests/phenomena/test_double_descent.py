@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import DeeperDoubleDescent, DoubleDescent
-from grokbench.phenomena.double_descent import deepest
+from grokbench.phenomena.double_descent import deepest, legs, needed_widening, without_dip
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, ramp, shuffled, world
 
 SIZES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64)
@@ -180,6 +180,30 @@ def test_the_deepest_dip_is_the_deepest_of_all_triples(means):
     ]
     i, j, k = deepest(means)
     assert max(depths) == min(means[i], means[k]) - means[j]
+
+
+@given(levels)
+def test_the_nearest_curve_without_a_dip_has_none_and_is_the_curve_where_that_has_none(means):
+    fit = without_dip(means, np.ones(len(means)))
+    i, j, k = deepest(fit)
+    assert min(fit[i], fit[k]) - fit[j] <= 1e-9
+    assert fit.tolist() == pytest.approx(without_dip(fit, np.ones(len(fit))).tolist())
+    assert ((fit - means) ** 2).sum() <= ((means.mean() - means) ** 2).sum() + 1e-9
+
+
+def test_seeds_left_out_are_measured_where_the_others_point():
+    """The first seed alone is low at the second size; the other two point elsewhere."""
+    accuracy = np.array([[0.5, 0.5, 0.5], [0.0, 0.6, 0.6], [0.5, 0.2, 0.2], [0.9, 0.9, 0.9]])
+    falls, rises = legs(accuracy, smoothing=False)
+    assert pytest.approx((0.0 - 0.5, 0.9 - 0.5)) == (falls[0], rises[0])
+
+
+def test_an_interval_is_widened_where_noise_chooses_the_sizes_and_not_where_all_seeds_agree():
+    generator = np.random.default_rng(0)
+    noisy = (generator.random((15, 11)) < 0.5).astype(float)
+    agreed = np.array(RISING)[:, None] + 1e-4 * generator.standard_normal((len(RISING), 11))
+    assert needed_widening(noisy, smoothing=False) > 1.1
+    assert 1.0 == needed_widening(agreed[:6], smoothing=False)
 
 
 @effort(max_examples=25)

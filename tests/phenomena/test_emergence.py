@@ -7,6 +7,7 @@ import pytest
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import Emergence
+from grokbench.phenomena.emergence import luckiest
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, shuffled, world
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)
@@ -80,10 +81,24 @@ def test_nothing_that_emerges_says_nothing():
 
 
 def test_the_best_of_three_seeds_can_be_taken():
+    """Had luck favoured that one seed, the others say how much."""
     shifted = emerging(lambda seed: 128 if seed == 1 else 512, seeds=3)
     finding = found(emerging(lambda _: 16, seeds=3), shifted, best_of_seeds=True)
-    assert pytest.approx((3.0, 2.0, 4.0)) == (finding.effect, finding.low, finding.high)
+    assert pytest.approx((3.0, 2.0, 6.0)) == (finding.effect, finding.low, finding.high)
     assert 3 == finding.seeds
+
+
+def test_the_best_of_alike_seeds_is_known_as_well_as_the_grid_is_fine():
+    data = emerging(lambda _: 16, seeds=3), emerging(lambda _: 128, seeds=3)
+    finding = found(*data, best_of_seeds=True)
+    assert pytest.approx((2.0, 4.0)) == (finding.low, finding.high)
+
+
+def test_with_more_seeds_the_unlucky_ones_count_no_more():
+    """Of eleven and eleven the smallest five are all of one kind with a probability of 0.0175."""
+    values = np.arange(11.0)
+    assert (4.0, 5.0) == (luckiest(values, 11, 0.95), luckiest(values, 11, 0.975))
+    assert 2.0 == luckiest(np.arange(3.0), 3, 0.95)
 
 
 def test_a_missing_size_widens_the_bracket():

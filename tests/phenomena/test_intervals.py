@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena.intervals import t_interval, welch_interval, wilson_interval
+from grokbench.phenomena.intervals import Interval, t_interval, welch_interval, wilson_interval
 
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=12).map(np.array)
 
@@ -45,6 +45,22 @@ def test_a_share_stays_between_zero_and_one_and_is_never_certain(counts):
     interval = wilson_interval(shown / trials, trials)
     assert 0 <= interval.low <= shown / trials <= interval.high <= 1
     assert interval.high - interval.low > 0
+
+
+@given(values, st.floats(0.951, 0.9999))
+def test_a_surer_interval_holds_a_less_sure_one(sample, confidence):
+    for kind in (
+        lambda sure: t_interval(sample, sure),
+        lambda sure: welch_interval(sample, sample[::-1] + 1, sure),
+        lambda sure: wilson_interval(0.4, len(sample), sure),
+    ):
+        wide, narrow = kind(confidence), kind(0.95)
+        assert wide.low <= narrow.low <= narrow.high <= wide.high
+
+
+def test_a_widened_interval_keeps_its_estimate():
+    """Each end is so many times as far away."""
+    assert Interval(1.0, -1.0, 2.5) == Interval(1.0, 0.0, 1.75).widened(2)
 
 
 @pytest.mark.parametrize("sample", [[], [0.3]])

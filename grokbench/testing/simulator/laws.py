@@ -1,0 +1,185 @@
+"""What becomes of simulated runs: laws whose fields are the truth that a detector is to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from grokbench.testing.simulator.grid import Floats, Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """What becomes of each run, had it all the time it needs: each [model_size, data_size, seed].
+
+    A run whose `at` lies beyond the last step is censored: it is on its way, or not yet.
+    """
+
+    trained: Floats
+    """Training accuracy in the end."""
+    memorized: Floats
+    """The step at which it is reached."""
+    generalized: Floats
+    """Accuracy on mirror-free validation examples in the end."""
+    at: Floats
+    """The step at which it is reached."""
+    norm: Floats
+    """The parameter norm at that step over the norm before it began to generalize."""
+
+
+class Law(Protocol):
+    """Says what becomes of the runs of a grid."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        """Draw them; every random number comes from the generator."""
+
+
+@dataclass(frozen=True)
+class Circuits:
+    """The competition of two circuits: Huang et al. 2024, § 2.2, Fig. 1.
+
+    More data than a model's capacity: progression, soon and in part. Otherwise the model memorizes,
+    and groks later the less its data exceed the critical data size; at exactly that size it is done
+    about the last step, a little below it on its way (semi-grokking), far below it at chance.
+    """
+
+    critical_slope: float = -0.25
+    """Doublings of the critical data size per doubling of parameters; 0: it does not depend on them.
+    From 4000 examples at hidden size 32 and 3000 at 64 (Fig. 3) it is -0.245."""
+    critical_at: tuple[float, float] = (64_192, 3000)
+    """A number of parameters, and the critical data size there."""
+    band: float = 0.0
+    """How far below the critical data size, as a share of it, runs still end between chance and all
+    (0.3 in the paper's words: 1000 examples below 3000 to 4000)."""
+    capacity_slope: float = 1.0
+    """Doublings of the capacity per doubling of parameters."""
+    capacity_at: tuple[float, float] = (9_000, 2600)
+    """A number of parameters, and how many examples it holds."""
+    norm_in_grokking: float = 0.8
+    """The norm after grokking over that before, the median."""
+    norm_in_progression: float = 1.3
+    norm_spread: float = 0.12
+    """The standard deviation of its logarithm from run to run."""
+    critical_spread: float = 0.13
+    """The same of log2 of the critical data size."""
+    tail: float = 0.25
+    """The scale of the heavy tail (Student's t, 3 degrees) of the logarithm of the time to grok."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        size = np.log2(grid.parameters)[:, None, None]
+        data = np.log2(grid.examples)[None, :, None]
+
+        def normal(spread: float) -> Floats:
+            return spread * generator.standard_normal(grid.shape)
+
+        critical = _line(size, self.critical_at, self.critical_slope)
+        critical = critical + normal(self.critical_spread)
+        capacity = _line(size, self.capacity_at, self.capacity_slope) + normal(0.1)
+        progression = np.broadcast_to(data, grid.shape) > capacity
+
+        tails = np.exp(self.tail * generator.standard_t(3, grid.shape))
+        # Time grows with a high power of what is lacking: 2 to 10 times for a tenth of the data.
+        grokked = 0.9 * grid.steps * np.exp2(8 * (critical - data)) * tails
+        memorized = 0.01 * grid.steps * np.exp2(normal(0.5))
+        partly = generator.beta(3, 2, grid.shape)
+        soon = np.minimum(0.1 * grid.steps * np.exp2(normal(0.5)), 0.8 * grid.steps)
+        held = np.minimum(0.55 + 0.45 * partly, 0.97)
+        lacking = 1 - np.exp2(data - critical)
+        stuck = ~progression & (lacking > 0) & (lacking < self.band)
+        share = 1 - lacking / (self.band or 1)
+        norm = np.where(progression, self.norm_in_progression, self.norm_in_grokking)
+        return Runs(
+            trained=np.where(progression, held, 1.0),
+            memorized=np.where(progression, soon, memorized),
+            generalized=np.where(progression, partly, np.where(stuck, share, 1.0)),
+            at=np.select(
+                [progression, stuck],
+                [soon, 0.8 * grid.steps * np.ones(grid.shape)],
+                np.maximum(grokked, 10 * memorized),
+            ),
+            norm=norm * np.exp(normal(self.norm_spread)),
+        )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Random labels: a model holds as many as its capacity, and nothing validates."""
+
+    slope: float = 1.0
+    """Doublings of the capacity per doubling of parameters; 0: it does not depend on them."""
+    at: tuple[float, float] = (9_000, 4300)
+    """A number of parameters, and how many labels it holds."""
+    spread: float = 0.07
+    """The standard deviation of the logarithm of what a run holds."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        size = np.log2(grid.parameters)[:, None, None]
+        held = np.exp2(_line(size, self.at, self.slope)) / grid.examples[None, :, None]
+        held = held * np.exp(self.spread * generator.standard_normal(grid.shape))
+        nothing, late = np.full(grid.shape, np.nan), np.full(grid.shape, grid.steps / 3)
+        trained = np.clip(grid.chance + (1 - grid.chance) * held, grid.chance, 1)
+        return Runs(trained, late, nothing, late, np.ones(grid.shape))
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Final accuracy along model size, whatever the data: the mean over many seeds is `levels`."""
+
+    levels: tuple[float, ...]
+    """One for each model size, between 0 and 1."""
+    concentration: float | tuple[float, ...] = 0.6
+    """How alike runs of one size are (of the beta distribution), for all sizes or for each. Runs
+    that grok or do not, and seldom end between: 0.6, as hidden size 96 in results/quick; runs that
+    show progression: 4, as size 4 there."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        level = np.clip(np.asarray(self.levels, float), 0.01, 0.99)[:, None, None]
+        alike = np.broadcast_to(self.concentration, len(self.levels))[:, None, None]
+        final = generator.beta(level * alike, (1 - level) * alike, grid.shape)
+        memorized = 0.01 * grid.steps * np.exp2(0.5 * generator.standard_normal(grid.shape))
+        at = grid.steps * generator.uniform(0.1, 0.6, grid.shape)
+        everything = np.ones(grid.shape)
+        return Runs(everything, memorized, final, np.maximum(at, 2 * memorized), 0.8 * everything)
+
+
+@dataclass(frozen=True)
+class Emerging:
+    """An ability that a model has from some number of parameters on, in its first part."""
+
+    at: float = 10_000
+    """That number, the median over seeds; infinite: never."""
+    spread: float = 0.5
+    """The standard deviation of its log2, from run to run."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        needed = np.log2(self.at) + self.spread * generator.standard_normal(grid.shape)
+        has_it = np.log2(grid.parameters)[:, None, None] >= needed
+        memorized = 0.01 * grid.steps * np.exp2(0.5 * generator.standard_normal(grid.shape))
+        at = grid.steps * generator.uniform(0.1, 0.6, grid.shape)
+        everything = np.ones(grid.shape)
+        final = np.where(has_it, 1.0, generator.beta(1, 20, grid.shape))
+        return Runs(everything, memorized, final, np.maximum(at, 2 * memorized), 0.8 * everything)
+
+
+def dip(grid: Grid, depth: float, *, peak: float = 0.6, width: float = 1.0) -> tuple[float, ...]:
+    """Levels that rise to `peak` at size 8, fall by `depth` at sizes 24 to 40 and rise to one.
+
+    Args:
+        grid: whose model sizes.
+        depth: 0 for a curve that only rises; `peak` for one that falls to nothing, as Fig. 6 (a)
+            of Huang et al. 2024 does.
+        peak: accuracy before the dip.
+        width: 1 is the dip of Fig. 6 (a); less is narrower about size 31.
+    """
+    floor = np.log2(24 / 31) * width, np.log2(40 / 31) * width
+    places = [2.0, 3.0, *(np.log2(31) + end for end in floor), 6.0, 7.0]
+    heights = [0.5 * peak, peak, peak - depth, peak - depth, max(0.95, peak), 1.0]
+    hidden = np.log2([size.hidden_size for size in grid.sizes])
+    return tuple(float(level) for level in np.interp(hidden, places, heights))
+
+
+def _line(size: Floats, through: tuple[float, float], slope: float) -> Floats:
+    """log2 of a power law of the number of parameters (given as log2)."""
+    return np.asarray(np.log2(through[1]) + slope * (size - np.log2(through[0])))
