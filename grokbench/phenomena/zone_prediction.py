@@ -4,184 +4,198 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import Field
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.critical_data_size import critical_data_sizes
 from grokbench.phenomena.curves import canonical, of_part, single_curve
-from grokbench.phenomena.dynamics import Dynamic, Share, Thresholds, classify
-from grokbench.phenomena.intervals import Floats, t_interval
-from grokbench.phenomena.memorization_capacity import capacities
-
-Labels = npt.NDArray[np.int8]
-
-
-class ZonePredictionOptions(Thresholds):
-    band: Annotated[Share, Field()] = 0.3
-    """Semi-grokking is expected from this share below the critical data size up to it.
-
-    Huang et al. 2024, § 2.2: about 1000 examples below critical sizes of 3000 to 4000.
-    """
-
-
-def zones(
-    memorization: xr.Dataset, target: xr.Dataset, options: ZonePredictionOptions | None = None
-) -> xr.DataArray:
-    """The dynamic that each cell of `target` should show, by Fig. 1 of Huang et al. 2024.
-
-    More data than the model's memorization capacity: progression. Otherwise less than the
-    critical data size: ungrokking, or just below it semi-grokking; from it on: grokking.
-    The capacity comes from `memorization`; the critical data size of each model size is
-    interpolated from the *other* model sizes of `target`, so that no cell predicts itself. Both are
-    interpolated over log2(parameters), on a logarithmic scale.
-
-    Returns:
-        Over `model_size` and `data_size`: int8, the values of `Dynamic`; UNKNOWN where fewer than
-        two other model sizes have finished runs.
-    """
-    options = options or ZonePredictionOptions()
-    data = _target(target, options)
-    capacity = capacities(memorization).dropna("model_size", subset=["capacity"])
-    if not capacity.sizes["model_size"]:
-        raise NotEnoughDataError("the memorization experiment has no finished run")
-    curve = critical_data_sizes(data, options.generalized_at)
-    amounts = data["data_size"].to_numpy().astype(float)
-    sizes = _log2(data["parameters"])
-    limits = 2 ** np.interp(sizes, _log2(capacity["parameters"]), _log2(capacity["capacity"]))
-    predicted = [
-        _zones_of_size(amounts, limit, _critical_elsewhere(curve, index, amounts), options.band)
-        for index, limit in enumerate(limits)
-    ]
-    return xr.DataArray(
-        np.array(predicted, np.int8),
-        {name: data[name] for name in ("model_size", "data_size")},
-        ("model_size", "data_size"),
-    )
-
-
-def _target(target: xr.Dataset, options: ZonePredictionOptions) -> xr.Dataset:
-    data = of_part(canonical(target), options.part)
-    return single_curve(data, "model_size", "data_size", "seed")
-
-
-def _zones_of_size(amounts: Floats, capacity: float, critical: float, band: float) -> list[Dynamic]:
-    if np.isnan(critical):
-        return [Dynamic.UNKNOWN] * len(amounts)
-    zones = []
-    for amount in amounts:
-        if amount > capacity:
-            zones.append(Dynamic.PROGRESSION)
-        elif amount >= critical:
-            zones.append(Dynamic.GROKKING)
-        elif amount >= (1 - band) * critical:
-            zones.append(Dynamic.SEMI_GROKKING)
-        else:
-            zones.append(Dynamic.UNGROKKING)
-    return zones
-
-
-def _critical_elsewhere(curve: xr.Dataset, index: int, amounts: Floats) -> float:
-    """The critical data size at one model size, interpolated from all the others.
-
-    Between two sizes at which no amount of data was enough, none is expected to be: infinite.
-    Between one such and another, the former counts as one step of the grid beyond its last.
-    """
-    others = curve.drop_isel(model_size=index).dropna("model_size", subset=["low"])
-    if others.sizes["model_size"] < 2:
-        return float("nan")
-    beyond = np.log2(amounts[-1]) + (np.log2(amounts[-1] / amounts[-2]) if len(amounts) > 1 else 0)
-    known = np.log2(others["estimate"].to_numpy())
-    known[others["left_censored"].to_numpy()] = np.log2(amounts[0])
-    known[others["right_censored"].to_numpy()] = beyond
-    here = _log2(curve["parameters"])[index]
-    sizes = _log2(others["parameters"])
-    position = int(np.searchsorted(sizes, here))
-    neighbours = others["right_censored"].to_numpy()[max(position - 1, 0) : position + 1]
-    if neighbours.all():
-        return float("inf")
-    return float(2 ** np.interp(here, sizes, known))
-
-
-def _log2(values: xr.DataArray) -> Floats:
-    return np.asarray(np.log2(np.maximum(values.to_numpy().astype(float), 1.0)))
-
-
-def _most_frequent(labels: Labels) -> int:
-    """The commonest label (of equals the lowest); UNKNOWN for none."""
-    counts = Counter(int(label) for label in labels.ravel() if label != int(Dynamic.UNKNOWN))
-    return min(counts, key=lambda label: (-counts[label], label), default=int(Dynamic.UNKNOWN))
+from grokbench.phenomena.dividing_curves import log2_parameters
+from grokbench.phenomena.dynamics import Dynamic, Thresholds, classify
+from grokbench.phenomena.guesses import GUESSES, Known, Labels, Observed
+from grokbench.phenomena.intervals import Floats
+from grokbench.phenomena.jackknife import Replicates
+from grokbench.phenomena.zones import FORETOLD, Forecast, ZoneOptions, forecast
 
 
 class ZonePrediction(Detector):
     """How much better than a guess the capacity and critical-size curves foretell each run.
 
-    The share of a seed's runs whose dynamic is the one predicted for their cell, less the share
-    that a guess without the theory gets right: the dynamic most frequent among the runs of all
-    other model sizes. Huang et al. 2024, takeaway 3, Fig. 1.
+    A run counts as foretold as far as the curves, with their uncertainty, give its dynamic: to 0.7
+    if its cell lies in that zone with probability 0.7. The effect is the share of runs foretold
+    less the share that the best of several guesses without the theory gets right.
+    Huang et al. 2024, takeaway 3, Fig. 1.
     """
 
     name = "zone_prediction"
-    Options = ZonePredictionOptions
-    roles = ("memorization", "target")
+    Options = ZoneOptions
+    roles = ("memorization", "critical", "target")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        target = _target(data["target"], self.options)
-        predicted = zones(data["memorization"], data["target"], self.options)
-        runs = classify(target, self.options.model_copy(update={"part": None}))
-        observed = runs["dynamic"].transpose("model_size", "data_size", "seed").to_numpy()
-        expected = np.broadcast_to(predicted.to_numpy()[:, :, None], observed.shape)
-        guesses = [
-            _most_frequent(np.delete(observed, index, axis=0)) for index in range(len(observed))
-        ]
-        guessed = np.broadcast_to(np.array(guesses, np.int8)[:, None, None], observed.shape)
-        unknown = int(Dynamic.UNKNOWN)
-        scored = (observed != unknown) & (expected != unknown)
-        seeds = scored.any(axis=(0, 1))
-        if seeds.sum() < 2:
-            raise NotEnoughDataError(
-                "a prediction needs finished runs of at least three model sizes and two seeds"
-            )
-        right = _share(observed == expected, scored)[seeds]
-        lucky = _share(observed == guessed, scored)[seeds]
-        gain = t_interval(right - lucky)
+        options = self.options
+        found = forecast(data["memorization"], data["critical"], data["target"], options)
+        target = _observed(found.target, options)
+        critical = (
+            target
+            if found.alone.all() and data["critical"] is data["target"]
+            else _observed(data["critical"], options)
+        )
+        score = _Score(found, target)
+        own = found.target["model_size"].to_numpy().astype(str)
+        fitted = canonical(data["critical"])["model_size"].to_numpy().astype(str)
+        known = Known(target, critical, (own[:, None] == fitted) & found.alone[:, None])
+        gains = {name: score.gain(guess(known)) for name, guess in GUESSES.items()}
+        intervals = {name: gain.interval(self.confidence) for name, gain in gains.items()}
+        agreement = float(score.foretold().mean())
+        best = min(gains, key=lambda name: gains[name].value)
+        cells, runs = int(score.scored.any(axis=-1).sum()), int(score.scored.sum())
         return Finding(
-            effect=gain.estimate,
-            low=gain.low,
-            high=gain.high,
-            unit="share of runs foretold, less that of the most frequent dynamic",
-            seeds=int(seeds.sum()),
+            effect=gains[best].value,
+            low=min(interval.low for interval in intervals.values()),
+            high=min(interval.high for interval in intervals.values()),
+            unit="share of runs foretold, less that of the best guess without the theory",
+            seeds=len(score.seeds),
             evidence=(
-                f"the curves foretell {right.mean():.0%} of {int(scored.sum())} runs, "
-                f"the most frequent dynamic {lucky.mean():.0%}"
+                f"the curves foretell {agreement:.0%} of {runs} runs in {cells} of "
+                f"{score.scored[..., 0].size} cells{_alone(found, score)}; the best guess, {best}, "
+                f"{agreement - gains[best].value:.0%}"
             ),
             details={
-                "agreement": float(right.mean()),
-                "baseline": float(lucky.mean()),
-                "confusion": _confusion(expected[scored], observed[scored]),
+                "agreement": agreement,
+                "guesses": {name: agreement - gain.value for name, gain in gains.items()},
+                "cells": cells,
+                "runs": runs,
+                "never_foretold": int((target.dynamics[score.scored] == int(Dynamic.NONE)).sum()),
+                **score.by_distance(),
+                "confusion": score.confusion(),
             },
         )
 
 
-def _share(hits: npt.NDArray[np.bool_], scored: npt.NDArray[np.bool_]) -> Floats:
-    """For each seed, the share of its scored runs that are hits; NaN for a seed without any."""
-    total = scored.sum(axis=(0, 1))
-    share = (hits & scored).sum(axis=(0, 1)) / np.where(total == 0, 1, total)
-    return np.asarray(np.where(total == 0, np.nan, share))
-
-
-def _confusion(expected: Labels, observed: Labels) -> dict[str, dict[str, int]]:
-    """How many runs of each predicted dynamic showed each observed one."""
-    pairs = Counter(
-        (Dynamic(int(first)).label, Dynamic(int(second)).label)
-        for first, second in zip(expected, observed, strict=True)
+def _observed(dataset: xr.Dataset, options: ZoneOptions) -> Observed:
+    data = of_part(canonical(dataset), options.part)
+    data = single_curve(data, "model_size", "data_size", "seed")
+    thresholds = Thresholds(
+        **{name: getattr(options, name) for name in Thresholds.model_fields if name != "part"}
     )
-    table: dict[str, dict[str, int]] = {}
-    for (first, second), count in sorted(pairs.items()):
-        table.setdefault(first, {})[second] = count
-    return table
+    runs = classify(data, thresholds)["dynamic"].transpose("model_size", "data_size", "seed")
+    amounts = np.log2(data["data_size"].to_numpy().astype(float))
+    return Observed(runs.to_numpy(), log2_parameters(data), amounts)
+
+
+def _alone(found: Forecast, score: _Score) -> str:
+    """How many of the scored cells were foretold from other model sizes alone."""
+    cells = int(np.asarray(score.scored.any(axis=-1))[found.alone].sum())
+    return f" ({cells} of them with their model size left out of the fit)" if cells else ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Score:
+    """The forecast held against what the target's runs did."""
+
+    found: Forecast
+    target: Observed
+
+    def __post_init__(self) -> None:
+        if len(self.seeds) < 2:
+            raise NotEnoughDataError(
+                "a prediction needs a target with finished runs of two seeds, at model sizes whose "
+                "critical data size can be read off two others"
+            )
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """Which runs count: finished ones in cells that the curves reach."""
+        reached = np.asarray(~np.isnan(self._probable(0, 0)).any(axis=-1))
+        return np.asarray((self.target.dynamics != int(Dynamic.UNKNOWN)) & reached[..., None])
+
+    @property
+    def seeds(self) -> npt.NDArray[np.int64]:
+        """The labels of the seeds with such runs."""
+        return np.asarray(self.found.target["seed"].to_numpy()[self.scored.any(axis=(0, 1))])
+
+    def foretold(self, capacity: int = 0, critical: int = 0) -> Floats:
+        """The share of each seed's runs that these rows of the curves foretell."""
+        probable = np.nan_to_num(self._probable(capacity, critical))
+        hits = sum(
+            probable[..., None, index] * (self.target.dynamics == int(dynamic))
+            for index, dynamic in enumerate(FORETOLD)
+        )
+        return self._shares(np.asarray(hits, float))
+
+    def gain(self, guessed: Labels) -> Replicates:
+        """How much more is foretold than guessed, and without each seed of each experiment.
+
+        A seed that the target and the critical experiment have runs in common of is left out of
+        both at once.
+        """
+        lucky = self._shares((self.target.dynamics == guessed[..., None]).astype(float))
+        every = np.ones(len(lucky), bool)
+
+        def gained(capacity: int = 0, critical: int = 0, kept: Labels = every) -> float:
+            return float((self.foretold(capacity, critical) - lucky)[kept].mean())
+
+        fitted, ours = self.found.critical.seeds, self.seeds
+        memory = [gained(capacity=1 + i) for i in range(len(self.found.capacity.labels) - 1)]
+        if self.found.alone.any():
+            row = {seed: 1 + i for i, seed in enumerate(fitted.tolist())}
+            together = [
+                gained(critical=row.get(seed, 0), kept=ours != seed)
+                for seed in np.union1d(fitted, ours).tolist()
+            ]
+            groups = [memory, together]
+        else:
+            alone = [gained(critical=1 + i) for i in range(len(fitted))]
+            groups = [memory, alone, [gained(kept=ours != seed) for seed in ours.tolist()]]
+        moved = range(1 + len(fitted), len(self.found.critical.levels))
+        return Replicates(
+            gained(),
+            [np.array(group) for group in groups],
+            np.array([gained(critical=index) for index in moved]),
+        )
+
+    def by_distance(self) -> dict[str, float | None]:
+        """Agreement at model sizes within those of the critical curve's fit, and beyond them."""
+        sizes, curve = self.found.sizes, self.found.critical
+        within = (sizes >= curve.smallest) & (sizes <= curve.largest)
+        return {
+            "agreement_within_the_fit": self._agreement(within),
+            "agreement_beyond_the_fit": self._agreement(~within),
+        }
+
+    def confusion(self) -> dict[str, dict[str, int]]:
+        """How many runs of each likeliest zone showed each dynamic."""
+        likeliest = np.array(FORETOLD)[np.nan_to_num(self._probable(0, 0)).argmax(axis=-1)]
+        expected = np.broadcast_to(likeliest[..., None], self.target.dynamics.shape)[self.scored]
+        pairs = Counter(
+            (Dynamic(int(first)).label, Dynamic(int(second)).label)
+            for first, second in zip(expected, self.target.dynamics[self.scored], strict=True)
+        )
+        table: dict[str, dict[str, int]] = {}
+        for (first, second), count in sorted(pairs.items()):
+            table.setdefault(first, {})[second] = count
+        return table
+
+    def _probable(self, capacity: int, critical: int) -> Floats:
+        return self.found.borders.probabilities(self.found.amounts, capacity, critical)
+
+    def _agreement(self, sizes: npt.NDArray[np.bool_]) -> float | None:
+        probable, scored = self._probable(0, 0)[sizes], self.scored[sizes]
+        if not scored.any():
+            return None
+        runs = self.target.dynamics[sizes]
+        hits = sum(
+            probable[..., None, index] * (runs == int(dynamic))
+            for index, dynamic in enumerate(FORETOLD)
+        )
+        return float(np.asarray(hits)[scored].mean())
+
+    def _shares(self, hits: Floats) -> Floats:
+        """For each seed with runs that count, the mean of its hits ([sizes, amounts, seeds])."""
+        total = self.scored.sum(axis=(0, 1))
+        return np.asarray(
+            np.where(self.scored, hits, 0).sum(axis=(0, 1))[total > 0] / total[total > 0]
+        )

@@ -57,6 +57,7 @@ OVERVIEW = Sort(overview)
 
 SORTS: Mapping[str, Sort] = {
     "critical_data_size": Sort(against_data_size),
+    "crossing": Sort(map_of_zones, ignores=("coordinate", "relative_to")),
     "deeper_double_descent": Sort(against_model_size, spans=("model_size",)),
     "double_descent": Sort(against_model_size),
     "dynamics": Sort(dynamics, ignores=("expected",)),

@@ -14,9 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from grokbench.phenomena import Dynamic, classify, zones
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena import Dynamic, classify
+from grokbench.phenomena.crossing import Crossing
+from grokbench.phenomena.dividing_curves import log2_parameters
 from grokbench.phenomena.intervals import Floats
-from grokbench.phenomena.zone_prediction import ZonePredictionOptions
+from grokbench.phenomena.zones import ZoneOptions, zones
 from grokbench.report.drawing import Drawing, panels
 from grokbench.report.figures.measured_curves import (
     CAPACITY,
@@ -24,7 +27,6 @@ from grokbench.report.figures.measured_curves import (
     MeasuredCurve,
     capacity_curve,
     critical_curve,
-    crossing,
 )
 from grokbench.report.figures.views import views_of
 from grokbench.report.palette import DASHES, FILLS, INK, PALE
@@ -58,6 +60,8 @@ class ZoneMap:
     dataset: xr.Dataset
     dynamics: npt.NDArray[np.int8]
     curves: tuple[MeasuredCurve, ...]
+    star: tuple[float, float] | None = None
+    """Position and examples at which the curves cross, as the detector `crossing` has it."""
 
 
 def map_of_zones(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
@@ -66,10 +70,10 @@ def map_of_zones(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> 
     With a role `memorization`, the capacity curve is drawn over the map, and beside it stands what
     the two curves foretell.
     """
-    fields = ZonePredictionOptions.model_fields
-    asked = ZonePredictionOptions(**{name: options[name] for name in fields if name in options})
-    target = data["target"] if "target" in data else data["experiment"]
-    maps = _maps(target, data.get("memorization"), asked)
+    asked = ZoneOptions(
+        **{name: options[name] for name in ZoneOptions.model_fields if name in options}
+    )
+    maps = _maps(data, asked)
     figure, axes = panels(len(maps), width=9.4, height=5)
     for axis, one in zip(axes, maps, strict=True):
         _draw(axis, one)
@@ -87,26 +91,58 @@ def shares(dynamics: npt.NDArray[np.int8]) -> dict[Dynamic, Floats]:
     return {dynamic: (dynamics == int(dynamic)).mean(axis=-1) for dynamic in FILLS}
 
 
-def _maps(
-    target: xr.Dataset, memorization: xr.Dataset | None, asked: ZonePredictionOptions
-) -> list[ZoneMap]:
+def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[ZoneMap]:
     options = asked.model_copy(update={"part": None})
+    target = next(data[role] for role in ("target", "critical", "experiment") if role in data)
     maps = []
     for view in views_of({"target": target}, asked.part):
-        critical = critical_curve(view.dataset, options.generalized_at)
+        critical = data.get("critical", target)
+        critical = view.dataset if critical is target else critical
+        curve = critical_curve(critical, options.generalized_at)
         runs = classify(view.dataset, options)["dynamic"]
         dynamics = runs.transpose("model_size", "data_size", "seed").to_numpy()
-        shown = ZoneMap(view.title, view.dataset, dynamics, (critical,))
-        if memorization is None:
+        shown = ZoneMap(view.title, view.dataset, dynamics, (curve,))
+        if "memorization" not in data:
             maps.append(shown)
             continue
+        memorization = data["memorization"]
         of_view = f"{view.title}: " if view.title else ""
-        curves = (capacity_curve(memorization), critical)
-        maps.append(replace(shown, title=f"{of_view}what the runs did", curves=curves))
-        foretold = zones(memorization, view.dataset, options).to_numpy()[..., None]
+        shown = replace(
+            shown,
+            title=f"{of_view}what the runs did",
+            curves=(capacity_curve(memorization), curve),
+            star=_star(memorization, critical, view.dataset, options),
+        )
+        foretold = zones(memorization, critical, view.dataset, options)["zone"].to_numpy()
         title = f"{of_view}what the curves foretell"
-        maps.append(replace(maps[-1], title=title, dynamics=foretold))
+        maps += [shown, replace(shown, title=title, dynamics=foretold[..., None])]
     return maps
+
+
+def _star(
+    memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset, asked: ZoneOptions
+) -> tuple[float, float] | None:
+    """Where the curves cross, if that is among the model sizes that are drawn."""
+    options = {
+        name: getattr(asked, name) for name in Crossing.Options.model_fields if hasattr(asked, name)
+    }
+    try:
+        found = Crossing(Crossing.Options(**options)).find(
+            {"memorization": memorization, "critical": critical}
+        )
+    except NotEnoughDataError:
+        return None
+    sizes, positions = log2_parameters(target), model_positions(target)
+    known = np.flatnonzero(~np.isnan(sizes) & ~np.isnan(positions))
+    known = known[np.argsort(sizes[known])]
+    at = np.interp(
+        np.log2(found.details["parameters"]),
+        sizes[known],
+        np.log2(positions[known]),
+        left=np.nan,
+        right=np.nan,
+    )
+    return None if np.isnan(at) else (float(np.exp2(at)), float(found.details["data_size"]))
 
 
 def _draw(axes: Axes, one: ZoneMap) -> None:
@@ -126,8 +162,8 @@ def _draw(axes: Axes, one: ZoneMap) -> None:
     axes.set_ylim(*np.exp2([rows.min(), rows.max()]))
     for curve in one.curves:
         _draw_curve(axes, curve)
-    if len(one.curves) == 2 and (found := crossing(*one.curves)):
-        axes.plot(*found, label=CROSSING, **_STAR)
+    if one.star is not None:
+        axes.plot(*one.star, label=CROSSING, **_STAR)
 
 
 def _draw_cell(axes: Axes, column: Floats, row: Floats, mix: Mapping[Dynamic, float]) -> None:
