@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -130,6 +131,8 @@ def run_suite(
     except KeyboardInterrupt:
         interrupted = True
 
+    checkpoints.tidy()
+
     records = store.records()
     # Record files without a dataset: whoever trained them was killed before telling how.
     untold = bool(records) and not store.path.exists()
@@ -138,7 +141,7 @@ def run_suite(
     provenance = collect_provenance(suite, device=device, plugins=versions, seconds=seconds)
     tree = store.assemble(suite, provenance)
     verdicts = score(suite, tree, plugins.detectors)
-    document = json.dumps(verdicts_document(suite, verdicts), indent=2, ensure_ascii=False)
+    document = json.dumps(verdicts_document(suite, verdicts, tree), indent=2, ensure_ascii=False)
     path = folder / "verdicts.json"
     if not path.exists() or path.read_text(encoding="utf-8") != document + "\n":
         write_text(path, document + "\n")
@@ -209,7 +212,7 @@ class Desk(Events):
         self.watcher.lost(cohort, message)
 
 
-def within(budget: float, begun: float) -> dict[str, float]:
+def within(budget: float, begun: float) -> dict[str, Any]:
     """When to stop training, and how long to wait for the last checkpoints, to end in time.
 
     A part of the budget is kept for them, and as much for the dataset and the verdicts.

@@ -10,9 +10,9 @@ import pytest
 
 from grokbench import Plugins, load_suite, open_results, provenance, run_suite, score
 from grokbench.claims import Outcome, verdicts_document
+from grokbench.claims.markdown import verdict_table
 from grokbench.cli.judged import judge
 from grokbench.plan import make_plan
-from grokbench.report import verdict_table
 from grokbench.store import records_in
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ def test_committed_results_are_complete_and_score_to_the_committed_verdicts(fold
     plugins = Plugins.load()
     assert () == make_plan(suite, plugins, records_in(tree)).missing
     verdicts = score(suite, tree, plugins.detectors)
-    again = json.loads(json.dumps(verdicts_document(suite, verdicts)))
+    again = json.loads(json.dumps(verdicts_document(suite, verdicts, tree)))
     committed = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))
     assert summary(committed) == summary(again)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grokbench.errors import SuiteError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -25,20 +27,30 @@ class Judged:
 def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
     """Open results and judge them by the suite they carry, or by the file `suite`.
 
+    By a file, they are laid out as it asks: what was trained by another recipe, or on another task,
+    is none of its runs, and what it has beyond the results has not been run.
+
     Raises:
         ResultsError: the results are missing or damaged.
         SuiteError: the suite has mistakes; or a plugin that it names is not there any more.
     """
     from grokbench.claims import score
     from grokbench.plugins import Plugins
-    from grokbench.store import open_results, provenance
+    from grokbench.store import open_results, provenance, records_in
+    from grokbench.store.dataset import assembled
     from grokbench.suite import load_suite, parse_suite
 
     tree = open_results(results)
     if suite is not None:
         asked = load_suite(suite, files)
+        tree = assembled(asked, records_in(tree), provenance(tree))
     else:
         carried = provenance(tree)["suite"]
-        asked = replace(parse_suite(carried["text"], str(results), files), name=carried["name"])
+        try:
+            asked = parse_suite(carried["text"], carried["name"], files)
+        except SuiteError as error:
+            source = f"{results}, the suite that it carries (--suite FILE judges by another)"
+            raise SuiteError(source, error.mistakes) from None
+        asked = replace(asked, name=carried["name"])
     plugins = Plugins.load(asked.plugins)
     return Judged(tree, asked, score(asked, tree, plugins.detectors))

@@ -8,6 +8,7 @@ import click
 
 from grokbench.cli import options
 from grokbench.cli.judged import judge
+from grokbench.errors import ResultsError
 
 
 @click.command()
@@ -42,9 +43,14 @@ def report(
 
     judged = judge(results, suite, plugin)
     folder = results if results.is_dir() else results.parent
-    click.echo(
-        write_report(judged.tree, judged.suite, judged.verdicts, output or folder / "report.html")
-    )
+    page = output or folder / "report.html"
+    try:
+        click.echo(write_report(judged.tree, judged.suite, judged.verdicts, page))
+    except OSError as error:
+        raise ResultsError(
+            f"{page}: could not be written ({error.strerror}); name another file, "
+            f"such as --output report.html"
+        ) from error
     if figures is not None:
         for path in save_figures(judged.tree, judged.suite, figures):
             click.echo(path)

@@ -26,6 +26,6 @@ def score(results: Path, suite: Path | None, plugin: tuple[Path, ...], json: boo
     if json:
         from grokbench.claims import verdicts_document
 
-        print_json(verdicts_document(judged.suite, judged.verdicts))
+        print_json(verdicts_document(judged.suite, judged.verdicts, judged.tree))
     else:
         print_verdicts(judged.verdicts)

@@ -18,19 +18,24 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """One row a claim, in the order of the suite; then why, for those not reproduced."""
     from rich.text import Text
 
-    from grokbench.claims import Outcome
+    from grokbench.claims import Outcome, Summary
+    from grokbench.claims.words import rule_words
 
     if not verdicts:
         click.echo("The suite claims nothing.")
         return
     out = console()
-    listed = table("claim", "verdict", "effect [95 % interval]", "rule", "seeds", right=("seeds",))
+    # Only where it is worth a column.
+    expecting = any(verdict.claim.expect != Outcome.REPRODUCED.description for verdict in verdicts)
+    columns = ["claim", "verdict", *(["expected"] if expecting else []), "effect [95 % interval]"]
+    listed = table(*columns, "rule", "seeds", right=("seeds",))
     for verdict in verdicts:
         listed.add_row(
             verdict.claim.name,
             Text(verdict.outcome.description, style=verdict.outcome.style),
+            *([verdict.claim.expect] if expecting else []),
             spelled(verdict.finding),
-            str(verdict.claim.rule),
+            rule_words(verdict.claim.rule),
             str(verdict.finding.seeds) if verdict.finding else "",
         )
     out.print()
@@ -39,9 +44,11 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.outcome is not Outcome.REPRODUCED:
             out.print(f"{verdict.claim.name}: {verdict.reason}")
+    out.print(str(Summary.of(verdicts)))
 
 
 def spelled(finding: Finding | None) -> str:
-    if finding is None:
-        return ""
-    return f"{finding.effect:.3g} [{finding.low:.3g}, {finding.high:.3g}]"
+    """The effect and its interval; nothing where there is none."""
+    from grokbench.claims.words import interval
+
+    return "" if finding is None else interval(finding)

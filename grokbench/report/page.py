@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import xarray as xr
 
-from grokbench.claims import Verdict
+from grokbench.claims import Summary, Verdict, words
 from grokbench.record import Status
 from grokbench.report import runs, verdicts
 from grokbench.report.drawing import inline_svg, save
@@ -77,8 +77,8 @@ def _template() -> jinja2.Template:
     environment.filters.update(
         bar=verdicts.bar,
         moment=runs.moment,
-        interval=verdicts.interval,
-        rule=verdicts.rule_words,
+        interval=words.interval,
+        rule=words.rule_words,
         where=verdicts.where,
         svg=inline_svg,
     )
@@ -93,6 +93,7 @@ def _context(tree: xr.DataTree, suite: Suite, judged: Sequence[Verdict]) -> dict
         "verdicts": judged,
         "verdict_on": {verdict.claim.name: verdict for verdict in judged},
         "totals": verdicts.totals(judged),
+        "score": Summary.of(judged),
         "sections": sections,
         "figure_of": {claim.name: section.name for section in sections for claim in section.claims},
         "experiments": runs.trained(suite, tree),

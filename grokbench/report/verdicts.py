@@ -1,4 +1,4 @@
-"""Verdicts as readers see them: in words, and as a bar against the rule."""
+"""Verdicts as readers of the page see them: as a bar against the rule, and what they look at."""
 
 from __future__ import annotations
 
@@ -55,26 +55,6 @@ def bar(finding: Finding, rule: Rule) -> Bar | None:
     )
 
 
-def number(value: float) -> str:
-    """Three digits, none beyond thousandths; a true minus; ∞ where a bound is open."""
-    rounded = round(value, 3)
-    text = "∞" if math.isinf(value) else f"{abs(rounded):.3g}"
-    return f"−{text}" if rounded < 0 else text
-
-
-def interval(finding: Finding) -> str:
-    """`0.45 [0.3, 0.6]`: the effect and its 95 % interval."""
-    return f"{number(finding.effect)} [{number(finding.low)}, {number(finding.high)}]"
-
-
-def rule_words(rule: Rule) -> str:
-    """`≥ 0.2`, on one line."""
-    if rule.at_least is not None:
-        return f"≥\u00a0{number(rule.at_least)}"
-    assert rule.at_most is not None
-    return f"≤\u00a0{number(rule.at_most)}"
-
-
 def where(claim: Claim) -> str:
     """Which experiments a claim looks at, and at what in them: `addition at data size 350`."""
     names = list(claim.experiments.values())
@@ -92,32 +72,3 @@ def totals(verdicts: Sequence[Verdict]) -> list[tuple[Outcome, int]]:
     """How many claims had each outcome; outcomes of none are left out."""
     counts = Counter(verdict.outcome for verdict in verdicts)
     return [(outcome, counts[outcome]) for outcome in Outcome if counts[outcome]]
-
-
-SYMBOLS = {
-    Outcome.REPRODUCED: "●",
-    Outcome.NOT_REPRODUCED: "✕",
-    Outcome.UNDECIDED: "◐",
-    Outcome.NOT_RUN: "○",
-}
-
-
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """The verdicts as a Markdown table, for a README."""
-    lines = [
-        "| claim | source | verdict | effect [95 % interval] | rule | seeds |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for verdict in verdicts:
-        claim, finding = verdict.claim, verdict.finding
-        cells = (
-            claim.statement,
-            claim.source,
-            f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}",
-            "" if finding is None else f"{interval(finding)} {finding.unit}",
-            rule_words(claim.rule),
-            "" if finding is None else str(finding.seeds),
-        )
-        row = " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in cells)
-        lines.append(f"| {row} |")
-    return "\n".join(lines) + "\n"

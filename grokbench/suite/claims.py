@@ -34,7 +34,9 @@ def read_claim(
             report.add(
                 at_role, f"there is no experiment {experiment!r}; {nearest(experiment, drafts)}"
             )
-    looked_at = {name: drafts[name] for name in experiments.values() if name in drafts}
+    # With one of them misspelt, what the others lack says nothing about the selection.
+    known = all(name in drafts for name in experiments.values())
+    looked_at = {name: drafts[name] for name in experiments.values()} if known else {}
     where = _where(table.where or {}, looked_at, (*at, "where"), report)
     rule = None if table.rule is None else _rule(table.rule, (*at, "rule"), report)
     if table.statement is None or detector is None or rule is None:
@@ -48,6 +50,7 @@ def read_claim(
         where=where,
         source=table.source or "",
         minimum_seeds=table.minimum_seeds or Claim.minimum_seeds,
+        expect=table.expect or Claim.expect,
     )
 
 

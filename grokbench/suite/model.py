@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from grokbench.record import Choice, ModelSize, Recipe, Run
 
@@ -65,6 +65,9 @@ class Rule:
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
 
+Expected = Literal["reproduced", "not reproduced", "undecided"]
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a paper says a detector will find."""
@@ -80,6 +83,8 @@ class Claim:
     source: str = ""
     """Where the paper says so: figure, section, takeaway."""
     minimum_seeds: int = 5
+    expect: Expected = "reproduced"
+    """What is known to come of it; anything else is a surprise."""
 
 
 @dataclass(frozen=True)

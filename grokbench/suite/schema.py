@@ -21,6 +21,7 @@ from pydantic import (
 from grokbench.definition import Location, findings_in
 from grokbench.record import ModelSize
 from grokbench.suite.mistakes import Report
+from grokbench.suite.model import Expected
 
 MOST_SEEDS = 100_000
 """`seeds = n` above this is a slip of the keyboard."""
@@ -157,6 +158,7 @@ class ClaimTable(Table):
     where: dict[str, Any] | None = None
     rule: dict[str, Any] | None = None
     minimum_seeds: Count | None = None
+    expect: Expected | None = None
 
 
 class RuleTable(Table):

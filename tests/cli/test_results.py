@@ -73,3 +73,14 @@ def test_report_goes_where_it_is_told(grokbench: Grokbench, trained: Path, tmp_p
     assert result.exit_code == 0, result.output
     assert page.is_file()
     assert list(figures.iterdir())
+
+
+def test_report_says_where_else_to_write(
+    grokbench: Grokbench, trained: Path, tmp_path: Path
+) -> None:
+    (trained / "report.html").mkdir()
+    result = grokbench("report", trained)
+    assert result.exit_code == 2
+    assert "report.html: could not be written" in result.stderr
+    assert "name another file, such as --output report.html" in result.stderr
+    assert grokbench("report", trained, "--output", tmp_path / "page.html").exit_code == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from grokbench.claims import Outcome, Verdict
+from grokbench.claims import Outcome, Summary, Verdict
 from grokbench.phenomena import Finding
 from grokbench.record import Status
 from grokbench.report import save_figures, write_report
@@ -189,6 +189,10 @@ def test_every_claim_has_its_verdict_and_leads_to_its_figure(
         assert verdict.outcome.description in section.text
         drawn = bool(section.all("figure"))
         assert drawn is (verdict.outcome is not Outcome.NOT_RUN)
+
+
+def test_the_page_says_how_sure_its_verdicts_are(page: Page, verdicts: tuple[Verdict, ...]) -> None:
+    assert str(Summary.of(verdicts)) in page.by_id("verdicts").text
 
 
 def test_every_figure_has_a_caption_and_words_for_who_does_not_see_it(page: Page) -> None:

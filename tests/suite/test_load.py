@@ -61,6 +61,12 @@ def test_a_claim_keeps_its_rule_its_roles_and_its_selection(valid, read):
     assert 3 == claims["compared"].minimum_seeds
 
 
+def test_a_claim_expects_to_be_reproduced_unless_it_says_otherwise(valid, read):
+    told = valid.replace("minimum_seeds = 3", 'expect = "not reproduced"')
+    claims = read(told).claims
+    assert ("reproduced", "not reproduced") == (claims["seen"].expect, claims["compared"].expect)
+
+
 def test_one_layer_may_be_written_out_in_a_selection(valid, read):
     suite = read(valid.replace('[8, "2x64"]', '["1x8"]'))
     assert [8] == suite.claims["seen"].where["model_size"]

@@ -59,6 +59,10 @@ ONE_MISTAKE = {
         'left = "alone"', 'left = "alnoe"',
         "claims.compared.experiments.left: there is no experiment 'alnoe'; did you mean 'alone'?",
     ),
+    "an unknown experiment, the one with the dimensions that are selected": (
+        'right = "swept"', 'right = "swpet"',
+        "claims.compared.experiments.right: there is no experiment 'swpet'; did you mean 'swept'?",
+    ),
     "an unknown option of a task": (
         "limit = 50", "limits = 50",
         "experiments.alone.task.limits: unknown key; did you mean 'limit'?",
@@ -238,6 +242,11 @@ ONE_MISTAKE = {
     "a number of seeds below one": (
         "minimum_seeds = 3", "minimum_seeds = 0",
         "claims.compared.minimum_seeds: should be greater than or equal to 1, not 0",
+    ),
+    "an outcome that nobody can expect": (
+        "minimum_seeds = 3", 'minimum_seeds = 3\nexpect = "failed"',
+        "claims.compared.expect: should be 'reproduced', 'not reproduced' or 'undecided', "
+        "not 'failed'",
     ),
     "a name that no folder could have": (
         "title =", 'name = "../quick"\ntitle =',

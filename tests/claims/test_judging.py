@@ -1,4 +1,4 @@
-"""Claims, rules and verdicts."""
+"""One claim judged, and a suite's claims in the order of the file."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Saying(Detector):
     def __init__(self, effect: float, low: float, high: float, seeds: int = 5) -> None:
         super().__init__()
         self.finding = Finding(effect, low, high, "unit", seeds, "as it was told")
-        self.seen: Mapping[str, xr.Dataset] = {}
+        self.seen: dict[str, xr.Dataset] = {}
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        self.seen = data
+        self.seen.update(data)  # of a copy, too: `at` makes shallow ones
         return self.finding
 
 
@@ -201,6 +201,10 @@ def test_a_selection_of_what_is_not_there_is_undecided_and_says_what_is(where, m
     assert (Outcome.UNDECIDED, message) == (verdict.outcome, verdict.reason)
 
 
+def tree_of(datasets: Mapping[str, xr.Dataset]) -> xr.DataTree:
+    return xr.DataTree.from_dict({"addition": datasets["experiment"]})
+
+
 def suite_of(*claims: Claim) -> Suite:
     return Suite("small", {}, {each.name: each for each in claims}, title="Small", citation="Us")
 
@@ -210,7 +214,8 @@ def grokking_claim(name: str = "groks", **given: Any) -> Claim:
 
 
 def test_a_suite_is_scored_claim_by_claim_in_the_order_of_the_file():
-    tree = xr.DataTree.from_dict({"addition": world(lambda *_: grokking())})
+    many = world(lambda *_: grokking(), seeds=range(11))
+    tree = xr.DataTree.from_dict({"addition": many})
     suite = suite_of(
         grokking_claim(),
         grokking_claim("elsewhere", experiments={"experiment": "nowhere"}),
@@ -236,12 +241,12 @@ def test_the_document_survives_json_infinities_and_all():
     odd = {"array": np.array([1.0, np.nan]), "count": np.int64(3), 5: (True, None)}
     finding = Finding(1.0, 0.5, float("inf"), "unit", 5, "seen", odd)
     told.finding = finding
-    verdicts = (judge(claim(), grid(), told), judge(claim(name="absent"), {}, told))
-    document = verdicts_document(suite_of(claim()), verdicts)
+    absent = claim(name="absent", experiments={"experiment": "nowhere"})
+    verdicts = (judge(claim(), grid(), told), judge(absent, {}, told))
+    document = verdicts_document(suite_of(claim(), absent), verdicts, tree_of(grid()))
     assert document == json.loads(json.dumps(document, allow_nan=False))
-    assert {"reproduced": 1, "not_reproduced": 0, "undecided": 0, "not_run": 1} == document[
-        "totals"
-    ]
+    counts = {outcome: document["score"][outcome.value] for outcome in Outcome}
+    assert [1, 0, 0, 1] == list(counts.values())
     first, second = document["claims"]
     assert ("inf", {"array": [1.0, None], "count": 3, "5": [True, None]}) == (
         first["finding"]["high"],
@@ -297,7 +302,9 @@ EVERY_DETECTOR = [
     claim(name="emergence", detector=Choice("emergence"), where={"data_size": 350},
           experiments={"reference": "addition", "shifted": "addition"}),
     claim(name="zones", detector=Choice("zone_prediction"),
-          experiments={"memorization": "labels", "target": "addition"}),
+          experiments={"memorization": "labels", "critical": "addition", "target": "addition"}),
+    claim(name="crossing", detector=Choice("crossing"),
+          experiments={"memorization": "labels", "critical": "addition"}),
 ]  # fmt: skip
 
 
@@ -316,7 +323,7 @@ def test_no_verdict_changes_with_the_order_of_seeds_sizes_or_cells(tree, seed):
     for verdict in expected:
         assert "raised" not in verdict.reason
     documents = [
-        json.dumps(verdicts_document(suite, verdicts)) for verdicts in (expected, observed)
+        json.dumps(verdicts_document(suite, verdicts, tree)) for verdicts in (expected, observed)
     ]
     assert documents[0] == documents[1]
 
@@ -336,6 +343,7 @@ def test_a_missing_cell_is_never_read(tree):
             }
         )
     suite = suite_of(*EVERY_DETECTOR)
-    expected = verdicts_document(suite, score(suite, tree, DETECTORS))
-    observed = verdicts_document(suite, score(suite, xr.DataTree.from_dict(spoiled), DETECTORS))
+    expected = verdicts_document(suite, score(suite, tree, DETECTORS), tree)
+    other = xr.DataTree.from_dict(spoiled)
+    observed = verdicts_document(suite, score(suite, other, DETECTORS), other)
     assert expected == observed

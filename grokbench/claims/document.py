@@ -1,0 +1,242 @@
+"""The verdicts as JSON has them: `verdicts.json`.
+
+The types below are the layout: mypy holds the code against them, and `json_schema` makes of them
+the JSON Schema that stands beside docs/results.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Literal, NotRequired
+
+import numpy as np
+import xarray as xr
+from typing_extensions import TypedDict
+
+from grokbench.claims.selection import datasets_of, selected, statuses
+from grokbench.claims.summary import METHOD, Summary
+from grokbench.claims.verdict import Verdict
+from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.base import Finding
+from grokbench.phenomena.intervals import CONFIDENCE
+from grokbench.record import Status
+from grokbench.suite.model import Expected, Suite
+
+SCHEMA: Literal[2] = 2
+"""Raised when the layout of the verdicts document changes."""
+
+
+Number = float | Literal["inf", "-inf"] | None
+"""JSON has neither infinities nor NaN; NaN is null."""
+
+OutcomeName = Literal["reproduced", "not_reproduced", "undecided", "not_run"]
+
+
+class DetectorEntry(TypedDict):
+    name: str
+    options: dict[str, Any]
+
+
+class RuleEntry(TypedDict):
+    """One of the two."""
+
+    at_least: NotRequired[float]
+    at_most: NotRequired[float]
+
+
+class FindingEntry(TypedDict):
+    """What the detector saw, with its own 95 % interval, as if the claim stood alone."""
+
+    effect: Number
+    low: Number
+    high: Number
+    unit: str
+    seeds: int
+    evidence: str
+    details: dict[str, Any]
+
+
+class DecisionEntry(TypedDict):
+    """The interval that decided, or could not: wider where claims are judged together."""
+
+    confidence: float
+    low: Number
+    high: Number
+
+
+class CellsEntry(TypedDict):
+    """What plays a role: the part of an experiment's grid, and how many of its runs are done."""
+
+    experiment: str
+    grid: dict[str, list[Any]]
+    runs: int
+    done: int
+    diverged: int
+    failed: int
+    not_run: int
+
+
+class ClaimEntry(TypedDict):
+    claim: str
+    statement: str
+    source: str
+    detector: DetectorEntry
+    experiments: dict[str, str]
+    where: dict[str, Any]
+    rule: RuleEntry
+    minimum_seeds: int
+    expect: Expected
+    outcome: OutcomeName
+    as_expected: bool
+    reason: str
+    finding: FindingEntry | None
+    decision: DecisionEntry | None
+    cells: dict[str, CellsEntry]
+
+
+class ScoreEntry(TypedDict):
+    """What the verdicts come to, and how sure that is."""
+
+    claims: int
+    reproduced: int
+    not_reproduced: int
+    undecided: int
+    not_run: int
+    as_expected: int
+    error_rate: float
+    method: str
+    words: str
+
+
+class VerdictsDocument(TypedDict):
+    schema: Literal[2]
+    suite: str
+    title: str
+    citation: str
+    score: ScoreEntry
+    claims: list[ClaimEntry]
+
+
+def json_schema() -> dict[str, Any]:
+    """The layout as a JSON Schema (2020-12)."""
+    from pydantic import TypeAdapter
+
+    layout = TypeAdapter(VerdictsDocument).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **layout}
+
+
+def verdicts_document(
+    suite: Suite, verdicts: Iterable[Verdict], tree: xr.DataTree
+) -> VerdictsDocument:
+    """The verdicts as JSON has them: `verdicts.json`, `grokbench score --json`.
+
+    Args:
+        suite: whose claims.
+        verdicts: one for each, as `score` returns them.
+        tree: the results that they rest on, for what each claim looked at.
+    """
+    judged = list(verdicts)
+    summary = Summary.of(judged)
+    counts = {outcome.value: count for outcome, count in summary.counts.items()}
+    return {
+        "schema": SCHEMA,
+        "suite": suite.name,
+        "title": suite.title,
+        "citation": suite.citation,
+        "score": {
+            "claims": summary.claims,
+            "reproduced": counts["reproduced"],
+            "not_reproduced": counts["not_reproduced"],
+            "undecided": counts["undecided"],
+            "not_run": counts["not_run"],
+            "as_expected": sum(verdict.expected for verdict in judged),
+            "error_rate": round(1 - CONFIDENCE, 6),
+            "method": METHOD,
+            "words": str(summary),
+        },
+        "claims": [_entry(verdict, tree) for verdict in judged],
+    }
+
+
+def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
+    claim, deciding = verdict.claim, verdict.deciding
+    rule: Any = {name: bound for name, bound in asdict(claim.rule).items() if bound is not None}
+    return {
+        "claim": claim.name,
+        "statement": claim.statement,
+        "source": claim.source,
+        "detector": {"name": claim.detector.name, "options": _plain(claim.detector.options)},
+        "experiments": dict(claim.experiments),
+        "where": _plain(claim.where),
+        "rule": rule,
+        "minimum_seeds": claim.minimum_seeds,
+        "expect": claim.expect,
+        "outcome": verdict.outcome.value,
+        "as_expected": verdict.expected,
+        "reason": verdict.reason,
+        "finding": None if verdict.finding is None else _found(verdict.finding),
+        "decision": None
+        if deciding is None
+        else {
+            "confidence": round(verdict.confidence, 6),
+            "low": _plain(deciding.low),
+            "high": _plain(deciding.high),
+        },
+        "cells": _cells(verdict, tree),
+    }
+
+
+def _found(finding: Finding) -> FindingEntry:
+    return {
+        "effect": _plain(finding.effect),
+        "low": _plain(finding.low),
+        "high": _plain(finding.high),
+        "unit": finding.unit,
+        "seeds": finding.seeds,
+        "evidence": finding.evidence,
+        "details": _plain(finding.details),
+    }
+
+
+def _cells(verdict: Verdict, tree: xr.DataTree) -> dict[str, CellsEntry]:
+    """Role → the part of the grid that the claim looks at, and how many of its runs are done."""
+    try:
+        data = selected(verdict.claim, datasets_of(verdict.claim, tree))
+    except NotEnoughDataError:
+        return {}
+    return {
+        role: _cells_of(verdict.claim.experiments[role], dataset) for role, dataset in data.items()
+    }
+
+
+def _cells_of(experiment: str, dataset: xr.Dataset) -> CellsEntry:
+    counts = statuses(dataset)
+    return {
+        "experiment": experiment,
+        "grid": {
+            str(dimension): _plain(dataset[dimension].to_numpy())
+            for dimension in dataset["status"].dims
+        },
+        "runs": counts.total(),
+        "done": counts[Status.DONE],
+        "diverged": counts[Status.DIVERGED],
+        "failed": counts[Status.FAILED],
+        "not_run": counts[Status.NOT_RUN],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

@@ -1,0 +1,53 @@
+"""Verdicts in Markdown: a table for a README, a summary for a CI server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grokbench.claims.summary import Summary
+from grokbench.claims.verdict import Outcome, Verdict
+from grokbench.claims.words import interval, rule_words
+from grokbench.suite.model import Suite
+
+SYMBOLS = {
+    Outcome.REPRODUCED: "●",
+    Outcome.NOT_REPRODUCED: "✕",
+    Outcome.UNDECIDED: "◐",
+    Outcome.NOT_RUN: "○",
+}
+
+
+def markdown_summary(suite: Suite, verdicts: Sequence[Verdict]) -> str:
+    """What a CI server shows: the score, the table, and why, for what was not expected."""
+    lines = [f"## {suite.title or suite.name}", "", str(Summary.of(verdicts)), ""]
+    if verdicts:
+        lines.append(verdict_table(verdicts))
+    for verdict in verdicts:
+        if not verdict.expected:
+            reason = " ".join(verdict.reason.split())
+            lines.append(
+                f"- **{verdict.claim.name}**, expected to be {verdict.claim.expect}, came out "
+                f"{verdict.outcome.description}: {reason}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """The verdicts as a Markdown table, for a README."""
+    lines = [
+        "| claim | source | verdict | effect [95 % interval] | rule | seeds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for verdict in verdicts:
+        claim, finding = verdict.claim, verdict.finding
+        cells = (
+            claim.statement,
+            claim.source,
+            f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}",
+            "" if finding is None else f"{interval(finding)} {finding.unit}",
+            rule_words(claim.rule),
+            "" if finding is None else str(finding.seeds),
+        )
+        row = " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in cells)
+        lines.append(f"| {row} |")
+    return "\n".join(lines) + "\n"

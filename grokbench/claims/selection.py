@@ -1,0 +1,84 @@
+"""The part of the results that a claim looks at."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import xarray as xr
+
+from grokbench.errors import NotEnoughDataError, nearest
+from grokbench.record import Status
+from grokbench.suite.model import Claim
+
+
+def datasets_of(claim: Claim, tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """The dataset that plays each role, before the claim's selection; missing ones are left out."""
+    return {
+        role: tree[experiment].to_dataset()
+        for role, experiment in claim.experiments.items()
+        if experiment in tree.children
+    }
+
+
+def selected(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The datasets with the claim's `where` applied; every dimension stays, even at length one.
+
+    Raises:
+        NotEnoughDataError: `where` names a dimension that no dataset has, or a value that one of
+            the datasets with that dimension does not have.
+    """
+    for dimension in claim.where:
+        if not any(dimension in dataset.dims for dataset in datasets.values()):
+            known = sorted({str(name) for dataset in datasets.values() for name in dataset.dims})
+            raise NotEnoughDataError(
+                f"where.{dimension}: there is no such dimension; {nearest(dimension, known)}"
+            )
+    return {role: _select(dataset, claim.where) for role, dataset in datasets.items()}
+
+
+def statuses(dataset: xr.Dataset) -> Counter[Status]:
+    """How many of its runs have each status."""
+    return Counter(map(Status, dataset["status"].to_numpy().ravel().tolist()))
+
+
+def runs_behind(claims: Iterable[Claim], tree: xr.DataTree) -> dict[str, Status]:
+    """Every run that some of the claims look at, by its identity, and what became of it."""
+    found: dict[str, Status] = {}
+    for claim in claims:
+        try:
+            data = selected(claim, datasets_of(claim, tree))
+        except NotEnoughDataError:
+            continue
+        for dataset in data.values():
+            identities = dataset["run_id"].to_numpy().ravel().tolist()
+            became = map(Status, dataset["status"].to_numpy().ravel().tolist())
+            found.update(zip(identities, became, strict=True))
+    return found
+
+
+def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
+    for dimension, wanted in where.items():
+        if dimension not in dataset.dims:
+            continue
+        labels = dataset[dimension].to_numpy().tolist()
+        positions = set()
+        for value in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
+            found = [index for index, label in enumerate(labels) if _same(label, value)]
+            if not found:
+                raise NotEnoughDataError(
+                    f"where.{dimension}: there is no {value!r}; "
+                    f"known: {', '.join(str(label) for label in labels)}"
+                )
+            positions.update(found)
+        dataset = dataset.isel({dimension: sorted(positions)})
+    return dataset
+
+
+def _same(label: Any, value: Any) -> bool:
+    """Whether a coordinate's label is the value that a suite wrote: 64 is "64" and "1x64"."""
+    if isinstance(label, (int, float)) and isinstance(value, (int, float)):
+        return math.isclose(label, value, rel_tol=1e-9)
+    return str(label) == str(value).removeprefix("1x")

@@ -1,0 +1,63 @@
+"""What became of a claim, and what that rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from grokbench.phenomena.base import Finding
+from grokbench.phenomena.intervals import CONFIDENCE, Interval
+from grokbench.suite.model import Claim
+
+
+class Outcome(StrEnum):
+    """What became of a claim."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not_reproduced"
+    UNDECIDED = "undecided"
+    NOT_RUN = "not_run"
+
+    @property
+    def description(self) -> str:
+        """The outcome in words, for tables."""
+        return self.value.replace("_", " ")
+
+    @property
+    def style(self) -> str:
+        """The colour of the outcome on a terminal."""
+        return {
+            Outcome.REPRODUCED: "green",
+            Outcome.NOT_REPRODUCED: "red",
+            Outcome.UNDECIDED: "yellow",
+            Outcome.NOT_RUN: "dim",
+        }[self]
+
+    @property
+    def decided(self) -> bool:
+        """Whether the claim was found to hold, or not to."""
+        return self in (Outcome.REPRODUCED, Outcome.NOT_REPRODUCED)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, what became of it, the finding that it rests on (if any), and why.
+
+    Attributes:
+        finding: with its own 95 % interval, as if the claim stood alone.
+        confidence: how sure the interval had to be that decided, or that could not: more than 95 %
+            where several claims are judged together.
+        deciding: that interval; None where there is no finding.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    finding: Finding | None
+    reason: str
+    confidence: float = CONFIDENCE
+    deciding: Interval | None = None
+
+    @property
+    def expected(self) -> bool:
+        """Whether the claim came out as its suite says that it will."""
+        return self.outcome.description == self.claim.expect

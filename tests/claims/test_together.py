@@ -1,0 +1,153 @@
+"""Many claims judged together: Holm's step-down procedure over their detectors' intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from grokbench.claims import Outcome, Summary, Verdict, score
+from grokbench.definition import Options
+from grokbench.phenomena.base import Detector, Finding
+from grokbench.record import Choice
+from grokbench.suite.model import Claim, Expected, Rule, Suite
+from tests.phenomena.worlds import ending_at, world
+
+
+class SureOptions(Options):
+    sure: float = 1.0
+
+
+class Sure(Detector):
+    """An effect of so many standard errors, with the interval that the normal distribution gives."""
+
+    name = "sure"
+    Options = SureOptions
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        effect = self.options.sure
+        half = float(stats.norm.ppf((1 + self.confidence) / 2))
+        return Finding(effect, effect - half, effect + half, "standard errors", 5, "as told")
+
+
+TREE = xr.DataTree.from_dict({"addition": world(lambda *_: ending_at(0.5), sizes=(8,), seeds=(0,))})
+
+
+def verdicts_on(*effects: float) -> list[Outcome]:
+    """The outcomes of as many claims, each that an effect of so many standard errors is over zero."""
+    claims = {
+        f"claim_{i}": Claim(
+            f"claim_{i}",
+            "It is over zero.",
+            Choice("sure", {"sure": effect}),
+            {"experiment": "addition"},
+            Rule(at_least=0.0),
+        )
+        for i, effect in enumerate(effects)
+    }
+    suite = Suite("many", {}, claims)
+    return [verdict.outcome for verdict in score(suite, TREE, {"sure": Sure})]
+
+
+def test_a_claim_alone_is_judged_by_its_own_interval() -> None:
+    assert [Outcome.REPRODUCED] == verdicts_on(1.97)
+    assert [Outcome.UNDECIDED] == verdicts_on(1.95)
+
+
+def test_among_others_it_takes_more() -> None:
+    assert [Outcome.UNDECIDED, Outcome.UNDECIDED] == verdicts_on(1.97, 0.0)
+    assert [Outcome.REPRODUCED, Outcome.UNDECIDED] == verdicts_on(2.25, 0.0)
+
+
+def test_each_claim_that_is_decided_makes_the_next_easier() -> None:
+    """The second would not be decided among two that are open, and is once the first is."""
+    assert [Outcome.REPRODUCED, Outcome.REPRODUCED] == verdicts_on(5.0, 1.97)
+
+
+def test_what_fails_is_decided_with_the_same_care() -> None:
+    assert [Outcome.NOT_REPRODUCED, Outcome.UNDECIDED] == verdicts_on(-2.25, 0.0)
+    assert [Outcome.UNDECIDED, Outcome.UNDECIDED] == verdicts_on(-2.0, 0.0)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=6))
+def test_the_procedure_is_holms(effects: list[float]) -> None:
+    """Against the textbook's: p-values in order, each held against 0.05 over what is left."""
+    p = 2 * stats.norm.sf(np.abs(effects))
+    decided = set()
+    for rank, index in enumerate(np.argsort(p, kind="stable")):
+        if p[index] > 0.05 / (len(p) - rank):
+            break
+        decided.add(int(index))
+    if np.abs(p[:, None] - 0.05 / np.arange(1, len(p) + 1)).min() > 1e-9:
+        outcomes = verdicts_on(*effects)
+        assert decided == {i for i, outcome in enumerate(outcomes) if outcome.decided}
+
+
+def test_the_reason_says_that_it_would_have_been_decided_alone() -> None:
+    claims = {
+        name: Claim(
+            name, "", Choice("sure", {"sure": 2.0}), {"experiment": "addition"}, Rule(at_least=0.0)
+        )
+        for name in ("one", "other")
+    }
+    first, _ = score(Suite("two", {}, claims), TREE, {"sure": Sure})
+    assert "decided by its own interval alone, not by the 97.5 %" in first.reason
+    assert 0.975 == pytest.approx(first.confidence)
+    assert first.finding is not None
+    assert first.deciding is not None
+    assert first.deciding.low < 0 < first.finding.low
+
+
+class Changeable(Sure):
+    """A detector whose wider intervals lie elsewhere."""
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        low = 1.0 if self.confidence <= 0.95 else -3.0
+        return Finding(low + 0.5, low, low + 1, "", 5, "")
+
+
+def test_an_interval_that_lies_elsewhere_when_it_is_wider_decides_nothing() -> None:
+    claims = {
+        name: Claim(name, "", Choice("sure"), {"experiment": "addition"}, Rule(at_least=0.0))
+        for name in ("one", "other")
+    }
+    verdicts = score(Suite("two", {}, claims), TREE, {"sure": Changeable})
+    assert [Outcome.UNDECIDED] * 2 == [verdict.outcome for verdict in verdicts]
+
+
+def verdict(outcome: Outcome, expect: Expected = "reproduced") -> Verdict:
+    claim = Claim("a", "", Choice("sure"), {}, Rule(at_least=0.0), expect=expect)
+    return Verdict(claim, outcome, None, "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expect", "contrary", "unsettled"),
+    [
+        (Outcome.REPRODUCED, "reproduced", 0, 0),
+        (Outcome.NOT_REPRODUCED, "reproduced", 1, 0),
+        (Outcome.UNDECIDED, "reproduced", 0, 1),
+        (Outcome.NOT_RUN, "reproduced", 0, 1),
+        (Outcome.REPRODUCED, "not reproduced", 1, 0),
+        (Outcome.NOT_REPRODUCED, "not reproduced", 0, 0),
+        (Outcome.REPRODUCED, "undecided", 1, 0),
+        (Outcome.UNDECIDED, "undecided", 0, 0),
+        (Outcome.NOT_RUN, "undecided", 0, 1),
+    ],
+)
+def test_a_change_in_either_direction_is_a_surprise(
+    outcome: Outcome, expect: Expected, contrary: int, unsettled: int
+) -> None:
+    summary = Summary.of([verdict(outcome, expect)])
+    assert (contrary, unsettled) == (len(summary.contrary), len(summary.open))
+
+
+def test_the_score_is_one_sentence() -> None:
+    outcomes = [Outcome.REPRODUCED] * 3 + [Outcome.UNDECIDED]
+    told = str(Summary.of([verdict(outcome) for outcome in outcomes]))
+    assert "3 of 4 claims reproduced, 1 undecided; at most 5 %" in told
+    assert "The suite claims nothing." == str(Summary.of([]))

@@ -1,0 +1,112 @@
+"""`grokbench check` on the committed quick results, doctored so that each claim in turn fails."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import Result
+
+from grokbench.store import open_results
+from grokbench.store.results import write_results
+from grokbench.suite import load_suite
+
+ROOT = Path(__file__).parents[2]
+SUITE = ROOT / "suites" / "quick.toml"
+
+CURVES = ("validation_loss", "validation_accuracy", "mirror_free_accuracy", "parameter_norm")
+Groups = dict[str, xr.Dataset]
+
+
+def sizes_exchanged(experiment: str) -> Callable[[Groups], None]:
+    """The smallest models did what the largest did."""
+
+    def doctor(groups: Groups) -> None:
+        data = groups[experiment]
+        for name in ("train_loss", "train_accuracy", *CURVES):
+            data[name] = data[name].copy(data=data[name].isel(model_size=slice(None, None, -1)))
+
+    return doctor
+
+
+def norms_inverted(groups: Groups) -> None:
+    """Wherever the norm fell it rose."""
+    norm = groups["addition"]["parameter_norm"]
+    groups["addition"]["parameter_norm"] = norm.copy(data=400 / norm)
+
+
+def accuracies(experiment: str, *values: float) -> Callable[[Groups], None]:
+    """So many answers were right at each model size, whatever the seed, at every step."""
+
+    def doctor(groups: Groups) -> None:
+        data = groups[experiment]
+        level = xr.DataArray(np.array(values, np.float32), dims="model_size")
+        for name in ("validation_accuracy", "mirror_free_accuracy"):
+            data[name] = data[name].copy(data=level.broadcast_like(data[name]))
+
+    return doctor
+
+
+def each(*doctors: Callable[[Groups], None]) -> Callable[[Groups], None]:
+    def doctor(groups: Groups) -> None:
+        for one in doctors:
+            one(groups)
+
+    return doctor
+
+
+def every_second_size_groks(groups: Groups) -> None:
+    """Whether a run generalizes, long after memorizing, says nothing of the sizes next to it."""
+    data = groups["addition"]
+    groks = xr.DataArray(np.arange(data.sizes["model_size"]) % 2 == 0, dims="model_size")
+    told = {
+        "train_accuracy": data["step"] >= 500,
+        "validation_accuracy": groks & (data["step"] >= 3000),
+        "mirror_free_accuracy": groks & (data["step"] >= 3000),
+    }
+    for name, right in told.items():
+        data[name] = data[name].copy(data=right.astype(np.float32).broadcast_like(data[name]))
+
+
+DOCTORS: dict[str, Callable[[Groups], None]] = {
+    "critical_data_size_falls": sizes_exchanged("addition"),
+    "memorization_capacity_rises": sizes_exchanged("random_labels"),
+    "zones_predicted": every_second_size_groks,
+    "norm_falls_in_grokking": norms_inverted,
+    "norm_rises_in_progression": norms_inverted,
+    # Sizes 4 and 16 are runs of both experiments.
+    "double_descent_with_little_data": each(
+        accuracies("little_data", 0.1, 0.2, 0.3, 0.4), accuracies("addition", 0.1, 0.2, 0.3, 0.4)
+    ),
+    "no_double_descent_with_much_data": accuracies("addition", 0.9, 0.1, 0.1, 0.9),
+    "mixture_delays_emergence": each(
+        accuracies("addition", 0.0, 0.0, 0.0, 1.0), accuracies("mixture", 1.0, 1.0)
+    ),
+    "split_ffn_emerges_earlier": each(
+        accuracies("mixture_split", 0.0, 1.0), accuracies("mixture", 1.0, 1.0)
+    ),
+}
+
+
+def test_every_claim_of_the_quick_suite_is_doctored() -> None:
+    assert DOCTORS.keys() == load_suite(SUITE).claims.keys()
+
+
+@pytest.mark.parametrize("claim", DOCTORS)
+def test_doctored_results_are_1_and_the_claim_is_named(
+    grokbench: Callable[..., Result], tmp_path: Path, claim: str
+) -> None:
+    path = tmp_path / "quick.nc"
+    shutil.copy(ROOT / "results" / "quick" / "quick.nc", path)
+    tree = open_results(path)
+    groups = {name: child.to_dataset() for name, child in tree.children.items()}
+    DOCTORS[claim](groups)
+    write_results(xr.DataTree.from_dict({"/": tree.to_dataset(), **groups}), path)
+    told = grokbench("check", path, "--suite", SUITE)
+    assert told.exit_code == 1, told.output
+    expected = load_suite(SUITE).claims[claim].expect
+    assert f"{claim}: expected to be {expected}, came out not reproduced" in told.stdout
