@@ -41,12 +41,15 @@ class Cohort:
     label: str
     work: float
     """How long it takes, up to a factor: see `work_of`."""
+    memory: int = 0
+    """About how many bytes it needs while it trains: see `bytes_of`."""
 
     def only(self, wanted: Iterable[str]) -> Cohort:
         """The same cohort with just the runs that are `wanted`."""
         keep = set(wanted)
         runs = tuple(run for run in self.runs if run.id in keep)
-        return replace(self, runs=runs, work=self.work * len(runs) / len(self.runs))
+        share = len(runs) / len(self.runs)
+        return replace(self, runs=runs, work=self.work * share, memory=int(self.memory * share))
 
 
 @dataclass(frozen=True)
@@ -175,11 +178,11 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
         shares = -(-len(members) // size)
         for i in range(shares):
             share = members[i * len(members) // shares : (i + 1) * len(members) // shares]
-            cohorts.append(make_cohort(share, shapes.parameters))
+            cohorts.append(make_cohort(share, shapes))
     return tuple(sorted(cohorts, key=lambda cohort: (-cohort.work, cohort.id)))
 
 
-def make_cohort(runs: Sequence[Run], parameters: int) -> Cohort:
+def make_cohort(runs: Sequence[Run], shapes: Shapes) -> Cohort:
     first, last = runs[0], runs[-1]
     digest = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
     data = (
@@ -191,7 +194,8 @@ def make_cohort(runs: Sequence[Run], parameters: int) -> Cohort:
         digest,
         tuple(runs),
         f"{first.task.name}, {first.architecture.name} {first.size.label}, data {data}",
-        sum(work_of(run, parameters) for run in runs),
+        sum(work_of(run, shapes.parameters) for run in runs),
+        len(runs) * bytes_of(last, shapes),
     )
 
 

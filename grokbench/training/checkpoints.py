@@ -66,7 +66,11 @@ class Checkpoints:
         with suppress(OSError):
             for path in self._files(cohort):
                 path.unlink(missing_ok=True)
-            self.folder.rmdir()  # when it was the last
+
+    def tidy(self) -> None:
+        """Remove the folder if nothing is kept in it; when nobody trains, who might just begin to."""
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def clear(self) -> None:
         """Remove all: what cohorts kept that are no more, and what killed writers left behind."""

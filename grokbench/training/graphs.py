@@ -10,6 +10,7 @@ buffers then; they are real steps of the training, not rehearsals.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ from torch import Tensor
 
 STRIDE = 25
 """Steps in one graph."""
+
+CAPTURING = threading.Lock()
+"""One lane captures at a time: to begin waits for the device, which no other may capture on then."""
 
 WARM_UP = 3
 """Steps taken before capturing, as torch's notes on CUDA graphs advise."""
@@ -84,8 +88,11 @@ class Graphs:
         """A graph of `what`, and what it gives; capturing runs nothing on the device."""
         graph = self.cuda.CUDAGraph()
         try:
-            with self.cuda.graph(
-                graph, pool=self.pool, stream=self.beside, capture_error_mode="thread_local"
+            with (
+                CAPTURING,
+                self.cuda.graph(
+                    graph, pool=self.pool, stream=self.beside, capture_error_mode="thread_local"
+                ),
             ):
                 given = what()
         except RuntimeError as error:

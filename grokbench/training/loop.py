@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -18,6 +20,9 @@ from grokbench.training.execution import execution_of
 from grokbench.training.precision import float32_products
 from grokbench.training.process import keep_freed_memory, one_thread, out_of_memory, repeat_exactly
 from grokbench.training.programs import first_line
+
+BUILDING = threading.Lock()
+"""Held while a descent is made: neither torch's compiler nor plugins are known to be safe in threads."""
 
 Advance = Callable[[int, float], None]
 """Told the step and the stack's mean validation accuracy at every evaluation."""
@@ -93,8 +98,9 @@ def train_at_once(
     ended: list[Record] = []
     former: State | None = None
     while runs:
-        descent = safekeeping.begin(runs, partial(Descent, runs, plugins, device), former)
-        with float32_products("tf32" if runs[0].recipe.precision == "tf32" else "ieee"):
+        with BUILDING:
+            descent = safekeeping.begin(runs, partial(Descent, runs, plugins, device), former)
+        with products(runs):
             if not descend(descent, advance, safekeeping):
                 break
         records = descent.meter.records(runs, descent.parameters.shape[1])
@@ -102,7 +108,13 @@ def train_at_once(
         staying = [i for i, alive in enumerate(finite) if alive and not descent.ended]
         ended += [record for i, record in enumerate(records) if i not in staying]
         runs, former = [runs[i] for i in staying], descent.state_of(staying)
+        del descent  # before there is another
     return sorted(ended, key=lambda record: order[record.run_id])
+
+
+def products(runs: Sequence[Run]) -> AbstractContextManager[None]:
+    """Within it any library multiplies float32 as the runs' precision says."""
+    return float32_products("tf32" if runs[0].recipe.precision == "tf32" else "ieee")
 
 
 @dataclass

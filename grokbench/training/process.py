@@ -71,9 +71,10 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device).add_(1).item()
     except Exception as error:  # noqa: BLE001 (each backend raises its own)
         reason = str(error).strip().split("\n")[0]
-        raise DeviceError(
-            f"device {device!r} cannot be used: {reason}; write cpu, or a device that is there"
-        ) from None
+        hint = "write cpu, or a device that is there"
+        if device.startswith(("gpu", "nvidia")):
+            hint = "did you mean 'cuda'?"
+        raise DeviceError(f"device {device!r} cannot be used: {reason}; {hint}") from None
 
 
 def why_untrainable(precisions: Iterable[str], device: str) -> dict[str, str]:

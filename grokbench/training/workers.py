@@ -26,6 +26,7 @@ from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
 from grokbench.record import Record
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.training.lanes import LANES, train_side_by_side
 from grokbench.training.loop import train
 from grokbench.training.process import interruption_put_off
 
@@ -62,6 +63,7 @@ def train_cohorts(
     checkpoints: Checkpoints | None = None,
     deadline: float = math.inf,
     grace: float = GRACE_SECONDS,
+    lanes: int | None = None,
 ) -> None:
     """Train cohorts in the order given, `jobs` at a time; returns when there are no more.
 
@@ -74,10 +76,12 @@ def train_cohorts(
         checkpoints: where cohorts are kept while they train; None to keep nothing.
         deadline: a moment of `time.monotonic`.
         grace: seconds that workers told to stop have, before they are ended.
+        lanes: with one process, how many cohorts share the device; by default several share a GPU.
     """
     waiting = iter(cohorts)
     if jobs == 1:
-        train_here(waiting, Plugins.load(files), events, device, checkpoints, deadline)
+        lanes = lanes or LANES.get(device.partition(":")[0], 1)
+        train_here(waiting, Plugins.load(files), events, device, checkpoints, deadline, lanes)
         return
     pool = Pool([], events)
     try:
@@ -110,12 +114,16 @@ def train_here(
     device: str,
     checkpoints: Checkpoints | None,
     deadline: float,
+    lanes: int,
 ) -> None:
     with interruption_put_off() as interrupted:
 
         def told() -> bool:
             return interrupted() or time.monotonic() >= deadline
 
+        if lanes > 1:
+            train_side_by_side(cohorts, plugins, events, device, checkpoints, told, lanes)
+            return
         while not told() and (cohort := next(cohorts, None)) is not None:
             events.started(cohort)
             advance = partial(events.advanced, cohort)
@@ -210,7 +218,7 @@ class Worker:
             self.pipe.send(None)
 
     def end(self) -> None:
-        self.process.terminate()
+        self.process.kill()
         self.process.join()
         self.pipe.close()
 
@@ -219,7 +227,9 @@ def work(
     pipe: Connection, files: Sequence[Path], device: str, checkpoints: Checkpoints | None
 ) -> None:
     """What a worker process does until its parent closes the pipe, or dies."""
+    # Both may be sent to the whole group; the parent hears them, and says what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     plugins = Plugins.load(files)
     while True:

@@ -200,9 +200,13 @@ def test_what_is_forgotten_is_gone_and_other_cohorts_are_left_alone(tmp_path: Pa
             kept.keep(cohort, {"runs": name}, {"taken": 1})
     kept.forget("ab")
     assert ["abc-1", "abc-2"] == sorted(path.name[:5] for path in kept.folder.iterdir())
+    kept.tidy()
+    assert kept.folder.exists()
     kept.forget("abc")
+    kept.forget("abc")
+    kept.tidy()
     assert not kept.folder.exists()
-    kept.forget("abc")
+    kept.tidy()
 
 
 def test_nothing_is_left_of_what_is_cleared(tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""Cohorts side by side on one device, rehearsed on a CPU: each is what it would be alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grokbench.plan import COHORT_BYTES, Cohort
+from grokbench.record import Choice, Status
+from grokbench.training import checkpoints, train_cohorts
+from grokbench.training.checkpoints import Checkpoints
+from tests.training.test_workers import Acts, Log, cohorts, in_order, never_stopped
+from tests.training.worlds import ADDITION, ODD, run
+
+
+class Together(Log):
+    """How many cohorts were in training at the same moment, and with which others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: set[str] = set()
+        self.most = 0
+        self.companies: list[frozenset[str]] = []
+        self.threads: set[int] = set()
+
+    def started(self, cohort: Cohort) -> None:
+        super().started(cohort)
+        self.now.add(cohort.id)
+        self.most = max(self.most, len(self.now))
+        self.companies.append(frozenset(self.now))
+        self.threads.add(threading.get_ident())
+
+    def finished(self, cohort: Cohort, records) -> None:
+        super().finished(cohort, records)
+        self.now.remove(cohort.id)
+
+
+class Meeting(Together):
+    """The first cohorts wait for each other, so that they are surely side by side."""
+
+    def __init__(self, parties: int) -> None:
+        super().__init__()
+        self.parties, self.present = parties, threading.Event()
+
+    def waits(self) -> None:
+        assert self.present.wait(60)
+
+    def started(self, cohort: Cohort) -> None:
+        super().started(cohort)
+        if len(self.begun) >= self.parties:
+            self.present.set()
+
+
+@pytest.fixture
+def looks_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "LOOK_SECONDS", 0.0)
+
+
+def test_side_by_side_they_give_the_same_bits_as_one_after_the_other():
+    some = cohorts(ADDITION, 6, steps=40)
+    log = Meeting(3)
+    train_cohorts(some, [], log, jobs=1, lanes=3)
+    assert never_stopped(some) == in_order(log.records, some)
+    assert [str(seed) for seed in range(6)] == sorted(log.ended)
+    assert 2 <= log.most <= 3
+
+
+def test_cohorts_that_fill_the_memory_are_alone():
+    full = COHORT_BYTES["cpu"]
+    some = [replace(cohort, memory=full) for cohort in cohorts(ADDITION, 4)]
+    log = Together()
+    train_cohorts(some, [], log, jobs=1, lanes=3)
+    assert 1 == log.most
+    assert 4 == len(log.records)
+
+
+def test_a_cohort_that_needs_more_than_there_may_be_is_trained_all_the_same():
+    some = [replace(cohort, memory=9 * COHORT_BYTES["cpu"]) for cohort in cohorts(ADDITION, 2)]
+    log = Together()
+    train_cohorts(some, [], log, jobs=1, lanes=2)
+    assert 2 == len(log.records)
+
+
+def test_precisions_of_products_are_never_side_by_side():
+    """What float32 products are rounded to is a setting of the whole process."""
+    some = cohorts(ADDITION, 4, steps=20)
+    other = [
+        replace(cohort, runs=(replace(one, recipe=replace(one.recipe, precision="tf32")),), id=name)
+        for name, cohort in zip("ab", some, strict=False)
+        for one in cohort.runs
+    ]
+    log = Together()
+    train_cohorts([*some, *other], [], log, jobs=1, lanes=4)
+    assert not any({"a", "b"} & company and company - {"a", "b"} for company in log.companies)
+    assert {"a", "b"} <= set(log.ended)
+
+
+def test_a_run_that_fails_is_recorded_and_the_others_are_not_touched():
+    some = cohorts(ADDITION, 3)
+    wrong = Cohort("wrong", (run(Choice("unlucky"), "perceptron", seed=1),), "wrong", 1.0)
+    log = Together()
+    train_cohorts([*some, wrong], [ODD], log, jobs=1, lanes=2)
+    failed = [record for record in log.records if record.status is Status.FAILED]
+    assert [wrong.runs[0].id] == [record.run_id for record in failed]
+    assert never_stopped(some) == in_order(log.records, some)
+
+
+@pytest.mark.usefixtures("looks_after_every_step")
+def test_what_a_listener_raises_stops_all_lanes_and_is_raised(tmp_path: Path):
+    def act() -> None:
+        raise OSError("the disk is full")
+
+    some = cohorts(ADDITION, 5, steps=400)
+    kept = Checkpoints(tmp_path / "kept", every=1000)
+    with pytest.raises(OSError, match="the disk is full"):
+        train_cohorts(some, [], Acts(act), jobs=1, lanes=2, checkpoints=kept)
+
+
+@pytest.fixture
+def interrupt() -> Callable[[], None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("looks_after_every_step")
+def test_an_interruption_stops_all_lanes_and_they_go_on_to_the_same_bits(
+    tmp_path: Path, interrupt: Callable[[], None]
+):
+    some = cohorts(ADDITION, 3, steps=400)
+    kept = Checkpoints(tmp_path / "kept", every=1000)
+    log = Acts(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_cohorts(some, [], log, jobs=1, lanes=2, checkpoints=kept)
+    assert len(log.records) < 3
+    rest = Log()
+    left = [cohort for cohort in some if cohort.id not in done(log)]
+    train_cohorts(left, [], rest, jobs=1, lanes=2, checkpoints=kept)
+    assert never_stopped(some) == in_order([*log.records, *rest.records], some)
+
+
+def done(log: Log) -> set[str]:
+    """The cohorts all of whose runs have a record."""
+    ended = {record.run_id for record in log.records}
+    return {str(seed) for seed in range(9) if run(ADDITION, seed=seed, steps=400).id in ended}
+
+
+def test_many_times_over_nothing_is_lost_or_done_twice():
+    for _ in range(5):
+        some = cohorts(ADDITION, 8, steps=4)
+        log = Log()
+        train_cohorts(some, [], log, jobs=1, lanes=4)
+        assert sorted(cohort.runs[0].id for cohort in some) == sorted(r.run_id for r in log.records)
