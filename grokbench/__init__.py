@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grokbench.architectures.base import Architecture
     from grokbench.claims import Outcome, Verdict, score
+    from grokbench.comparison import Comparison, compare
     from grokbench.definition import Options
     from grokbench.errors import (
         GrokbenchError,
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Architecture",
+    "Comparison",
     "CrossEntropy",
     "Detector",
     "Examples",
@@ -66,6 +68,7 @@ __all__ = [
     "UnknownNameError",
     "Verdict",
     "Watcher",
+    "compare",
     "hookimpl",
     "load_suite",
     "open_results",
@@ -80,6 +83,7 @@ __all__ = [
 _HOMES = {
     "grokbench.architectures.base": ["Architecture"],
     "grokbench.claims": ["Outcome", "Verdict", "score"],
+    "grokbench.comparison": ["Comparison", "compare"],
     "grokbench.definition": ["Options"],
     "grokbench.errors": [
         "GrokbenchError",

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from grokbench.cli.exit_code import ExitCode
 from grokbench.errors import GrokbenchError
@@ -38,6 +39,9 @@ class CommandLine(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.BadParameter as error:
+            name_the_variable(error)
+            raise
         except GrokbenchError as error:
             raise Failure(str(error)) from None
         except KeyboardInterrupt:
@@ -57,6 +61,17 @@ class CommandLine(click.Group):
             from grokbench.plugins import Plugins
 
             Plugins.add_commands(self)
+
+
+def name_the_variable(error: click.BadParameter) -> None:
+    """Have the message say which environment variable a bad value came from, if it did."""
+    context, parameter = error.ctx, error.param
+    if context is None or parameter is None or parameter.name is None:
+        return
+    if context.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT:
+        option = parameter.get_error_hint(context)
+        variable = f"{context.auto_envvar_prefix}_{parameter.name.upper()}"
+        error.param_hint = f"{option} (environment variable {variable})"
 
 
 class Failure(click.ClickException):

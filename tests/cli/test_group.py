@@ -17,7 +17,17 @@ from grokbench.cli import cli
 
 ROOT = Path(package.__file__).parents[1]
 HEAVY = {"torch", "xarray", "pydantic", "scipy", "numpy", "netCDF4", "matplotlib", "rich"}
-COMMANDS = ["list", "plan", "report", "run", "score", "validate"]
+COMMANDS = [
+    "check",
+    "compare",
+    "list",
+    "plan",
+    "report",
+    "run",
+    "score",
+    "test-plugin",
+    "validate",
+]
 
 
 def in_a_fresh_process(
@@ -82,7 +92,7 @@ def test_a_package_adds_a_command(installed: Path) -> None:
 
 def test_help_shows_added_commands_and_imports_no_other_plugin(installed: Path) -> None:
     done = in_a_fresh_process("--help", path=installed)
-    assert "greet     Say hello." in done.stdout
+    assert "greet Say hello." in " ".join(done.stdout.split())
     assert "imported without need" not in done.stdout + done.stderr
     assert done.returncode == 0
 

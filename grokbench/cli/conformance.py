@@ -1,0 +1,59 @@
+"""`grokbench test-plugin`: the conformance kit against a plugin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from grokbench.cli import options
+from grokbench.cli.console import print_json
+from grokbench.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from grokbench.testing.checks import Result
+
+
+@click.command("test-plugin")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--expect",
+    type=(str, str),
+    multiple=True,
+    metavar="CHECK REASON",
+    help="Expect a check to fail, as 'task majority: mirror_free_is_true', and why; may be "
+    "given again.",
+)
+@options.as_json
+@click.pass_context
+def conformance(
+    context: click.Context, name: str, expect: tuple[tuple[str, str], ...], json: bool
+) -> None:
+    """Examine the plugin NAME and all that it registers.
+
+    NAME is a package or an entry point, the path of a single .py file, the name of one registered
+    definition, or `grokbench`. Each check is one line: ok, FAILED, expected or skipped, and what is
+    worth knowing. The exit code is 1 when a check failed.
+    """
+    from grokbench.testing.checks import Outcome
+    from grokbench.testing.kit import checks_of_plugin
+
+    cli = context.find_root().command
+    assert isinstance(cli, click.Group)
+    try:
+        checks = checks_of_plugin(name, cli=cli, expected_failures=dict(expect))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--expect") from None
+    results: list[Result] = []
+    for check in checks:
+        results.append(check.result())
+        if not json:
+            click.echo(str(results[-1]))
+    counts = Counter(result.outcome for result in results)
+    if json:
+        print_json([result.document() for result in results])
+    else:
+        click.echo(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome))
+    if counts[Outcome.FAILED]:
+        context.exit(ExitCode.CHECK_FAILED)

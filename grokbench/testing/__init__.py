@@ -1,0 +1,39 @@
+"""What plugin authors test with: a conformance kit, for the command line, pytest and hypothesis.
+
+Each name is imported when it is first used: neither torch nor pytest comes with the package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grokbench.testing.checks import Check, Fault, Inapplicable, Outcome, Result
+    from grokbench.testing.kit import checks_for, checks_of_plugin
+    from grokbench.testing.parametrize import parametrize_with_checks
+
+__all__ = [
+    "Check",
+    "Fault",
+    "Inapplicable",
+    "Outcome",
+    "Result",
+    "checks_for",
+    "checks_of_plugin",
+    "parametrize_with_checks",
+]
+
+_HOMES = {
+    "grokbench.testing.checks": ["Check", "Fault", "Inapplicable", "Outcome", "Result"],
+    "grokbench.testing.kit": ["checks_for", "checks_of_plugin"],
+    "grokbench.testing.parametrize": ["parametrize_with_checks"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

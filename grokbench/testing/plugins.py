@@ -1,0 +1,374 @@
+"""What a plugin promises as a whole: that it imports, and soon, and registers what it says."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grokbench import hookspecs
+from grokbench.catalogue import Catalogue, Sender, problems_with
+from grokbench.errors import PluginError, nearest
+from grokbench.plugins import (
+    COMMANDS,
+    DEFINITIONS,
+    HOOKS,
+    Plugin,
+    Plugins,
+    announcements,
+    describe,
+    import_file,
+)
+from grokbench.testing.checks import Check, Fault, Inapplicable, listed, sentence_of
+
+if TYPE_CHECKING:
+    import click
+
+    from grokbench.definition import Definition
+
+IMPORT_SECONDS = 2.0
+"""Processor time that a plugin's module may take beyond torch and grokbench."""
+
+COMMAND_SECONDS = 0.5
+"""The same for a module of commands, beyond click: `grokbench --help` waits for it."""
+
+HEAVY = (
+    "jax",
+    "matplotlib",
+    "netCDF4",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+    "torch",
+    "transformers",
+    "xarray",
+)
+"""Libraries that a module of commands should import when a command runs, and not before."""
+
+PATIENCE = 120.0
+"""Seconds of the clock after which an import has hung."""
+
+STOPWATCH = """
+import importlib, json, sys, time
+from pathlib import Path
+known, location, commands = json.loads(sys.argv[1])
+sys.path[:] = known
+import click
+from grokbench.plugins import import_file
+if not commands:
+    from grokbench import architectures, optimizers, phenomena, tasks
+before, began = set(sys.modules), time.process_time()
+import_file(Path(location)) if location.endswith(".py") else importlib.import_module(location)
+seconds = time.process_time() - began
+print()
+print(json.dumps({"seconds": seconds, "modules": sorted(set(sys.modules) - before)}))
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """One module of a plugin.
+
+    Attributes:
+        package: the distribution's name, or the path of a single file.
+        location: the module's dotted name, or the path of a single file.
+        groups: the entry-point groups that announce it.
+        cli: whose commands it must not take the names of.
+    """
+
+    package: str
+    version: str
+    location: str
+    groups: tuple[str, ...]
+    cli: click.Group | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """Of single files, which are loaded by name."""
+        return [Path(self.location)] if self.location.endswith(".py") else []
+
+    @property
+    def hooks(self) -> list[str]:
+        """The hooks that are called in it."""
+        return [hook for group in self.groups for hook in HOOKS[group]]
+
+    def load(self) -> Any:
+        if self.files:
+            return import_file(self.files[0])
+        module, _, attribute = self.location.partition(":")
+        loaded: Any = importlib.import_module(module)
+        for name in filter(None, attribute.split(".")):
+            loaded = getattr(loaded, name)
+        return loaded
+
+    @cached_property
+    def loaded(self) -> Any:
+        """It, once.
+
+        Raises:
+            Inapplicable: it cannot be imported, which is a fault that `imports` finds.
+        """
+        try:
+            return self.load()
+        except (Exception, SystemExit) as error:
+            raise Inapplicable(f"it cannot be imported: see imports ({describe(error)})") from error
+
+
+def modules_named(name: str, cli: click.Group | None = None) -> list[Module]:
+    """The modules of a single file, a distribution, or the entry point of that name; maybe none.
+
+    Raises:
+        PluginError: a file that is not there.
+    """
+    if name.endswith(".py"):
+        if not Path(name).is_file():
+            raise PluginError(f"there is no file {name}")
+        location = str(Path(name).resolve())
+        return [Module(location, "", location, (DEFINITIONS,), cli)]
+    if name == "grokbench":
+        from grokbench import __version__
+
+        return [Module(name, __version__, "grokbench.builtin", (DEFINITIONS,), cli)]
+    found: dict[str, Module] = {}
+    for group in HOOKS:
+        for point in announcements(group):
+            package = point.dist.name if point.dist else point.name
+            if plain(name) in {plain(package), plain(point.name), plain(point.value)}:
+                groups = (*(found[point.value].groups if point.value in found else ()), group)
+                version = point.dist.version if point.dist else ""
+                found[point.value] = Module(package, version, point.value, groups, cli)
+    return list(found.values())
+
+
+def plain(name: str) -> str:
+    """A distribution's name as all spellings of it are alike."""
+    return name.lower().replace("_", "-")
+
+
+def names_of_plugins() -> set[str]:
+    """Of all distributions and entry points."""
+    points = [point for group in HOOKS for point in announcements(group)]
+    return {
+        name for point in points for name in (point.name, point.dist and point.dist.name) if name
+    }
+
+
+def module_checks(module: Module) -> list[Check]:
+    """The checks of one module of a plugin."""
+    subject = f"plugin {module.package}"
+    if module.location != module.package:
+        subject += f" ({module.location})"
+    examinations: Sequence[Callable[[Module], str | None]] = (
+        imports,
+        imports_soon,
+        hooks_are_called,
+        hooks_take_their_arguments,
+        registers_definitions,
+        names_are_its_own,
+        commands_wait_for_heavy_imports,
+    )
+    return [
+        Check(subject, one.__name__, sentence_of(one), partial(one, module)) for one in examinations
+    ]
+
+
+def imports(module: Module) -> None:
+    """Its module can be imported."""
+    try:
+        module.load()
+    except (Exception, SystemExit) as error:
+        raise Fault(
+            f"importing it raises {describe(error)}",
+            "nothing that it registers can be used",
+            "add what is missing to the package's dependencies, or mend the line",
+        ) from error
+
+
+def imports_soon(module: Module) -> str:
+    """Importing it takes little processor time beyond torch and grokbench."""
+    commands = module.groups == (COMMANDS,)
+    limit = COMMAND_SECONDS if commands else IMPORT_SECONDS
+    seconds, fresh = timed(module, commands)
+    if seconds > limit:
+        libraries = sorted({name.split(".")[0] for name in fresh})
+        raise Fault(
+            f"importing it takes {seconds:.1f} s of processor time (it imports {listed(libraries)})",
+            f"every command that needs a name waits for every plugin; {limit:g} s is much",
+            "import what is slow in the functions that use it, and compute nothing at the top",
+        )
+    return f"{seconds:.2f} s"
+
+
+def timed(module: Module, commands: bool) -> tuple[float, list[str]]:
+    """Seconds of processor time that the import takes in a process of its own, and what it brings.
+
+    Raises:
+        Inapplicable: it cannot be imported.
+        Fault: it does not come to an end.
+    """
+    _ = module.loaded
+    location = module.location.partition(":")[0]
+    asked = json.dumps([[os.getcwd(), *filter(None, sys.path)], location, commands])  # noqa: PTH109
+    try:
+        done = subprocess.run(  # noqa: S603 (this interpreter, and our own words)
+            [sys.executable, "-c", STOPWATCH, asked],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Fault(
+            f"importing it has not ended after {PATIENCE:g} s",
+            "every command would wait for it",
+            "wait for nothing (a network, a lock, input) at the top of a module",
+        ) from error
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise Fault(
+            f"imported in a process of its own it fails: {last}",
+            "worker processes import it so",
+            "depend on nothing that another module has set up",
+        )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return float(answer["seconds"]), list(answer["modules"])
+
+
+def hooks_are_called(module: Module) -> None:
+    """It has hooks, marked and spelt as they are called."""
+    sender = Sender(module.package, module.version, module.location)
+    loaded = module.loaded
+    wrong = {name for name, _, _ in signatures(loaded)}
+    if wrong:
+        raise Inapplicable("pluggy refuses it: see hooks_take_their_arguments")
+    Plugin(sender, lambda: loaded, module.groups)
+    if sender.errors:
+        what, _, instead = sender.errors[0].partition("; ")
+        raise Fault(what, "nothing that it registers can be used", instead or "mend the hook")
+
+
+def hooks_take_their_arguments(module: Module) -> None:
+    """Each hook takes the arguments that it is called with, by their names."""
+    for name, found, expected in signatures(module.loaded):
+        raise Fault(
+            f"{name} takes ({', '.join(found)})",
+            f"it is called with ({', '.join(expected)}), by name",
+            f"write def {name}({', '.join(expected)})",
+        )
+
+
+def signatures(loaded: Any) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Marked hooks that take an argument they are never given: name, arguments, and ours."""
+    ours = {name: one for name, one in vars(hookspecs).items() if name.startswith("register_")}
+    for name, specification in ours.items():
+        hook = getattr(loaded, name, None)
+        if hook is None or not hasattr(hook, "grokbench_impl"):
+            continue
+        expected = list(inspect.signature(specification).parameters)
+        found = [
+            parameter.name
+            for parameter in inspect.signature(hook).parameters.values()
+            if parameter.default is inspect.Parameter.empty
+        ]
+        if not set(found) <= set(expected):
+            yield name, found, expected
+
+
+def registers_definitions(module: Module) -> str:
+    """Its hooks run, and register complete classes of the right kind."""
+    registered: list[str] = []
+    catalogues = catalogues_of(Plugins.load())
+    for hook in (hook for hook in module.hooks if hook.removeprefix("register_") in catalogues):
+        catalogue = catalogues[hook.removeprefix("register_")]
+
+        def register(definition: Any, catalogue: Catalogue[Any] = catalogue) -> None:
+            if problems := problems_with(definition, catalogue.base, catalogue.kind):
+                what, _, instead = problems[0].partition("; ")
+                why = f"it cannot be used as a {catalogue.kind}"
+                raise Fault(what, why, instead or "write one of the base classes' subclasses")
+            registered.append(f"{catalogue.kind} {definition.name}")
+
+        function = getattr(module.loaded, hook, None)
+        if function is not None and hasattr(function, "grokbench_impl"):
+            takes = inspect.signature(function).parameters
+            function(**({"register": register} if "register" in takes else {}))
+    if not registered and COMMANDS not in module.groups:
+        raise Fault(
+            "it registers nothing",
+            "nobody could use it",
+            "write register(MyTask) in a hook that is marked",
+        )
+    return listed(registered, most=100)
+
+
+def catalogues_of(plugins: Plugins) -> dict[str, Catalogue[Any]]:
+    """`tasks`, `architectures`, …: one for each hook that registers definitions."""
+    kinds = [hook.removeprefix("register_") for hook in HOOKS[DEFINITIONS]]
+    return {kind: getattr(plugins, kind) for kind in kinds}
+
+
+def names_are_its_own(module: Module) -> None:
+    """No other plugin, and no command of grokbench, has a name that it registers."""
+    _ = module.loaded
+    for origin in Plugins.load(module.files).origins(module.cli):
+        if origin.location == module.location and origin.error:
+            for error in origin.error.split("; "):
+                if " is registered by " in error:
+                    raise Fault(
+                        error,
+                        "a name that two plugins register belongs to neither",
+                        "give it a name that nobody else has, such as one with your package's",
+                    )
+
+
+def commands_wait_for_heavy_imports(module: Module) -> None:
+    """A module of commands imports no heavy library before a command runs."""
+    if COMMANDS not in module.groups:
+        raise Inapplicable("it announces no commands")
+    _, fresh = timed(module, commands=True)
+    if heavy := sorted({name.split(".")[0] for name in fresh} & set(HEAVY)):
+        raise Fault(
+            f"importing it imports {listed(heavy)}",
+            "`grokbench --help` imports every module of commands, and would take seconds",
+            "import them in the command's function",
+        )
+
+
+def definitions_of(modules: Sequence[Module]) -> list[type[Definition]]:
+    """What the modules of one plugin registered, and nobody else."""
+    files = [file for module in modules for file in module.files]
+    plugins = Plugins.load(files)
+    origins = {f"{module.package} {module.version}".strip() for module in modules}
+    return [
+        catalogue[name]
+        for catalogue in catalogues_of(plugins).values()
+        for name in catalogue
+        if catalogue.origin(name) in origins
+    ]
+
+
+def definitions_named(name: str) -> list[type[Definition]]:
+    """The registered definitions of that name, of whatever kind.
+
+    Raises:
+        PluginError: there are none; with the nearest name.
+    """
+    catalogues = catalogues_of(Plugins.load()).values()
+    if found := [catalogue[name] for catalogue in catalogues if name in catalogue]:
+        return found
+    conflicts = [c.conflicts[name] for c in catalogues if name in c.conflicts]
+    if conflicts:
+        raise PluginError(conflicts[0])
+    known = {one for catalogue in catalogues for one in catalogue} | names_of_plugins()
+    raise PluginError(
+        f"there is no plugin, no definition and no file {name!r}; {nearest(name, known)}"
+    )
