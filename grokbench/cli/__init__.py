@@ -10,6 +10,9 @@ import signal
 import click
 
 from grokbench import __version__
+from grokbench.cli.check import check
+from grokbench.cli.compare import compare
+from grokbench.cli.conformance import conformance
 from grokbench.cli.group import CommandLine
 from grokbench.cli.listing import listing
 from grokbench.cli.plan import plan
@@ -38,7 +41,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, validate, listing, score, report):
+for command in (run, plan, validate, listing, score, report, check, compare, conformance):
     cli.add_command(command)
 
 

@@ -1,0 +1,115 @@
+"""Results of a small suite with a known truth, assembled as the store does it, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from grokbench.record import Choice, ModelSize, Recipe, Record, Run, Status
+from grokbench.store.dataset import assembled
+from grokbench.suite.model import Experiment, Suite
+
+RECIPE = Recipe(Choice("adamw"), steps=1000, evaluate_every=50)
+
+ADDITION = Experiment(
+    "addition",
+    Choice("modular_addition", {"modulus": 31}),
+    Choice("dense"),
+    RECIPE,
+    (ModelSize(8), ModelSize(16), ModelSize(32)),
+    (300, 600),
+    (0, 1, 2, 3, 4),
+)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a run; it has generalized at the step `at`, if at all."""
+
+    accuracy: float = 1.0
+    at: float = 500
+    norm: float = 20.0
+    status: Status = Status.DONE
+
+
+Fates = Callable[[Run], Fate]
+
+
+def noisy(run: Run, salt: int = 0) -> Fate:
+    """Larger models end higher, each run in its own way; some have not generalized in the end."""
+    noise = np.random.default_rng([run.seed, run.size.hidden_size, run.data_size, salt])
+    accuracy = np.clip(0.4 + 0.15 * np.log2(run.size.hidden_size / 8) + noise.normal(0, 0.15), 0, 1)
+    at, norm = 400 * np.exp(noise.normal(0, 0.3)), 20 * np.exp(noise.normal(0, 0.1))
+    return Fate(1.0 if noise.random() < 0.3 else float(accuracy), float(at), float(norm))
+
+
+def planted(at_size: int, at_data_size: int, **changes: Any) -> Fates:
+    """As `noisy`, but for one cell."""
+
+    def tell(run: Run) -> Fate:
+        here = (run.size.hidden_size, run.data_size) == (at_size, at_data_size)
+        return replace(noisy(run), **changes) if here else noisy(run)
+
+    return tell
+
+
+def record(run: Run, fate: Fate) -> Record:
+    steps = np.array(run.recipe.evaluation_steps(), np.int64)
+    train = np.interp(steps, [50, 200], [0.03, 1.0])
+    validation = np.interp(steps, [0.6 * fate.at, fate.at], [0.03, fate.accuracy])
+    curves = {
+        "train_loss": -np.log(train),
+        "train_accuracy": train,
+        "validation_loss": 1 - validation,
+        "validation_accuracy": validation,
+        "mirror_free_accuracy": validation,
+    }
+    return Record(
+        run.id,
+        fate.status,
+        ("all",),
+        steps,
+        {
+            **{name: curve[:, None].astype(np.float32) for name, curve in curves.items()},
+            "parameter_norm": np.full(len(steps), fate.norm, np.float32),
+        },
+        {"train": (run.data_size,), "validation": (300,), "mirror_free": (100,)},
+        parameters=100 * run.size.hidden_size,
+    )
+
+
+SITTING = {
+    "device": "cpu",
+    "processor": "one",
+    "platform": "Linux",
+    "python": "3.11.7",
+    "grokbench": "0.1.0",
+    "packages": {"torch": "2.11.0"},
+    "plugins": {"grokbench": "0.1.0"},
+    "git": None,
+}
+
+
+def results(
+    tell: Fates = noisy,
+    *,
+    seeds: Sequence[int] = ADDITION.seeds,
+    experiments: Sequence[Experiment] = (ADDITION,),
+    text: str = 'name = "small"\n',
+    sittings: Sequence[Mapping[str, Any]] = (SITTING,),
+) -> xr.DataTree:
+    """The results of a suite of these experiments, with these seeds."""
+    spanned = [replace(one, seeds=tuple(seeds)) for one in experiments]
+    suite = Suite("small", {one.name: one for one in spanned}, {}, text=text)
+    fates = {run.id: (run, tell(run)) for run in suite.runs().values()}
+    records = {
+        run_id: record(run, fate)
+        for run_id, (run, fate) in fates.items()
+        if fate.status is not Status.NOT_RUN
+    }
+    carried = {"suite": {"name": "small", "text": text}, "sittings": list(sittings)}
+    return assembled(suite, records, carried)
