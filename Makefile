@@ -2,6 +2,7 @@
 #
 #   make quick     train the quick suite, print its verdicts, write its report (minutes)
 #   make test      lint, types, tests
+#   make smoke     train the smallest suite and check its claims (a minute)
 #   make slow      the tests that train for minutes
 #   make figures   the pictures in the README, from results/quick
 #   make clean     remove the environment and everything made here
@@ -13,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quick test slow figures clean
+.PHONY: quick test smoke slow figures clean
 
 quick: $(INSTALLED)
 	$(BIN)/grokbench run suites/quick.toml --out build/quick
@@ -24,6 +25,11 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow"
+
+smoke: $(INSTALLED)
+	rm -rf build/smoke
+	$(BIN)/grokbench run suites/smoke.toml --out build/smoke --budget 10m
+	$(BIN)/grokbench check build/smoke --junit-xml build/smoke/claims.xml
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
