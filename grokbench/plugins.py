@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import pluggy
@@ -92,6 +93,8 @@ class Plugin:
         with guarded(sender):
             manager = pluggy.PluginManager("grokbench")
             manager.add_hookspecs(hookspecs)
+            if os.environ.get("GROKBENCH_TRACE", "") not in {"", "0"}:
+                trace(manager, sender, groups)
             module = load()
             manager.register(module)
             self.hooks = manager.hook
@@ -261,6 +264,38 @@ def guarded(sender: Sender) -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         sender.complain(describe(error))
+
+
+def trace(manager: pluggy.PluginManager, sender: Sender, groups: Sequence[str]) -> None:
+    """Say on standard error where a plugin comes from, each hook call in it, and what came of it."""
+
+    def tell(what: str) -> None:
+        print(f"grokbench: {what}", file=sys.stderr, flush=True)  # noqa: T201
+
+    def before(*_: object) -> None:
+        registered[:] = sender.registers
+
+    def after(
+        outcome: pluggy.Result[Any],
+        hook: str,
+        methods: Sequence[object],
+        arguments: Mapping[str, Any],
+    ) -> None:
+        if not methods:
+            return
+        new = sender.registers[len(registered) :]
+        # Commands are moved out of a group of the plugin's own after the call.
+        if "cli" in arguments:
+            new = [f"command {name}" for name in arguments["cli"].commands]
+        result = ", ".join(new) or "nothing registered"
+        if outcome.exception is not None:
+            result = f"raised {describe(outcome.exception)}"
+        tell(f"{hook} in {sender.location} -> {result}")
+
+    registered: list[str] = []
+    found = "a single file" if sender.package == sender.location else " and ".join(groups)
+    tell(f"plugin {sender.origin} from {sender.location} ({found})")
+    manager.add_hookcall_monitoring(before, after)
 
 
 def describe(error: BaseException) -> str:

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     },
     "scipy": {"phenomena", "claims", "comparison", "report"},
     "matplotlib": {"report"},
-    "jinja2": {"report"},
+    "jinja2": {"report", "scaffold"},
     "click": {"cli", "plugins.py"},
     "rich": {"cli"},
 }

@@ -15,6 +15,7 @@ from grokbench.cli.compare import compare
 from grokbench.cli.conformance import conformance
 from grokbench.cli.group import CommandLine
 from grokbench.cli.listing import listing
+from grokbench.cli.new_plugin import new_plugin
 from grokbench.cli.plan import plan
 from grokbench.cli.report import report
 from grokbench.cli.run import run
@@ -41,7 +42,18 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, validate, listing, score, report, check, compare, conformance):
+for command in (
+    run,
+    plan,
+    validate,
+    listing,
+    score,
+    report,
+    check,
+    compare,
+    new_plugin,
+    conformance,
+):
     cli.add_command(command)
 
 

@@ -21,6 +21,7 @@ COMMANDS = [
     "check",
     "compare",
     "list",
+    "new-plugin",
     "plan",
     "report",
     "run",

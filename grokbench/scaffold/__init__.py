@@ -1,0 +1,125 @@
+"""A complete small plugin package to start from, written out from templates."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from grokbench.errors import PluginError
+
+
+@dataclass(frozen=True)
+class Example:
+    """A definition that a new plugin begins with; `file` is its template and its module."""
+
+    kind: str
+    base: str
+    owner: str
+    file: str
+    libraries: tuple[str, ...]
+
+    @property
+    def hook(self) -> str:
+        return f"register_{self.kind}s"
+
+
+EXAMPLES = (
+    Example("task", "Task", "Comparison", "comparison", ("pydantic", "torch")),
+    Example("architecture", "Architecture", "Perceptron", "perceptron", ("pydantic", "torch")),
+    Example("optimizer", "Optimizer", "Lion", "lion", ("pydantic", "torch")),
+    Example(
+        "detector", "Detector", "BenefitOfData", "benefit_of_data", ("numpy", "scipy", "xarray")
+    ),
+)
+
+KINDS = (*(example.kind for example in EXAMPLES), "command")
+"""What a new plugin may begin with."""
+
+USUAL = ("task", "architecture", "detector")
+"""What it begins with when nobody says otherwise."""
+
+
+def new_plugin(name: str, folder: Path, kinds: Sequence[str] = USUAL) -> list[Path]:
+    """Write the package `name` into `folder`, which must not be there or be empty.
+
+    Args:
+        name: the distribution's, such as `grokbench-parity`.
+        folder: where pyproject.toml will stand.
+        kinds: some of `KINDS`.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        PluginError: the name cannot be a package's, a kind is unknown, or `folder` holds something.
+    """
+    module = module_named(name)
+    if not kinds or set(kinds) - set(KINDS):
+        raise PluginError(f"kinds {list(kinds)}: choose one or more of {', '.join(KINDS)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PluginError(f"{folder} is there already; choose another name, or another --into")
+    definitions = [example for example in EXAMPLES if example.kind in kinds]
+    needed = {"grokbench"}.union(*(example.libraries for example in definitions))
+    stem = module.removeprefix("grokbench_")
+    words = {
+        "distribution": name,
+        "module": module,
+        "stem": stem,
+        "command": f"{stem.replace('_', '-')}-final",
+        "kinds": kinds,
+        "definitions": definitions,
+        "libraries": sorted(needed | ({"click"} if "command" in kinds else set())),
+        "sentence": f"The plugin {name}",
+    }
+    package = f"src/{module}"
+    templates = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        ".gitignore": "gitignore",
+        "suite.toml": "suite.toml",
+        f"{package}/__init__.py": "package.py",
+        **{f"{package}/{example.file}.py": f"{example.file}.py" for example in definitions},
+        "tests/test_plugin.py": "test_plugin.py",
+    }
+    if definitions:
+        templates[f"{package}/plugin.py"] = "plugin.py"
+    if "command" in kinds:
+        templates[f"{package}/commands.py"] = "commands.py"
+    # It writes Python and TOML, where nothing is to be escaped as in HTML.
+    environment = Environment(  # noqa: S701
+        loader=PackageLoader("grokbench.scaffold"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    written = []
+    for place, template in templates.items():
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = environment.get_template(f"{template}.jinja").render(words)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def module_named(name: str) -> str:
+    """The module of a distribution.
+
+    Raises:
+        PluginError: it is no name for a distribution, or its module would be another's.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name):
+        raise PluginError(
+            f"{name!r} is no name for a package; write small letters, digits and single hyphens, "
+            "beginning with a letter, such as grokbench-parity"
+        )
+    module = name.replace("-", "_")
+    if keyword.iskeyword(module) or module in {"grokbench", "test", "tests", "src"}:
+        raise PluginError(f"{name!r} is taken; write a name such as grokbench-{name}")
+    return module

@@ -1,0 +1,103 @@
+"""`grokbench new-plugin` makes packages that work, and overwrites nothing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from grokbench import PluginError
+from grokbench.cli import cli
+from grokbench.cli.new_plugin import KINDS as OFFERED
+from grokbench.scaffold import KINDS, new_plugin
+
+CHOICES = [*([kind] for kind in KINDS), list(KINDS)]
+
+
+def test_the_command_line_offers_every_kind():
+    assert KINDS == OFFERED
+
+
+@pytest.mark.parametrize("kinds", CHOICES, ids="-".join)
+def test_a_new_plugin_has_a_suite_without_mistakes(tmp_path, kinds):
+    folder = tmp_path / "made"
+    files = new_plugin("grokbench-made", folder, kinds)
+    for file in files:
+        if file.suffix == ".py":
+            ast.parse(file.read_text(encoding="utf-8"))
+    install(folder, tmp_path / "site", kinds)
+    done = run(tmp_path / "site", folder, "-m", "grokbench", "validate", "suite.toml")
+    assert "no mistakes" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_a_new_plugin_with_everything_conforms_and_runs(tmp_path):
+    folder, site = tmp_path / "made", tmp_path / "site"
+    new_plugin("grokbench-made", folder, KINDS)
+    pip = ["-m", "pip", "install", "--no-deps", "--no-build-isolation", "--target", str(site), "."]
+    run(site, folder, *pip)
+    run(site, folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert (
+        " 0 FAILED" in run(site, folder, "-m", "grokbench", "test-plugin", "grokbench-made").stdout
+    )
+    run(site, folder, "-m", "grokbench", "run", "suite.toml", "--jobs", "1")
+
+
+@pytest.mark.parametrize("name", ["Bad name", "1st", "a--b", "../up", "class", "grokbench", ""])
+def test_a_name_that_no_package_can_have_is_an_error(tmp_path, name):
+    with pytest.raises(PluginError, match="write"):
+        new_plugin(name, tmp_path / "made")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("keep")
+    result = CliRunner().invoke(cli, ["new-plugin", "mine", "--into", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "is there already" in result.output
+    assert ["notes.txt"] == [path.name for path in (tmp_path / "mine").iterdir()]
+
+
+def test_the_trace_says_where_plugins_come_from_and_what_each_hook_call_did(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import grokbench\n@grokbench.hookimpl\ndef register_tasks(register):\n    1 / 0\n"
+    )
+    words = ["-m", "grokbench", "list", "tasks", "--plugin", "mine.py"]
+    lines = run(tmp_path, tmp_path, *words, GROKBENCH_TRACE="1").stderr.splitlines()
+    file = tmp_path.resolve() / "mine.py"
+    assert f"grokbench: plugin {file} from {file} (a single file)" in lines
+    raised = "raised ZeroDivisionError: division by zero (mine.py, line 4)"
+    assert f"grokbench: register_tasks in {file} -> {raised}" in lines
+    assert any(
+        line.startswith("grokbench: register_tasks in grokbench.builtin -> task modular_addition")
+        for line in lines
+    )
+    assert "grokbench: plugin" not in run(tmp_path, tmp_path, *words).stderr
+
+
+def install(folder: Path, site: Path, kinds: list[str]) -> None:
+    """Lay the package's modules and its entry points where Python finds them."""
+    (folder / "src").rename(site)
+    metadata = site / "grokbench_made-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: grokbench-made\nVersion: 0.1.0\n"
+    )
+    if set(kinds) - {"command"}:
+        points = "[grokbench]\nmade = grokbench_made.plugin\n"
+        (metadata / "entry_points.txt").write_text(points)
+
+
+def run(site: Path, folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", **more}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
