@@ -162,12 +162,9 @@ def names_of_plugins() -> set[str]:
     }
 
 
-def module_checks(module: Module) -> list[Check]:
-    """The checks of one module of a plugin."""
-    subject = f"plugin {module.package}"
-    if module.location != module.package:
-        subject += f" ({module.location})"
-    examinations: Sequence[Callable[[Module], str | None]] = (
+def examinations_of_modules() -> tuple[Callable[[Module], str | None], ...]:
+    """What is examined of each module, in this order."""
+    return (
         imports,
         imports_soon,
         hooks_are_called,
@@ -176,8 +173,16 @@ def module_checks(module: Module) -> list[Check]:
         names_are_its_own,
         commands_wait_for_heavy_imports,
     )
+
+
+def module_checks(module: Module) -> list[Check]:
+    """The checks of one module of a plugin."""
+    subject = f"plugin {module.package}"
+    if module.location != module.package:
+        subject += f" ({module.location})"
     return [
-        Check(subject, one.__name__, sentence_of(one), partial(one, module)) for one in examinations
+        Check(subject, one.__name__, sentence_of(one), partial(one, module))
+        for one in examinations_of_modules()
     ]
 
 
