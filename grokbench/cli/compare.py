@@ -130,8 +130,8 @@ def print_cells(out: Console, cells: CellComparison) -> None:
     overlap, different = cells.overlap, cells.different
     for side, alone in (("A", overlap.only_first), ("B", overlap.only_second)):
         if alone:
-            listed = ", ".join(f"{cells} of {name}" for name, cells in alone.items())
-            out.print(f"Only {side} has runs in: {listed}.")
+            names = ", ".join(f"{cells} of {name}" for name, cells in alone.items())
+            out.print(f"Only {side} has runs in: {names}.")
     if not overlap.cells:
         out.print("There is no cell in which both have runs.")
         return

@@ -111,7 +111,7 @@ def _apart(values: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.floa
     comparable = (in_first > 0) & (in_second > 0) & (counts > 2)
     within = np.where(comparable, 1 - between / np.maximum(total, SPREAD**2), 1).clip(0, 1)
     p_values = special.betainc(np.maximum(counts - 2, 1) / 2, 0.5, within)
-    return np.log(p_values.clip(min=np.finfo(float).tiny)).astype(np.float32)
+    return np.asarray(np.log(p_values.clip(min=np.finfo(float).tiny)), np.float32)
 
 
 def corrected(units: Sequence[Unit], level: float) -> list[Floats]:
