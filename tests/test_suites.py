@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grokbench import Plugins, load_suite, open_results, provenance, run_suite, score
-from grokbench.claims import Outcome, verdicts_document
+from grokbench.claims import Outcome, Summary, verdicts_document
 from grokbench.claims.markdown import verdict_table
 from grokbench.cli.judged import judge
 from grokbench.plan import make_plan
@@ -44,6 +44,13 @@ def test_committed_results_are_complete_and_score_to_the_committed_verdicts(fold
 def test_the_readme_shows_the_verdicts_of_the_quick_suite() -> None:
     judged = judge(ROOT / "results/quick", None, ())
     assert verdict_table(judged.verdicts) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_of_the_results_shows_the_verdicts_of_the_lite_suite() -> None:
+    judged = judge(ROOT / "results/paper-lite", None, ())
+    text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert verdict_table(judged.verdicts) in text
+    assert str(Summary.of(judged.verdicts)) in text
 
 
 def summary(document: dict[str, Any]) -> list[tuple[Any, ...]]:
