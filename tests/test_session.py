@@ -350,6 +350,15 @@ def test_an_absent_device_is_a_mistake_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("device", ["gpu", "gpu:0", "nvidia"])
+def test_a_gpu_by_another_name_is_a_mistake_that_names_cuda(
+    suite: Path, tmp_path: Path, device: str
+) -> None:
+    with pytest.raises(DeviceError, match=f"device '{device}' cannot .*; did you mean 'cuda'"):
+        run_suite(suite, tmp_path / "out", device=device)
+    assert not (tmp_path / "out").exists()
+
+
 def test_tf32_where_there_is_none_is_a_mistake_and_nothing_is_written(
     suite: Path, tmp_path: Path
 ) -> None:

@@ -119,6 +119,25 @@ def test_what_a_listener_raises_stops_all_lanes_and_is_raised(tmp_path: Path):
     kept = Checkpoints(tmp_path / "kept", every=1000)
     with pytest.raises(OSError, match="the disk is full"):
         train_cohorts(some, [], Acts(act), jobs=1, lanes=2, checkpoints=kept)
+    rest = Log()
+    train_cohorts(some, [], rest, jobs=1, lanes=2, checkpoints=kept)
+    assert never_stopped(some) == in_order(rest.records, some)
+
+
+def test_a_cohort_that_finds_too_little_memory_is_halved_beside_another():
+    options = {"modulus": 7}
+    greedy, dense = (
+        tuple(run(Choice("modular_addition", options), name, seed=seed) for seed in range(3))
+        for name in ("greedy_cpu", "dense")
+    )
+    plugin = Path(__file__).with_name("greedy_plugin.py")
+    some = [Cohort(name, runs, name, 1.0) for name, runs in (("greedy", greedy), ("dense", dense))]
+    log = Together()
+    train_cohorts(some, [plugin], log, jobs=1, lanes=2)
+    by_run = {record.run_id: record for record in log.records}
+    for large, small in zip(dense, greedy, strict=True):
+        assert by_run[large.id].status is by_run[small.id].status is Status.DONE
+        assert by_run[large.id].steps.tolist() == by_run[small.id].steps.tolist()
 
 
 @pytest.fixture
