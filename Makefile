@@ -4,7 +4,7 @@
 #   make test      lint, types, tests
 #   make smoke     train the smallest suite and check its claims (a minute)
 #   make slow      the tests that train for minutes
-#   make figures   the pictures in the README, from results/quick
+#   make figures   the pictures in the README, from the stored results
 #   make clean     remove the environment and everything made here
 
 PYTHON ?= python3
@@ -35,7 +35,9 @@ slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
 
 figures: $(INSTALLED)
-	$(BIN)/grokbench report results/quick --figures docs/images
+	mkdir -p build
+	$(BIN)/grokbench report results/quick --output build/quick.html --figures docs/images
+	$(BIN)/grokbench report results/paper-lite --output build/paper-lite.html --figures docs/images/paper-lite
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
