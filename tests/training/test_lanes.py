@@ -12,10 +12,12 @@ import pytest
 
 from grokbench.plan import COHORT_BYTES, Cohort
 from grokbench.record import Choice, Status
-from grokbench.training import checkpoints, train_cohorts
+from grokbench.training import checkpoints, train, train_cohorts
 from grokbench.training.checkpoints import Checkpoints
 from tests.training.test_workers import Acts, Log, cohorts, in_order, never_stopped
-from tests.training.worlds import ADDITION, ODD, run
+from tests.training.worlds import ADDITION, ODD, PLUGINS, curves, run
+
+GREEDY = Path(__file__).with_name("greedy_plugin.py")
 
 
 class Together(Log):
@@ -125,19 +127,17 @@ def test_what_a_listener_raises_stops_all_lanes_and_is_raised(tmp_path: Path):
 
 
 def test_a_cohort_that_finds_too_little_memory_is_halved_beside_another():
-    options = {"modulus": 7}
+    """Three runs, where no more than two have room: one and two."""
     greedy, dense = (
-        tuple(run(Choice("modular_addition", options), name, seed=seed) for seed in range(3))
+        Cohort(name, tuple(run(ADDITION, name, seed=seed) for seed in range(3)), name, 1.0)
         for name in ("greedy_cpu", "dense")
     )
-    plugin = Path(__file__).with_name("greedy_plugin.py")
-    some = [Cohort(name, runs, name, 1.0) for name, runs in (("greedy", greedy), ("dense", dense))]
     log = Together()
-    train_cohorts(some, [plugin], log, jobs=1, lanes=2)
-    by_run = {record.run_id: record for record in log.records}
-    for large, small in zip(dense, greedy, strict=True):
-        assert by_run[large.id].status is by_run[small.id].status is Status.DONE
-        assert by_run[large.id].steps.tolist() == by_run[small.id].steps.tolist()
+    train_cohorts([greedy, dense], [GREEDY], log, jobs=1, lanes=2)
+    assert curves(train(dense.runs, PLUGINS)) == in_order(log.records, [dense])
+    halves = (dense.runs[:1], dense.runs[1:])
+    alone = [curve for half in halves for curve in curves(train(half, PLUGINS))]
+    assert alone == in_order(log.records, [greedy])
 
 
 @pytest.fixture
