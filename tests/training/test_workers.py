@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -159,6 +160,23 @@ class Killer(Log):
 def birth(process: multiprocessing.process.BaseProcess) -> int:
     """Processes are named after their number."""
     return int(process.name.rsplit("-", 1)[1])
+
+
+def test_workers_go_on_when_a_signal_to_their_group_reaches_them_too() -> None:
+    """What is to be done then, the parent says: a worker that ended would lose its checkpoint."""
+
+    def act() -> None:
+        for child in multiprocessing.active_children():
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGTERM)
+            os.kill(child.pid, signal.SIGINT)
+
+    some = cohorts(ADDITION, 2, steps=200)
+    log = Acts(act)
+    train_cohorts(some, [], log, jobs=2)
+    assert log.acted
+    assert [] == log.losses
+    assert never_stopped(some) == in_order(log.records, some)
 
 
 def test_a_worker_that_dies_between_cohorts_takes_only_its_next_with_it() -> None:
