@@ -14,9 +14,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -181,7 +182,8 @@ class Worker:
         process = context.Process(
             target=work, args=(theirs, list(files), device, checkpoints), daemon=True
         )
-        process.start()
+        with born_deaf():
+            process.start()
         theirs.close()
         return cls(process, ours)
 
@@ -227,9 +229,6 @@ def work(
     pipe: Connection, files: Sequence[Path], device: str, checkpoints: Checkpoints | None
 ) -> None:
     """What a worker process does until its parent closes the pipe, or dies."""
-    # Both may be sent to the whole group; the parent hears them, and says what is to be done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     plugins = Plugins.load(files)
     while True:
@@ -241,6 +240,21 @@ def work(
             continue
         safekeeping = Safekeeping(cohort.id, checkpoints, pipe.poll)
         pipe.send(train(cohort.runs, plugins, device, lambda *news: pipe.send(news), safekeeping))
+
+
+@contextmanager
+def born_deaf() -> Iterator[None]:
+    """Processes begun within it never hear SIGINT and SIGTERM.
+
+    Both may be sent to the whole group; the parent hears them, and says what is to be done. A child
+    inherits which signals are blocked, so it is deaf from its first moment on.
+    """
+    resource_tracker.ensure_running()  # begun by the first child otherwise, it would unblock both
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
 
 def end_with_parent() -> None:
