@@ -10,7 +10,7 @@ there: the learning rate is constant, so it might have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ NEAR_PERFECT = 0.9
 END_POINTS = {(64, 3000): True, (64, 2600): False, (32, 4000): True, (32, 3400): False}
 """(hidden size, examples) → whether Fig. 3 shows near-perfect accuracy there. Its text names 3000
 and 4000; markedly fewer examples are a few steps of its grid fewer."""
+
+POOLED = ("faster", {"learning_rate": 1e-2}), ("short", {})
+"""One recipe that the suite trains on two sets of seeds, for different numbers of steps."""
 
 MARKS = ("<!-- the sweep -->", "<!-- the end of the sweep -->")
 
@@ -93,14 +96,29 @@ def recipes(tree: xr.DataTree) -> Iterator[tuple[str, dict[tuple[int, int], Cell
             words = [
                 f"{dimension} {sizes[0][dimension].values[i]:g}" for dimension, i in at.items()
             ]
-            cells = {
-                (int(size), int(amount)): cell
-                for data in (one.isel(at) for one in sizes)
-                for i, size in enumerate(data["model_size"].to_numpy())
-                for j, amount in enumerate(data["data_size"].to_numpy())
-                if (cell := Cell.of(data.isel(model_size=i, data_size=j))) is not None
-            }
+            cells = end_points(one.isel(at) for one in sizes)
             yield ", ".join([title, *words]).replace("_", " "), cells
+    if all(f"{name}_{size}" in tree for name, _ in POOLED for size, _ in END_POINTS):
+        pools = [pooled(tree, size) for size in dict.fromkeys(size for size, _ in END_POINTS)]
+        yield "Learning rate 0.01, all seeds", end_points(pools)
+
+
+def pooled(tree: xr.DataTree, size: int) -> xr.Dataset:
+    """All seeds of the recipe trained twice, at the steps at which both were evaluated."""
+    parts = [tree[f"{name}_{size}"].to_dataset().sel(at) for name, at in POOLED]
+    parts = [part.drop_vars(["learning_rate"], errors="ignore") for part in parts]
+    return xr.concat(parts, "seed", join="inner", data_vars="minimal")
+
+
+def end_points(sizes: Iterable[xr.Dataset]) -> dict[tuple[int, int], Cell]:
+    """Those of the cells that are trained, of experiments without any other dimension."""
+    return {
+        (int(size), int(amount)): cell
+        for data in sizes
+        for i, size in enumerate(data["model_size"].to_numpy())
+        for j, amount in enumerate(data["data_size"].to_numpy())
+        if (cell := Cell.of(data.isel(model_size=i, data_size=j))) is not None
+    }
 
 
 def agreeing(cells: Mapping[tuple[int, int], Cell]) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import grokbench
+from benchmarks import recipe
 from benchmarks.contestants import OTHERS, Contestant
 from benchmarks.contestants.plain_loop import PlainLoop
 from benchmarks.contestants.torch_func import TorchFunc
@@ -119,3 +121,8 @@ def test_each_script_prints_its_tables(command: str) -> None:
     )
     assert (0, "") == (done.returncode, done.stderr)
     assert "|--" in done.stdout
+
+
+def test_the_documented_sweep_is_what_the_results_say() -> None:
+    document = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+    assert recipe.table(grokbench.open_results(ROOT / "results" / "recipe")) in document
