@@ -17,6 +17,7 @@ from grokbench.testing.checks import Fault, Inapplicable, Specimen, listed, prom
 from grokbench.testing.global_state import RANDOM, SWITCHES, changed, disturb, kept
 from grokbench.testing.reference_tasks import reference_tasks
 from grokbench.testing.stacks import RUNS, Setting, Shelf, Stack, buildable, served, settings, sizes
+from grokbench.training.drawing import torchs_generators
 from grokbench.training.loop import train
 from grokbench.training.programs import ModuleProgram, why_not_stacked
 
@@ -73,7 +74,8 @@ def builds_what_it_does_not_refuse(specimen: Specimen) -> str:
 def built(architecture: Architecture, task: Task, size: ModelSize) -> nn.Module:
     """A module, or the fault that refuses() should have foreseen."""
     try:
-        model = architecture.build(size, task)
+        with torchs_generators(torch.device("cpu"), "it"):
+            model = architecture.build(size, task)
         copy.deepcopy(model)
     except (Exception, SystemExit) as error:
         raise Fault(
@@ -160,8 +162,7 @@ def same_seed_same_weights(specimen: Specimen) -> None:
             raise Fault(
                 f"{listed(names)} of seed 0 differ when built again ({setting})",
                 "a run could not be repeated",
-                "draw initial weights from torch's global generator (torch.randn, nn.init), "
-                "not from numpy, Python or the clock",
+                "draw initial weights from torch's global generator (torch.randn, nn.init) alone",
             )
         other = setting.model(1).state_dict()
         if all(torch.equal(first[name], other[name]) for name in first):

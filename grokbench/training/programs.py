@@ -21,6 +21,7 @@ from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.judging import Judgement
 from grokbench.training.definitions import Definitions
+from grokbench.training.drawing import begin_at, torchs_generators
 
 AGREEMENT = 1e-9
 """How far, relatively, stacked and single gradients may differ in float64 for the probe to pass."""
@@ -59,7 +60,8 @@ class ModuleProgram(Program):
         takes_part: whether `forward` is also given each example's part.
         stacked: under `vmap`, or one after the other. A module that draws random numbers in
             training does so from a stream of each run's own, seeded by `noise`, when they go one
-            after the other; `vmap` refuses it.
+            after the other; `vmap` refuses it. What draws from numpy or Python is refused
+            (`PluginError`).
     """
 
     autocasts = True
@@ -132,10 +134,12 @@ class ModuleProgram(Program):
         if self.stacked:
             forward = vmap(partial(call, self.models[0]))
             return forward(dict(parameters), self.buffers, *arguments)
-        alone = [
-            self._one(run, parameters, tuple(argument[run] for argument in arguments), weights > 0)
-            for run, weights in enumerate(batch.weights)
-        ]
+        module = type(self.models[0]).__name__
+        with torchs_generators(batch.weights.device, f"forward() of {module}"):
+            alone = [
+                self._one(run, parameters, tuple(one[run] for one in arguments), weights > 0)
+                for run, weights in enumerate(batch.weights)
+            ]
         return torch.stack(alone)
 
     def _mode(self, *, training: bool) -> None:
@@ -148,12 +152,9 @@ class ModuleProgram(Program):
         """One run's outputs for its own examples; what pads them is never shown to the module."""
         own = {name: value[run] for name, value in parameters.items()}
         buffers = {name: value[run] for name, value in self.buffers.items()}
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self.noise[run])
-            shown = call(
-                self.models[run], own, buffers, *(argument[real] for argument in arguments)
-            )
-            self.noise[run] = torch.get_rng_state()
+        begin_at(self.noise[run], real.device)
+        shown = call(self.models[run], own, buffers, *(argument[real] for argument in arguments))
+        self.noise[run] = torch.get_rng_state()
         padding = shown.new_zeros(len(real) - len(shown), *shown.shape[1:])
         return torch.cat([shown, padding])
 

@@ -12,12 +12,17 @@ from grokbench.architectures.base import Architecture, Batch, Views
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples, Task
+from grokbench.training.drawing import torchs_generators
 from grokbench.training.precision import storage
 
 
 def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
-    """The run's module with its own initial weights, whatever else was drawn before."""
-    with torch.random.fork_rng(devices=[]):
+    """The run's module with its own initial weights, whatever else was drawn before.
+
+    Raises:
+        PluginError: it draws from a generator that is not torch's.
+    """
+    with torchs_generators(torch.device("cpu"), f"build() of {architecture.name}"):
         torch.manual_seed(Streams(run.seed).key("weights"))
         model = architecture.build(run.size, task).to(storage(run.recipe.precision))
     with torch.no_grad():

@@ -192,6 +192,16 @@ class Numbed(Reader):
         return model
 
 
+class Restarted(Reader):
+    """Initial weights from a generator that nobody can put back."""
+
+    def build(self, size, task):
+        model = super().build(size, task)
+        drawn = np.random.default_rng().standard_normal(model.embed.weight.shape)
+        model.embed.weight.data = torch.from_numpy(drawn).float()
+        return model
+
+
 class Seeding(Reader):
     """Its own seed, so that all runs begin alike."""
 
@@ -388,7 +398,8 @@ FAULTS = [
     (Curt, "refuses_in_words", "gives '' for teacher"),
     (Shallow, "grows_with_model_size", "size 2x4 has"),
     (Fixed, "grows_with_model_size", "curves over model size would show the same model twice"),
-    (Numbed, "same_seed_same_weights", "embed.weight of seed 0 differ"),
+    (Restarted, "same_seed_same_weights", "embed.weight of seed 0 differ"),
+    (Numbed, "builds_what_it_does_not_refuse", "it draws from numpy's global random generator"),
     (Seeding, "same_seed_same_weights", "seeds 0 and 1 have the same weights"),
     (Switching, "leaves_global_state_alone", "changes torch's default dtype"),
     (Normalizing, "answers_each_example_alone", "change by"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -161,6 +162,20 @@ class Narrow(nn.Module):
         return inputs[..., : self.outputs]
 
 
+class Numpyish(Architecture):
+    """Random numbers of numpy's in the forward pass."""
+
+    name = "numpyish"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, Noise(), None)
+
+
+class Noise(nn.Module):
+    def forward(self, stream: Tensor) -> Tensor:
+        return stream * np.random.rand() if self.training else stream  # noqa: NPY002
+
+
 class Frozen(Architecture):
     """A random embedding that is not to be trained."""
 
@@ -231,5 +246,5 @@ def register_tasks(register) -> None:  # type: ignore[no-untyped-def]
 def register_architectures(register) -> None:  # type: ignore[no-untyped-def]
     for architecture in (Perceptron, Lstm, Padded, Dropping, Looking, Normalizing):
         register(architecture)
-    for architecture in (Tied, Frozen, Remembering, Variant, Wide):
+    for architecture in (Tied, Numpyish, Frozen, Remembering, Variant, Wide):
         register(architecture)

@@ -113,6 +113,13 @@ def test_what_cannot_be_stacked_is_trained_as_if_alone(architecture: str) -> Non
     assert curves(alone) == curves(together)
 
 
+def test_a_module_that_draws_from_numpy_is_refused_rather_than_trained_once_only() -> None:
+    [record] = train([run(ADDITION, "numpyish")], PLUGINS)
+    assert Status.FAILED is record.status
+    assert "draws from numpy's global random generator" in record.message
+    assert "draw with torch" in record.message
+
+
 @pytest.mark.parametrize("architecture", ["tied", "frozen", "remembering", "variant"])
 def test_an_unusual_module_ends_where_a_plain_loop_ends(architecture: str) -> None:
     runs = [
