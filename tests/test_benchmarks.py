@@ -123,6 +123,7 @@ def test_each_script_prints_its_tables(command: str) -> None:
     assert "|--" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_documented_sweep_is_what_the_results_say() -> None:
     document = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
     assert recipe.table(grokbench.open_results(ROOT / "results" / "recipe")) in document
