@@ -33,7 +33,10 @@ END_POINTS = {(64, 3000): True, (64, 2600): False, (32, 4000): True, (32, 3400):
 """(hidden size, examples) → whether Fig. 3 shows near-perfect accuracy there. Its text names 3000
 and 4000; markedly fewer examples are a few steps of its grid fewer."""
 
-POOLED = ("faster", {"learning_rate": 1e-2}), ("short", {})
+POOLED: tuple[tuple[str, Mapping[str, float]], ...] = (
+    ("faster", {"learning_rate": 1e-2}),
+    ("short", {}),
+)
 """One recipe that the suite trains on two sets of seeds, for different numbers of steps."""
 
 MARKS = ("<!-- the sweep -->", "<!-- the end of the sweep -->")

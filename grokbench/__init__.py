@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from grokbench.forecast import Forecast, plan_suite
     from grokbench.hookspecs import hookimpl
+    from grokbench.measures.base import Measure, Snapshot
     from grokbench.optimizers.base import Optimizer
     from grokbench.phenomena.base import Detector, Finding
     from grokbench.plugins import Plugins
@@ -49,6 +50,7 @@ __all__ = [
     "Finding",
     "Forecast",
     "GrokbenchError",
+    "Measure",
     "ModelSize",
     "NotEnoughDataError",
     "Optimizer",
@@ -59,6 +61,7 @@ __all__ = [
     "Plugins",
     "ResultsError",
     "Sitting",
+    "Snapshot",
     "SquaredError",
     "Streams",
     "Suite",
@@ -96,6 +99,7 @@ _HOMES = {
     ],
     "grokbench.forecast": ["Forecast", "plan_suite"],
     "grokbench.hookspecs": ["hookimpl"],
+    "grokbench.measures.base": ["Measure", "Snapshot"],
     "grokbench.optimizers.base": ["Optimizer"],
     "grokbench.phenomena.base": ["Detector", "Finding"],
     "grokbench.plugins": ["Plugins"],

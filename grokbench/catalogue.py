@@ -146,7 +146,21 @@ def problems_with(definition: Any, base: type[Definition], kind: str) -> list[st
         problems.append(f"{owner}.version is {version!r}; write a whole number from 1 up")
     if isinstance(getattr(definition, "roles", ()), str):
         problems.append(f"{owner}.roles is a string; write a tuple of strings")
+    if kind == "measure":
+        problems += _problems_with_quantities(owner, getattr(definition, "quantities", None))
     return problems + _problems_with_options(owner, definition.Options)
+
+
+def _problems_with_quantities(owner: str, quantities: Any) -> list[str]:
+    if isinstance(quantities, Mapping) and quantities:
+        wrong = [name for name in quantities if not (isinstance(name, str) and name.isidentifier())]
+        words = [name for name, text in quantities.items() if not isinstance(text, str)]
+        if not (wrong or words):
+            return []
+    return [
+        f"{owner}.quantities is {quantities!r}; write the name of each, and what it is: "
+        "{'sparsity': 'Gini coefficient of the spectrum'}"
+    ]
 
 
 def _problems_with_options(owner: str, options: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""What tasks, architectures, optimizers and detectors have in common: a name, a version, options."""
+"""What everything that plugins define has in common: a name, a version, options."""
 
 from __future__ import annotations
 

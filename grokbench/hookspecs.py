@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import click
 
     from grokbench.architectures.base import Architecture
+    from grokbench.measures.base import Measure
     from grokbench.optimizers.base import Optimizer
     from grokbench.phenomena.base import Detector
     from grokbench.tasks.base import Task
@@ -44,6 +45,11 @@ def register_architectures(register: Callable[[type[Architecture]], None]) -> No
 @hookspec
 def register_optimizers(register: Callable[[type[Optimizer]], None]) -> None:
     """Register optimizers: `register(MyOptimizer)` for each."""
+
+
+@hookspec
+def register_measures(register: Callable[[type[Measure]], None]) -> None:
+    """Register measures: `register(MyMeasure)` for each."""
 
 
 @hookspec

@@ -226,7 +226,12 @@ def shape_of(run: Run) -> str:
     }
     recipe["optimizer"] = vars(run.recipe.optimizer)
     return canonical_json(
-        [vars(run.task), vars(run.architecture), run.size.hidden_size, run.size.layers, recipe]
+        [
+            *map(vars, (run.task, run.architecture, *run.measures)),
+            run.size.hidden_size,
+            run.size.layers,
+            recipe,
+        ]
     )
 
 

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
     from grokbench.architectures.base import Architecture
     from grokbench.definition import Definition
+    from grokbench.measures.base import Measure
     from grokbench.optimizers.base import Optimizer
     from grokbench.phenomena.base import Detector
     from grokbench.tasks.base import Task
 
 DEFINITIONS = "grokbench"
-"""The entry-point group of modules that register tasks, architectures, optimizers, detectors."""
+"""The entry-point group of modules that register tasks, architectures, optimizers, measures and
+detectors."""
 
 COMMANDS = "grokbench.commands"
 """The group of modules that add commands, apart because `grokbench --help` imports them."""
@@ -48,6 +50,7 @@ HOOKS = {
         "register_tasks",
         "register_architectures",
         "register_optimizers",
+        "register_measures",
         "register_detectors",
     ),
     COMMANDS: ("register_commands",),
@@ -169,6 +172,12 @@ class Plugins:
         return self._catalogue("optimizer", "register_optimizers", Optimizer)  # type: ignore[type-abstract]
 
     @cached_property
+    def measures(self) -> Catalogue[Measure]:
+        from grokbench.measures.base import Measure
+
+        return self._catalogue("measure", "register_measures", Measure)  # type: ignore[type-abstract]
+
+    @cached_property
     def detectors(self) -> Catalogue[Detector]:
         from grokbench.phenomena.base import Detector
 
@@ -216,7 +225,7 @@ class Plugins:
         )
 
     def _register_all(self) -> None:
-        _ = self.tasks, self.architectures, self.optimizers, self.detectors
+        _ = self.tasks, self.architectures, self.optimizers, self.measures, self.detectors
 
     def _catalogue(self, kind: str, hook: str, base: type[T]) -> Catalogue[T]:
         catalogue = Catalogue(kind, base, [plugin.sender for plugin in self._plugins])

@@ -40,7 +40,7 @@ class Status(IntEnum):
             Status.NOT_RUN: "not trained yet",
             Status.DONE: "trained to the last step",
             Status.DIVERGED: "loss or parameters stopped being finite",
-            Status.FAILED: "the task, the architecture or the optimizer raised an error",
+            Status.FAILED: "the task, the architecture, the optimizer or a measure raised an error",
         }[self]
 
 
@@ -109,6 +109,8 @@ class Run:
     data_size: int
     seed: int
     recipe: Recipe
+    measures: tuple[Choice, ...] = ()
+    """What is read off the model at every evaluation, beside loss and accuracy."""
 
     @cached_property
     def id(self) -> str:
@@ -116,7 +118,10 @@ class Run:
 
         Not the device, not the cohort it was stacked in, not the order of the file.
         """
-        spelled = canonical_json({"schema": RECORD_SCHEMA, **asdict(self)})
+        decisive = {"schema": RECORD_SCHEMA, **asdict(self)}
+        if not self.measures:  # a run that measures nothing is the one it was before there were any
+            del decisive["measures"]
+        spelled = canonical_json(decisive)
         return hashlib.sha256(spelled.encode()).hexdigest()[:32]
 
 
@@ -128,7 +133,8 @@ class Record:
     and `parameter_norm` as [evaluations] float32; an entry that does not exist (no validation
     examples in that part, or the run diverged before) is NaN. `examples` counts, for each part,
     the `train`, `validation` and `mirror_free` examples behind the metrics. `parts` has at least
-    one name.
+    one name. `measured` holds what measures read off the model, each [evaluations] float32; a name
+    is the measure's and the quantity's, `fourier_sparsity`.
     """
 
     run_id: str
@@ -139,6 +145,7 @@ class Record:
     examples: Mapping[str, tuple[int, ...]]
     parameters: int
     message: str = ""
+    measured: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 def failed(run: Run, message: str) -> Record:

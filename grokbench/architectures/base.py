@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -47,6 +48,9 @@ class Program(ABC):
 
     compiled: bool = False
     """Whether it has been compiled."""
+
+    buffers: Views = MappingProxyType({})
+    """The modules' buffers by name: [runs, …] each."""
 
     @abstractmethod
     def gradient(self, parameters: Views, gradients: Views) -> None:

@@ -16,13 +16,15 @@ from grokbench.cli.console import console, print_json, table
 if TYPE_CHECKING:
     from grokbench.plugins import Plugins
 
+DEFINITIONS = ("tasks", "architectures", "optimizers", "measures", "detectors")
+
 Rows = list[dict[str, Any]]
 
 
 @click.command("list")
 @click.argument(
     "kind",
-    type=click.Choice(["tasks", "architectures", "optimizers", "detectors", "plugins", "suites"]),
+    type=click.Choice([*DEFINITIONS, "plugins", "suites"]),
 )
 @options.plugin_files
 @options.as_json
@@ -58,7 +60,7 @@ def rows_of(kind: str, context: click.Context, files: tuple[Path, ...]) -> Rows:
 
 
 def definitions(plugins: Plugins, kind: str) -> Rows:
-    """Tasks, architectures, optimizers or detectors; conflicts go to standard error."""
+    """Definitions of one kind; conflicts go to standard error."""
     catalogue = getattr(plugins, kind)
     for conflict in catalogue.conflicts.values():
         click.echo(conflict, err=True)

@@ -43,6 +43,11 @@ def _count(words: str) -> dict[str, Any]:
     }
 
 
+def quantity(words: str) -> Mapping[str, Any]:
+    """Of what a measure records."""
+    return {"long_name": words, "units": "1", "ancillary_variables": "status"}
+
+
 _MIRROR_FREE = "validation examples whose mirror is not in training"
 
 VARIABLES: Mapping[str, Mapping[str, Any]] = {

@@ -13,7 +13,7 @@ import xarray as xr
 
 from grokbench.record import METRICS, Choice, Record, Status, canonical_json
 from grokbench.store.agreement import agreeing
-from grokbench.store.attributes import CONVENTIONS, COORDINATES, VARIABLES
+from grokbench.store.attributes import CONVENTIONS, COORDINATES, VARIABLES, quantity
 from grokbench.store.records import EXAMPLES
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Datase
         | {step for record in measured for step in record.steps.tolist()}
     )
     values = _empty(experiment.shape, len(steps), len(parts))
+    for name in experiment.quantities:
+        values[name] = np.full((*experiment.shape, len(steps)), np.nan, np.float32)
     parameters = np.zeros(len(experiment.model_sizes), np.int64)
     for index, run in points:
         values["run_id"][index] = run.id
@@ -62,8 +64,7 @@ def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Datase
             parameters[index[-3]] = max(parameters[index[-3]], record.parameters)
     coordinates = _coordinates(experiment, steps, parts, parameters)
     variables = {
-        name: _variable(name, experiment.dimensions, array, len(parts))
-        for name, array in values.items()
+        name: _variable(name, experiment, array, len(parts)) for name, array in values.items()
     }
     return xr.Dataset(variables, coordinates, _attributes(experiment, parts))
 
@@ -96,6 +97,8 @@ def _fill(
             values[name][index][at] = curve
         for name, counts in record.examples.items():
             values[f"{name}_examples"][index] = counts
+        for name, curve in record.measured.items():
+            values[name][index][at] = curve
 
 
 def _coordinates(
@@ -146,16 +149,17 @@ def _coordinate(name: str, dimension: str, values: npt.NDArray[Any]) -> xr.Varia
 
 
 def _variable(
-    name: str, grid: tuple[str, ...], values: npt.NDArray[Any], parts: int
+    name: str, experiment: Experiment, values: npt.NDArray[Any], parts: int
 ) -> xr.Variable:
-    dimensions = grid
-    if name in METRICS or name in ("parameter_norm", "evaluated"):
+    dimensions, measured = experiment.dimensions, experiment.quantities.get(name)
+    if measured is not None or name in METRICS or name in ("parameter_norm", "evaluated"):
         dimensions = (*dimensions, "step")
     if name in METRICS or name.endswith("_examples"):
         dimensions = (*dimensions, "part")
         if parts == 1:
             dimensions, values = dimensions[:-1], values[..., 0]
-    return xr.Variable(dimensions, values, VARIABLES[name], _encoding(values))
+    attributes = VARIABLES[name] if measured is None else quantity(measured)
+    return xr.Variable(dimensions, values, attributes, _encoding(values))
 
 
 def _encoding(values: npt.NDArray[Any]) -> dict[str, Any]:
@@ -171,10 +175,13 @@ def _attributes(experiment: Experiment, parts: tuple[str, ...]) -> dict[str, str
         field: [asdict(v) if isinstance(v, Choice) else v for v in values]
         for field, values in experiment.swept.items()
     }
+    measures = [asdict(measure) for measure in experiment.measures]
     return {
         "title": experiment.title or experiment.name,
         "task": canonical_json(asdict(experiment.task)),
         "architecture": canonical_json(asdict(experiment.architecture)),
         "recipe": canonical_json(recipe),
         "parts": json.dumps(parts),
+        **({"measures": canonical_json(measures)} if measures else {}),
+        **({"quantities": json.dumps(list(experiment.quantities))} if measures else {}),
     }

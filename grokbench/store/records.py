@@ -25,11 +25,15 @@ SCHEMA = 1
 
 EXAMPLES = ("train", "validation", "mirror_free")
 
+MEASURED = "measured "
+"""What stands before the name of a quantity that a measure recorded."""
+
 
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Write the records to a netCDF-4 file.
 
-    A record without evaluations keeps its identity, status and message alone.
+    A record without evaluations keeps its identity, status and message alone. What one record
+    measured and another did not is NaN there.
 
     Raises:
         ResultsError: a record whose arrays are not of the type and shape that `Record` promises.
@@ -66,11 +70,14 @@ def read_records(content: bytes, source: str) -> list[Record]:
     evaluations = _slices(lengths)
     values = _slices(n * len(names) for n, names in zip(lengths, parts, strict=True))
     counts = _slices(len(names) if n else 0 for n, names in zip(lengths, parts, strict=True))
+    quantities = [name.removeprefix(MEASURED) for name in data if name.startswith(MEASURED)]
     records = []
     for i, names in enumerate(parts):
         curves: dict[str, npt.NDArray[np.float32]] = {}
         examples: dict[str, tuple[int, ...]] = {}
+        measured: dict[str, npt.NDArray[np.float32]] = {}
         if lengths[i]:
+            measured = {name: data[f"{MEASURED}{name}"][evaluations[i]] for name in quantities}
             curves = {m: data[m][values[i]].reshape(-1, len(names)) for m in METRICS}
             curves["parameter_norm"] = data["parameter_norm"][evaluations[i]]
             examples = {e: tuple(data[f"{e}_examples"][counts[i]].tolist()) for e in EXAMPLES}
@@ -84,6 +91,7 @@ def read_records(content: bytes, source: str) -> list[Record]:
                 examples=examples,
                 parameters=int(data["parameters"][i]),
                 message=data["message"][i],
+                measured=measured,
             )
         )
     return records
@@ -104,6 +112,8 @@ def _storable(record: Record) -> Record:
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (evaluations, parts))
     for name, shape in {**shapes, "parameter_norm": (evaluations,)}.items():
         _require(record, name, record.curves.get(name), np.dtype(np.float32), shape)
+    for name, values in record.measured.items():
+        _require(record, name, values, np.dtype(np.float32), (evaluations,))
     for name in EXAMPLES:
         counts = record.examples.get(name, ())
         if len(counts) != parts:
@@ -124,6 +134,7 @@ def _require(
 def _columns(records: Sequence[Record]) -> dict[str, dict[str, npt.NDArray[Any]]]:
     """Every variable of the file, by dimension."""
     measured = [record for record in records if record.steps.size]
+    quantities = dict.fromkeys(name for record in measured for name in record.measured)
     return {
         "run": {
             "run_id": _text(record.run_id for record in records),
@@ -136,6 +147,10 @@ def _columns(records: Sequence[Record]) -> dict[str, dict[str, npt.NDArray[Any]]
         "evaluation": {
             "step": _joined((record.steps for record in measured), np.int64),
             "parameter_norm": _joined((r.curves["parameter_norm"] for r in measured), np.float32),
+            **{
+                f"{MEASURED}{name}": _joined((_measured(r, name) for r in measured), np.float32)
+                for name in quantities
+            },
         },
         "value": {
             metric: _joined((record.curves[metric] for record in measured), np.float32)
@@ -148,6 +163,10 @@ def _columns(records: Sequence[Record]) -> dict[str, dict[str, npt.NDArray[Any]]
             for name in EXAMPLES
         },
     }
+
+
+def _measured(record: Record, name: str) -> npt.NDArray[Any]:
+    return record.measured.get(name, np.full(record.steps.size, np.nan, np.float32))
 
 
 def _text(values: Iterable[str]) -> npt.NDArray[np.object_]:

@@ -36,6 +36,7 @@ def _records(dataset: xr.Dataset) -> list[Record]:
     if len(parts) == 1:
         for name in (*METRICS, *(f"{name}_examples" for name in EXAMPLES)):
             values[name] = values[name][..., np.newaxis]
+    quantities = json.loads(dataset.attrs.get("quantities", "[]"))
     size_axis = dataset["status"].get_axis_num("model_size")
     records = []
     for index in zip(*np.nonzero(values["status"] != Status.NOT_RUN), strict=True):
@@ -53,6 +54,7 @@ def _records(dataset: xr.Dataset) -> list[Record]:
                 examples={n: tuple(values[f"{n}_examples"][index].tolist()) for n in EXAMPLES},
                 parameters=int(values["parameters"][index[size_axis]]),
                 message=message,
+                measured={name: values[name][index][at] for name in quantities},
             )
         else:
             record = Record(run_id, status, ("all",), np.zeros(0, np.int64), {}, {}, 0, message)

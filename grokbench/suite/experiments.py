@@ -12,6 +12,7 @@ from grokbench.definition import Location
 from grokbench.plugins import Plugins
 from grokbench.record import ModelSize, Recipe
 from grokbench.suite.choices import Chosen, choose
+from grokbench.suite.measures import read_measures
 from grokbench.suite.mistakes import Report, ask
 from grokbench.suite.model import Experiment
 from grokbench.suite.recipes import Fields, complete, experiment_recipe
@@ -53,11 +54,22 @@ def read_experiment(
         _check_model_sizes(
             architecture.definition, task.definition, table.model_sizes or [], at, report
         )
+    measured = read_measures(
+        table.measures,
+        plugins,
+        (
+            task.definition if task else None,
+            architecture.definition if architecture else None,
+            table.model_sizes or [],
+        ),
+        (*at, "measures"),
+        report,
+    )
     sizes, data_sizes, seeds = (
         complete(values) for values in (table.model_sizes, table.data_sizes, table.seeds)
     )
     experiment = None
-    if task and architecture and recipe and sizes and data_sizes and seeds:
+    if task and architecture and recipe and sizes and data_sizes and seeds and measured:
         experiment = Experiment(
             name=name,
             task=task.choice,
@@ -68,6 +80,8 @@ def read_experiment(
             seeds=seeds,
             swept=recipe.swept,
             title=table.title or "",
+            measures=measured.choices,
+            quantities=measured.quantities,
         )
     axes = {
         **(recipe.swept if recipe else dict.fromkeys(Recipe.__annotations__)),

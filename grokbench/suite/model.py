@@ -26,6 +26,9 @@ class Experiment:
     swept: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Recipe fields that were given as a list: one more axis each, in the order of the file."""
     title: str = ""
+    measures: tuple[Choice, ...] = ()
+    quantities: Mapping[str, str] = field(default_factory=dict)
+    """What the measures record: the name of each variable, and what it is in words."""
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -47,7 +50,10 @@ class Experiment:
         for index in itertools.product(*(range(len(axis)) for axis in axes)):
             *fields, size, data_size, seed = (axis[i] for axis, i in zip(axes, index, strict=True))
             recipe = replace(self.recipe, **dict(zip(self.swept, fields, strict=True)))
-            yield index, Run(self.task, self.architecture, size, data_size, seed, recipe)
+            yield (
+                index,
+                Run(self.task, self.architecture, size, data_size, seed, recipe, self.measures),
+            )
 
 
 @dataclass(frozen=True)

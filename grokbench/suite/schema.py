@@ -142,6 +142,7 @@ class ExperimentTable(Table):
     task: NameOrTable | None = None
     architecture: NameOrTable | None = None
     recipe: NameOrTable | None = None
+    measures: list[NameOrTable | None] | None = None
     model_sizes: Listed[Annotated[ModelSize, PlainValidator(model_size)]] | None = None
     data_sizes: Listed[Count] | None = None
     seeds: Annotated[Listed[Seed], BeforeValidator(numbered)] | None = None

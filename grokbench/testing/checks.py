@@ -19,6 +19,7 @@ from grokbench.plugins import describe
 from grokbench.testing.global_state import kept
 
 if TYPE_CHECKING:
+    from grokbench.architectures.base import Architecture
     from grokbench.definition import Definition
     from grokbench.tasks.base import Task
     from grokbench.testing.worlds import World
@@ -55,12 +56,14 @@ class Specimen:
         options: those it is made with.
         tasks: what an architecture or a measure is tried on, beside the kit's own.
         worlds: what a detector is shown, beside the kit's own.
+        architectures: what a measure is tried on, beside grokbench's dense transformer.
     """
 
     definition: type[Definition]
     options: Mapping[str, Any] = field(default_factory=dict)
     tasks: Sequence[Task] = ()
     worlds: Sequence[World] = ()
+    architectures: Sequence[Architecture] = ()
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from grokbench.testing.checks import EVERY_KIND, EXAMINATIONS, Check, Specimen, 
 if TYPE_CHECKING:
     import click
 
+    from grokbench.architectures.base import Architecture
     from grokbench.tasks.base import Task
     from grokbench.testing.worlds import World
 
@@ -23,6 +24,7 @@ KINDS = {
     "task": ("grokbench.tasks.base", "Task"),
     "architecture": ("grokbench.architectures.base", "Architecture"),
     "optimizer": ("grokbench.optimizers.base", "Optimizer"),
+    "measure": ("grokbench.measures.base", "Measure"),
     "detector": ("grokbench.phenomena.base", "Detector"),
 }
 """Kind of definition → the module and name of its contract; its checks are in a module here."""
@@ -33,6 +35,7 @@ def checks_for(
     *,
     tasks: Sequence[Task] = (),
     worlds: Sequence[World] = (),
+    architectures: Sequence[Architecture] = (),
     expected_failures: Mapping[str, str] | None = None,
 ) -> list[Check]:
     """Every check of a definition; calling one examines it, and raises `Fault` if it fails.
@@ -42,8 +45,9 @@ def checks_for(
 
     Args:
         definition: a task, architecture, optimizer, detector or measure.
-        tasks: what an architecture is tried on, beside the kit's own small tasks.
+        tasks: what an architecture or a measure is tried on, beside the kit's own small tasks.
         worlds: what a detector is shown, beside the kit's own simulated datasets.
+        architectures: what a measure is tried on, beside grokbench's dense transformer.
         expected_failures: a check's name (or its subject, too, as it is reported: `task majority:
             mirror_free_is_true`) → why it may fail, beside those in the class's own attribute of
             that name. A check that is expected to fail and does not is a failure.
@@ -63,7 +67,10 @@ def checks_for(
             subject_of(kind, made, options if len(several) > 1 else {}),
             name,
             sentence_of(examination),
-            partial(examination, Specimen(made, options, tuple(tasks), tuple(worlds))),
+            partial(
+                examination,
+                Specimen(made, options, tuple(tasks), tuple(worlds), tuple(architectures)),
+            ),
         )
         for options in several
         for name, examination in examinations.items()
@@ -113,9 +120,9 @@ def checks_of_plugin(
     modules = plugins.modules_named(name, cli)
     checks = [check for module in modules for check in plugins.module_checks(module)]
     definitions = plugins.definitions_of(modules) if modules else plugins.definitions_named(name)
-    tasks = usable_tasks(definitions)
+    tasks, architectures = usable_tasks(definitions), usable_architectures(definitions)
     for definition in definitions:
-        checks += checks_for(definition, tasks=tasks)
+        checks += checks_for(definition, tasks=tasks, architectures=architectures)
     return expecting(checks, expected_failures or {})
 
 
@@ -132,6 +139,18 @@ def usable_tasks(definitions: Sequence[type[Definition]]) -> list[Task]:
                 task = definition.from_options(options_of(definition)[0])
                 task.examples(data_sizes(task)[0], Streams(0))
                 usable.append(task)
+    return usable
+
+
+def usable_architectures(definitions: Sequence[type[Definition]]) -> list[Architecture]:
+    """Those of the definitions that are architectures and can be made, to try measures on."""
+    from grokbench.architectures.base import Architecture
+
+    usable = []
+    for definition in definitions:
+        if issubclass(definition, Architecture):
+            with suppress(Exception, SystemExit):  # the architecture's own checks report it
+                usable.append(definition.from_options(options_of(definition)[0]))
     return usable
 
 

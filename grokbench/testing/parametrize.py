@@ -11,6 +11,7 @@ from grokbench.testing.kit import checks_for, expecting
 if TYPE_CHECKING:
     import pytest
 
+    from grokbench.architectures.base import Architecture
     from grokbench.definition import Definition
     from grokbench.tasks.base import Task
     from grokbench.testing.worlds import World
@@ -21,6 +22,7 @@ def parametrize_with_checks(
     *,
     tasks: Sequence[Task] = (),
     worlds: Sequence[World] = (),
+    architectures: Sequence[Architecture] = (),
     expected_failures: Mapping[str, str] | None = None,
 ) -> pytest.MarkDecorator:
     """Run a test with every check of some definitions; the test calls its argument `check`.
@@ -36,7 +38,7 @@ def parametrize_with_checks(
     checks = [
         check
         for definition in definitions
-        for check in checks_for(definition, tasks=tasks, worlds=worlds)
+        for check in checks_for(definition, tasks=tasks, worlds=worlds, architectures=architectures)
     ]
     return pytest.mark.parametrize(
         "check",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -42,6 +42,7 @@ class Shelf:
     tasks: Mapping[str, type[Definition]]
     architectures: Mapping[str, type[Definition]]
     optimizers: Mapping[str, type[Definition]]
+    measures: Mapping[str, type[Definition]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, task: Task, architecture: Architecture) -> Plugins:

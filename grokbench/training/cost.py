@@ -101,11 +101,14 @@ def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
             execution = execution_of(descent)
             execution.advance(1)
             execution.evaluate()
+            descent.measure()
             finish(descent.device)
             start = time.perf_counter() - begun
             stride = execution.stride
             step = watched(partial(execution.advance, stride), descent, WATCHED_SECONDS) / stride
             evaluation = watched(execution.evaluate, descent, WATCHED_SECONDS / 2)
+            if descent.measuring.measures:
+                evaluation += watched(descent.measure, descent, WATCHED_SECONDS / 2)
         except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
             return Cost(0.0, 0.0, 0.0, 0)
         return Cost(start, step, evaluation, peak_memory(descent.device))

@@ -1,10 +1,11 @@
-"""The task, architecture and optimizer behind a run, made from its choices."""
+"""The task, architecture, optimizer and measures behind a run, made from its choices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from grokbench.architectures.base import Architecture
+from grokbench.measures.base import Measure
 from grokbench.optimizers.base import Optimizer
 from grokbench.plugins import Plugins
 from grokbench.record import Run
@@ -13,11 +14,12 @@ from grokbench.tasks.base import Task
 
 @dataclass(frozen=True, eq=False)
 class Definitions:
-    """One run's task, architecture and optimizer."""
+    """One run's task, architecture, optimizer and measures."""
 
     task: Task
     architecture: Architecture
     optimizer: Optimizer
+    measures: tuple[Measure, ...] = ()
 
     @classmethod
     def of(cls, run: Run, plugins: Plugins) -> Definitions:
@@ -32,4 +34,5 @@ class Definitions:
             plugins.tasks[run.task.name].from_options(run.task.options),
             plugins.architectures[run.architecture.name].from_options(run.architecture.options),
             plugins.optimizers[optimizer.name].from_options(optimizer.options),
+            tuple(plugins.measures[one.name].from_options(one.options) for one in run.measures),
         )

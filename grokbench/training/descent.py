@@ -14,6 +14,7 @@ from grokbench.record import Run
 from grokbench.tasks.checks import check_examples
 from grokbench.training.compiling import compile_program, pays
 from grokbench.training.definitions import Definitions
+from grokbench.training.measuring import Measuring
 from grokbench.training.meter import Meter
 from grokbench.training.precision import arithmetic, factors
 from grokbench.training.programs import choose_program
@@ -55,7 +56,10 @@ class Descent:
         train = training_batch(examples, stack.flat)
         evaluation = evaluation_batch(examples, stack.flat)
         self.program = choose_program(runs, models, made, train, evaluation)
-        self.meter = Meter(made.task, examples, evaluation)
+        self.measuring = Measuring(
+            runs, made.measures, models, made.architecture.takes_part, examples, device
+        )
+        self.meter = Meter(made.task, examples, evaluation, self.measuring.names)
         self.optimizer = made.optimizer
 
         self.parameters, self.gradients = stack.flat, torch.zeros_like(stack.flat)
@@ -102,6 +106,13 @@ class Descent:
         with self.factors:
             outputs = self.program.outputs(self.by_name)
         return self.meter.judge(outputs, self.parameters)
+
+    def measure(self) -> Tensor | None:
+        """What the runs' measures say as things stand; None where there are none."""
+        if not self.measuring.measures:
+            return None
+        with self.factors:
+            return self.measuring.measure(self.taken, self.by_name, self.program)
 
     @property
     def ended(self) -> bool:

@@ -36,7 +36,7 @@ def descend(descent: Descent, advance: Advance, safekeeping: Safekeeping) -> boo
             execution.advance(min(step - descent.taken, execution.stride))
             if safekeeping.stops(descent):
                 return False
-        meter.add(step, execution.evaluate())
+        meter.add(step, execution.evaluate(), descent.measure())
         advance(step, meter.validation_accuracy)
         if 2 * int(meter.finite.sum()) <= len(descent.parameters):
             break

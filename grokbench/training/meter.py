@@ -20,10 +20,20 @@ SETS = ("train", "validation", "mirror_free")
 
 
 class Meter:
-    """Losses and accuracies of every run, part and set of examples, at each evaluation."""
+    """Losses and accuracies of every run, part and set of examples, at each evaluation.
 
-    def __init__(self, task: Task, examples: Sequence[Examples], evaluation: Batch) -> None:
-        self.task, self.labels = task, evaluation.labels
+    And the quantities that measures read off the models, which may be NaN, at the end of each row.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        examples: Sequence[Examples],
+        evaluation: Batch,
+        quantities: Sequence[str] = (),
+    ) -> None:
+        self.task, self.labels, self.quantities = task, evaluation.labels, tuple(quantities)
+        self.width = 2 * len(SETS) * len(task.parts) + 1
         parts = range(len(task.parts))
         length = evaluation.weights.shape[1]
         members = torch.zeros(len(examples), length, len(SETS), len(parts), dtype=torch.float64)
@@ -55,9 +65,11 @@ class Meter:
         norm = torch.linalg.vector_norm(parameters, dim=1, keepdim=True, dtype=torch.float64)
         return torch.cat([both.flatten(1), norm], 1)
 
-    def add(self, step: int, judged: Tensor) -> None:
-        """Keep what `judge` gave after `step` steps."""
+    def add(self, step: int, judged: Tensor, measured: Tensor | None = None) -> None:
+        """Keep what `judge` gave after `step` steps, and what measures did: [runs, quantities]."""
         self.steps.append(step)
+        if measured is not None:
+            judged = torch.cat([judged, measured.to(judged)], 1)
         self.readings.add(judged)
 
     def state(self) -> dict[str, Any]:
@@ -72,7 +84,7 @@ class Meter:
     @property
     def finite(self) -> Tensor:
         """Which runs were still finite when last heard of: bool [runs]."""
-        return self.readings.latest().isfinite().all(1)
+        return self.readings.latest()[:, : self.width].isfinite().all(1)
 
     @property
     def validation_accuracy(self) -> float:
@@ -82,27 +94,36 @@ class Meter:
 
     def _metrics(self, readings: Tensor) -> Tensor:
         """[…, values] as `judge` gives them → losses and accuracies […, 2, sets, parts]."""
-        return readings[..., :-1].view(*readings.shape[:-1], 2, len(SETS), -1)
+        values = readings[..., : self.width - 1]
+        return values.reshape(*readings.shape[:-1], 2, len(SETS), -1)
 
     def records(self, runs: Sequence[Run], parameters: int) -> list[Record]:
         """A record for each run; from the step at which a run stopped being finite on, NaN."""
         readings = torch.stack(self.readings.all(), 1)
-        metrics, norms = self._metrics(readings), readings[..., -1]
+        metrics, norms = self._metrics(readings), readings[..., self.width - 1]
+        measured = readings[..., self.width :]
         metrics.masked_fill_(self.counts[:, None, None] == 0, torch.nan)
         return [
-            self._record(run, metrics[i], norms[i], self.counts[i], parameters)
+            self._record(run, metrics[i], norms[i], measured[i], self.counts[i], parameters)
             for i, run in enumerate(runs)
         ]
 
     def _record(
-        self, run: Run, measured: Tensor, norms: Tensor, counts: Tensor, parameters: int
+        self,
+        run: Run,
+        judged: Tensor,
+        norms: Tensor,
+        measured: Tensor,
+        counts: Tensor,
+        parameters: int,
     ) -> Record:
         # What is too large for float32 is not finite: records hold float32.
-        metrics, norm = measured.float().numpy(), norms.float().numpy()
+        metrics, norm = judged.float().numpy(), norms.float().numpy()
+        quantities = np.ascontiguousarray(measured.float().numpy().T)
         absent = (counts == 0).numpy()
         finite = (np.isfinite(metrics) | absent).all((1, 2, 3)) & np.isfinite(norm)
         lost = int(np.argmin(finite)) if not finite.all() else len(finite)
-        metrics[lost:], norm[lost:] = np.nan, np.nan
+        metrics[lost:], norm[lost:], quantities[:, lost:] = np.nan, np.nan, np.nan
         losses, accuracies = metrics[:, 0], metrics[:, 1]
         curves = dict(
             zip(
@@ -122,4 +143,5 @@ class Meter:
             {name: tuple(counts[i].tolist()) for i, name in enumerate(SETS)},
             parameters,
             f"not finite at step {self.steps[lost]}" if diverged else "",
+            dict(zip(self.quantities, quantities, strict=True)),
         )

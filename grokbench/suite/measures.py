@@ -1,0 +1,73 @@
+"""Measures: what an experiment records beside loss and accuracy, under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from grokbench.architectures.base import Architecture
+from grokbench.definition import Location
+from grokbench.plugins import Plugins
+from grokbench.record import METRICS, Choice, ModelSize
+from grokbench.suite.choices import choose
+from grokbench.suite.mistakes import Report, ask
+from grokbench.tasks.base import Task
+
+RESERVED = frozenset(
+    {
+        *METRICS,
+        *("parameter_norm", "evaluated", "status", "run_id", "message", "parameters"),
+        *("train_examples", "validation_examples", "mirror_free_examples"),
+        *("model_size", "data_size", "seed", "step", "part", "hidden_size", "layers"),
+    }
+)
+"""What a dataset's own variables are called."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What measures record.
+
+    Attributes:
+        choices: the measures.
+        quantities: variable → what it is, in words.
+    """
+
+    choices: tuple[Choice, ...]
+    quantities: Mapping[str, str]
+
+
+def read_measures(
+    given: Sequence[Any] | None,
+    plugins: Plugins,
+    grid: tuple[Task | None, Architecture | None, Sequence[ModelSize | None]],
+    at: Location,
+    report: Report,
+) -> Measured | None:
+    """The measures of an experiment whose task, architecture and sizes are `grid`; None if wrong."""
+    task, architecture, sizes = grid
+    chosen = [
+        choose(one, plugins.measures, (*at, index), report) for index, one in enumerate(given or ())
+    ]
+    quantities: dict[str, str] = {}
+    for index, one in enumerate(chosen):
+        if one is None:
+            continue
+        measure = one.definition
+        for name, words in measure.quantities.items():
+            variable = f"{measure.name}_{name}"
+            if variable in RESERVED or variable in quantities:
+                report.add((*at, index), f"records {variable!r}, a name that is taken")
+            quantities[variable] = words
+        if task and architecture:
+            answers = [
+                ask(measure.name, partial(measure.refuses, task, architecture, size))
+                for size in sizes
+                if size is not None
+            ]
+            if complaint := next(filter(None, answers), None):
+                report.add((*at, index), complaint)
+    right = [one.choice for one in chosen if one]
+    return Measured(tuple(right), quantities) if len(right) == len(chosen) else None

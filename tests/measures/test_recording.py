@@ -1,0 +1,212 @@
+"""What measures read off models is stored beside the curves, and changes nothing of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from grokbench import SuiteError, open_results, parse_suite, run_suite
+from grokbench.plugins import Plugins
+from grokbench.record import Choice, Record, Run, Status
+from grokbench.store.attributes import COORDINATES, VARIABLES
+from grokbench.suite.measures import RESERVED
+from grokbench.training import train
+from tests.training.worlds import MIXTURE, run
+
+PLUGIN = Path(__file__).with_name("measuring_plugin.py")
+PLUGINS = Plugins.load([PLUGIN])
+
+SUITE = """
+plugins = ["measuring_plugin.py"]
+
+[recipes.short]
+optimizer = "adamw"
+steps = 40
+evaluate_every = 10
+
+[experiments.measured]
+task = { name = "modular_addition", modulus = 11 }
+architecture = "dense"
+recipe = "short"
+measures = ["seen", { name = "picky", above = 4 }]
+model_sizes = [8, 16]
+data_sizes = [40, 60]
+seeds = 3
+
+[experiments.plain]
+task = { name = "modular_addition", modulus = 11 }
+architecture = "dense"
+recipe = "short"
+model_sizes = [8]
+data_sizes = [40]
+seeds = 3
+"""
+
+
+def measured(one: Run, *names: str) -> Run:
+    return replace(one, measures=tuple(Choice(name) for name in names))
+
+
+def trained(*names: str, **given: Any) -> Record:
+    [record] = train([measured(run(**given), *names)], PLUGINS)
+    return record
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"task": MIXTURE, "architecture": "split_ffn"},
+        {"architecture": Choice("dense", {"layer_norm": True})},
+        {"architecture": "normalized"},
+    ],
+    ids=["factored", "prefix", "with layer norm", "with buffers"],
+)
+def test_a_snapshot_is_the_run_as_it_stands(given: dict[str, Any]) -> None:
+    record = trained("seen", **given)
+    assert Status.DONE is record.status
+    seen = {name: curve.astype(float) for name, curve in record.measured.items()}
+    assert record.steps.tolist() == seen["seen_step"].tolist()
+    np.testing.assert_allclose(record.curves["parameter_norm"], seen["seen_norm"], rtol=1e-5)
+    examples = np.array(record.examples["train"])
+    accuracy = record.curves["train_accuracy"] @ examples / examples.sum()
+    np.testing.assert_allclose(accuracy, seen["seen_accuracy"], atol=1e-6)
+    assert seen["seen_alike"].max() < 1e-4
+
+
+def test_random_numbers_are_the_runs_own_and_the_same_each_time() -> None:
+    first, again, other = (trained("seen", seed=seed).measured["seen_noise"] for seed in (0, 0, 1))
+    assert 1 == len(set(first.tolist()))
+    assert first.tolist() == again.tolist()
+    assert first[0] != other[0]
+
+
+@pytest.mark.parametrize("names", [["seen"], ["vandal", "seen"]])
+def test_what_is_measured_does_not_change_what_is_trained(names: list[str]) -> None:
+    [plain] = train([run()], PLUGINS)
+    record = trained(*names)
+    for name, curve in plain.curves.items():
+        assert curve.tobytes() == record.curves[name].tobytes()
+    assert record.measured["seen_norm"][-1] > 0
+
+
+def test_a_run_that_measures_is_another_run() -> None:
+    assert 3 == len({run().id, measured(run(), "seen").id, measured(run(), "seen", "picky").id})
+
+
+def test_stacked_runs_are_measured_as_they_would_be_alone() -> None:
+    runs = [measured(run(seed=seed, data_size=data), "seen") for seed, data in ((0, 50), (1, 30))]
+    alone = [record for one in runs for record in train([one], PLUGINS)]
+    for one, other in zip(alone, train(runs, PLUGINS), strict=True):
+        for name, curve in one.measured.items():
+            np.testing.assert_allclose(curve, other.measured[name], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("misnamed", "the measure misnamed gives ['two']; write one number for each of ['one']"),
+        ("wordy", "the measure wordy gives something that is no number"),
+        ("several", "the measure several gives something that is no number"),
+        ("pythonic", "the measure pythonic draws from Python's global random generator"),
+    ],
+)
+def test_a_measure_that_breaks_its_contract_is_a_failure_that_says_how(
+    name: str, words: str
+) -> None:
+    record = trained(name)
+    assert Status.FAILED is record.status
+    assert words in record.message
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, xr.DataTree]:
+    folder = tmp_path_factory.mktemp("results")
+    suite = parse_suite(SUITE, "small.toml", [PLUGIN])
+    run_suite(suite, folder)
+    return folder, open_results(folder)
+
+
+def test_variables_are_named_after_the_measure_and_say_what_they_are(
+    results: tuple[Path, xr.DataTree],
+) -> None:
+    dataset = results[1]["measured"].to_dataset()
+    sizes = dataset["picky_size"]
+    assert ("model_size", "data_size", "seed", "step") == sizes.dims
+    assert {"long_name": "hidden size", "units": "1", "ancillary_variables": "status"} == {
+        **sizes.attrs
+    }
+    assert [8.0, 16.0] == sizes.isel(data_size=0, seed=0, step=-1).to_numpy().tolist()
+    assert (dataset["seen_step"] == dataset["step"]).where(dataset["evaluated"] == 1, True).all()
+    assert "seen_step" not in results[1]["plain"].to_dataset()
+    assert [
+        {"name": "seen", "options": {}, "version": 1},
+        {"name": "picky", "options": {"above": 4}, "version": 1},
+    ] == json.loads(dataset.attrs["measures"])
+
+
+def test_training_goes_on_from_the_dataset_alone(
+    results: tuple[Path, xr.DataTree], tmp_path: Path
+) -> None:
+    folder, tree = results
+    (tmp_path / "small.nc").write_bytes((folder / "small.nc").read_bytes())
+    sitting = run_suite(parse_suite(SUITE, "small.toml", [PLUGIN]), tmp_path)
+    assert 0 == sitting.trained
+    again = open_results(tmp_path)["measured"].to_dataset()
+    xr.testing.assert_identical(tree["measured"].to_dataset(), again)
+
+
+def test_a_run_cut_short_keeps_what_was_measured(tmp_path: Path) -> None:
+    suite = parse_suite(SUITE.replace("steps = 40", "steps = 400"), "small.toml", [PLUGIN])
+    whole = run_suite(suite, tmp_path / "whole", only=["measured"]).tree["measured"].to_dataset()
+    assert run_suite(suite, tmp_path / "cut", only=["measured"], budget=0.3).remaining
+    cut = run_suite(suite, tmp_path / "cut", only=["measured"]).tree["measured"].to_dataset()
+    xr.testing.assert_identical(whole, cut)
+
+
+@pytest.mark.parametrize(
+    ("measures", "words"),
+    [
+        ('["sene"]', "there is no measure 'sene'; did you mean 'seen'?"),
+        ('["picky"]', "write sizes of 9 or more"),
+        ('["train"]', "records 'train_loss', a name that is taken"),
+        ('["seen", "seen"]', "records 'seen_norm', a name that is taken"),
+        ('"seen"', "should be a list, not 'seen'"),
+        ("[7]", "write a name, or a table"),
+    ],
+)
+def test_a_suite_that_measures_wrongly_is_told_where(measures: str, words: str) -> None:
+    text = SUITE.replace('["seen", { name = "picky", above = 4 }]', measures)
+    with pytest.raises(SuiteError) as error:
+        parse_suite(text, "small.toml", [PLUGIN])
+    assert "experiments.measured.measures" in str(error.value)
+    assert words in str(error.value)
+
+
+def test_names_that_are_taken_are_those_of_the_dataset() -> None:
+    assert RESERVED == {*VARIABLES, *COORDINATES}
+
+
+@pytest.mark.parametrize("quantities", [None, {}, {"two words": "x"}, {"one": 1}, ["one"]])
+def test_a_measure_without_names_and_words_for_its_quantities_is_not_registered(
+    quantities: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text(
+        "from grokbench import Measure, hookimpl\n"
+        "class Bad(Measure):\n"
+        "    name = 'bad'\n"
+        f"    quantities = {quantities!r}\n"
+        "    def measure(self, snapshot):\n"
+        "        return {}\n"
+        "@hookimpl\n"
+        "def register_measures(register):\n"
+        "    register(Bad)\n"
+    )
+    assert "Bad.quantities is" in str(Plugins.load([file]).error(file))
