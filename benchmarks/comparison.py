@@ -1,11 +1,12 @@
 """How often `grokbench compare` sees a difference where there is none, and where there is one.
 
-    python -m benchmarks.comparison [--repetitions 7] [--jobs 1] [--folder build/comparison]
+    python -m benchmarks.comparison [--repetitions 7] [--first 0] [--jobs 1] [--folder build/comparison]
 
 Trains `suites/quick.toml` several times, each time with other seeds (1000 further on), and compares
 every pair: nothing but seeds differs, so what is told apart is a false alarm. Seven repetitions make
-21 pairs (which share runs, so that one odd repetition may cause several alarms). How many verdicts
-change from one repetition to the next is counted, too.
+21 pairs (which share runs, so that one odd repetition may cause several alarms); `--first 7` takes
+seven others. How many verdicts differ from one repetition to the next is counted, too, and how many of
+them by more than chance explains.
 
 Then differences are planted, one at a time, into one cell of one of the two: its runs are replaced
 by those of the next larger model size, or their parameter norms are multiplied; and one repetition
@@ -80,21 +81,26 @@ def compared(first: Repetition, second: Repetition) -> Comparison:
 def honest(repetitions: Sequence[Repetition]) -> tuple[Table, Table]:
     """Every pair, and every claim."""
     pairs = Table("pair", "told apart", "of readings", "smallest p, corrected", box=box.MARKDOWN)
-    alarms, count = 0, 0
+    alarms, count, changed = 0, 0, Counter[str]()
     for (i, one), (j, other) in combinations(enumerate(repetitions), 2):
-        cells = compared(one, other).cells
+        comparison = compared(one, other)
+        cells = comparison.cells
+        changed.update(pair.claim for pair in comparison.changed)
         smallest = min(reading.corrected for reading in cells.readings)
         told = "; ".join(f"{r.experiment} {r.place}: {r.measured}" for r in cells.different)
         pairs.add_row(f"{i}, {j}", told or "nothing", f"{len(cells.readings)}", f"{smallest:.2g}")
         alarms, count = alarms + bool(cells.different), count + 1
     pairs.add_row("all", f"{alarms} of {count} pairs", "", "")
 
-    claims = Table("claim", "verdicts", "pairs in which it changed", box=box.MARKDOWN)
+    claims = Table(
+        "claim", "verdicts", "pairs in which they differ", "beyond chance", box=box.MARKDOWN
+    )
     for verdicts in zip(*(one.verdicts for one in repetitions), strict=True):
         outcomes = [verdict.outcome for verdict in verdicts]
-        changed = sum(a is not b for a, b in combinations(outcomes, 2))
+        differing = sum(a is not b for a, b in combinations(outcomes, 2))
+        name = verdicts[0].claim.name
         listed = (f"{n} {outcome.description}" for outcome, n in Counter(outcomes).most_common())
-        claims.add_row(verdicts[0].claim.name, ", ".join(listed), f"{changed} of {count}")
+        claims.add_row(name, ", ".join(listed), f"{differing} of {count}", f"{changed[name]}")
     return pairs, claims
 
 
@@ -178,11 +184,12 @@ def faster(repetitions: Sequence[Repetition], folder: Path, jobs: int) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("build/comparison"))
     chosen = parser.parse_args()
     repetitions = []
-    for number in range(chosen.repetitions):
+    for number in range(chosen.first, chosen.first + chosen.repetitions):
         print(f"repetition {number} …", flush=True)
         repetitions.append(trained(suite_of(number), chosen.folder / str(number), chosen.jobs))
     out = Console(width=140)

@@ -35,6 +35,7 @@ SHOWN = 40
     metavar="SUITE",
     help="Judge both by the claims of this file, not each by those that it carries.",
 )
+@click.option("--strict", is_flag=True, help="Exit with 1 whenever a verdict is another one.")
 @options.plugin_files
 @options.as_json
 @click.pass_context
@@ -43,14 +44,16 @@ def compare(
     first: Path,
     second: Path,
     suite: Path | None,
+    strict: bool,
     plugin: tuple[Path, ...],
     json: bool,
 ) -> None:
     """Compare the results A and B: verdicts, cells, and where they come from.
 
     Each is a dataset, or the folder it is in: of other versions, devices or seeds. Claims and
-    experiments are compared by name. The exit code is 1 when a verdict changed; cells that differ
-    by more than their seeds explain are shown, and change nothing about it.
+    experiments are compared by name. The exit code is 1 when a verdict changed by more than chance
+    explains; cells that differ by more than their seeds explain are shown, and change nothing about
+    it.
     """
     from grokbench.comparison import compare as compared
 
@@ -64,7 +67,7 @@ def compare(
         print_verdict_pairs(out, comparison.verdicts)
         print_cells(out, comparison.cells)
         print_provenance(out, comparison)
-    if comparison.changed:
+    if comparison.changed or (strict and any(pair.differs for pair in comparison.verdicts)):
         context.exit(ExitCode.VERDICT_CHANGED)
 
 
@@ -102,9 +105,9 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
         return
     listed = table("claim", "A", "B", "")
     for pair in pairs:
-        news = "changed" if pair.changed else ""
+        news = Text("changed", "bold red") if pair.changed else Text("by chance?", "yellow")
         listed.add_row(
-            pair.claim, told(pair.first), told(pair.second), Text(news, style="bold red")
+            pair.claim, told(pair.first), told(pair.second), news if pair.differs else Text()
         )
     out.print()
     out.print(listed)
@@ -115,14 +118,16 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
                 f"{pair.claim}: the suites do not ask the same ({', '.join(pair.rewritten)}); "
                 f"--suite judges both by one"
             )
-        if pair.changed and pair.first and pair.second:
+        if pair.differs and pair.first and pair.second:
             out.print(f"{pair.claim}: A, {pair.first.reason}")
             out.print(f"{pair.claim}: B, {pair.second.reason}")
-            if pair.overlapping:
+            if not pair.changed:
                 out.print(f"{pair.claim}: the intervals overlap, so seeds alone may explain it")
     both = sum(1 for pair in pairs if pair.first and pair.second)
     changed = sum(pair.changed for pair in pairs)
-    out.print(f"{changed} of {count(both, 'verdict')} changed.")
+    differing = sum(pair.differs for pair in pairs) - changed
+    by_chance = f"; {differing} more may differ by chance" if differing else ""
+    out.print(f"{changed} of {count(both, 'verdict')} changed{by_chance}.")
 
 
 def print_cells(out: Console, cells: CellComparison) -> None:

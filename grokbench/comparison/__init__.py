@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def changed(self) -> tuple[VerdictPair, ...]:
-        """The claims whose verdicts changed."""
+        """The claims whose verdicts changed, by more than chance explains."""
         return tuple(pair for pair in self.verdicts if pair.changed)
 
     def document(self) -> dict[str, Any]:
@@ -112,6 +112,7 @@ def _verdicts(pair: VerdictPair) -> dict[str, Any]:
     return {
         "claim": pair.claim,
         "changed": pair.changed,
+        "differs": pair.differs,
         "overlapping": pair.overlapping,
         "rewritten": list(pair.rewritten),
         "first": _verdict(pair.first),

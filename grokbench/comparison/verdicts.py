@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from grokbench.claims import Verdict
+from grokbench.claims import Outcome, Verdict
 from grokbench.suite.model import Claim
 
 DECIDING = tuple(
@@ -23,13 +23,27 @@ class VerdictPair:
     second: Verdict | None
 
     @property
-    def changed(self) -> bool:
+    def differs(self) -> bool:
         """Whether both are there and one is not the other."""
         return (
             self.first is not None
             and self.second is not None
             and self.first.outcome is not self.second.outcome
         )
+
+    @property
+    def changed(self) -> bool:
+        """Whether they differ by more than chance explains.
+
+        An interval that just held a rule need not hold it the next time. So verdicts of which one
+        is undecided have changed only where their intervals lie apart, or where one has none.
+        """
+        if not self.differs:
+            return False
+        assert self.first
+        assert self.second
+        undecided = Outcome.UNDECIDED in (self.first.outcome, self.second.outcome)
+        return not (undecided and self.overlapping)
 
     @property
     def overlapping(self) -> bool | None:

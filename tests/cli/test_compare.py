@@ -71,6 +71,20 @@ def test_a_changed_verdict_is_1_and_named_with_both_reasons(
     assert "the suites do not ask the same (rule)" in told.stdout
 
 
+def test_a_verdict_that_chance_may_have_changed_is_told_and_is_1_only_when_asked(
+    grokbench: Grokbench, trained: Path, changed: Callable[..., Path]
+) -> None:
+    other = changed(seeds="minimum_seeds = 2 → minimum_seeds = 3")
+    told = grokbench("compare", trained, other)
+    assert 0 == told.exit_code, told.output
+    assert "by chance?" in told.stdout
+    assert "hardly_anything: the intervals overlap, so seeds alone may explain it" in told.stdout
+    assert "0 of 1 verdict changed; 1 more may differ by chance." in told.stdout
+    assert 1 == grokbench("compare", trained, other, "--strict").exit_code
+    document = json.loads(grokbench("compare", trained, other, "--json").stdout)
+    assert ([], True) == (document["changed"], document["verdicts"][0]["differs"])
+
+
 def test_one_suite_can_judge_both(
     grokbench: Grokbench, trained: Path, suite: Path, changed: Callable[..., Path]
 ) -> None:

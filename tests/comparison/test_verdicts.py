@@ -30,7 +30,7 @@ def pair(first: Verdict, second: Verdict) -> VerdictPair:
     return only
 
 
-def test_another_outcome_is_a_change_whatever_it_is() -> None:
+def test_another_outcome_without_intervals_is_a_change_whatever_it_is() -> None:
     for one in Outcome:
         for other in Outcome:
             assert (one is not other) == pair(verdict(one), verdict(other)).changed
@@ -58,5 +58,14 @@ def test_a_claim_that_asks_for_something_else_is_told_and_other_words_are_not() 
 def test_whether_seeds_may_explain_a_change_is_whether_the_intervals_overlap(
     interval: tuple[float, float] | None, expected: bool | None
 ) -> None:
-    changed = pair(verdict(interval=(0.2, 0.4)), verdict(Outcome.UNDECIDED, interval))
-    assert expected == changed.overlapping
+    there = pair(verdict(interval=(0.2, 0.4)), verdict(Outcome.UNDECIDED, interval))
+    assert expected == there.overlapping
+    assert there.differs
+    assert there.changed == (not expected)
+
+
+def test_two_decided_verdicts_that_contradict_each_other_are_a_change_whatever_their_intervals() -> (
+    None
+):
+    other = verdict(Outcome.NOT_REPRODUCED, (0.0, 0.25), rule=Rule(at_least=0.3))
+    assert pair(verdict(interval=(0.2, 0.4)), other).changed
