@@ -1,0 +1,1 @@
+"""The generalizing circuit of modular addition, seen in the frequency domain, for grokbench."""
