@@ -1,0 +1,1 @@
+"""Composition of permutations, the group task of the grokking literature, for grokbench."""

@@ -1,0 +1,12 @@
+"""What grokbench is told of: it calls this function, which registers a class."""
+
+from collections.abc import Callable
+
+from grokbench import Task, hookimpl
+
+from grokbench_permutations.composition import PermutationComposition
+
+
+@hookimpl
+def register_tasks(register: Callable[[type[Task]], None]) -> None:
+    register(PermutationComposition)
