@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from grokbench import ModelSize, Streams, hookspecs, plan_suite, run_suite
+from grokbench.definition import Definition
 from grokbench.plugins import COMMANDS, DEFINITIONS, HOOKS, Plugins
 from grokbench.record import Recipe
 from grokbench.suite import load_suite
 from grokbench.suite.schema import ClaimTable, ExperimentTable
+from tests.documented import saved, written
 
 ROOT = Path(__file__).parents[1]
 VECTORS = ROOT / "tests/training/odd_plugin.py"
@@ -25,54 +27,61 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def majority(tmp_path):
-    """The suite of the task that docs/plugins.md says to write, beside it."""
-    (tmp_path / "majority.py").write_text(blocks(PLUGINS, "python")[0], encoding="utf-8")
-    suite = tmp_path / "majority.toml"
-    suite.write_text(blocks(PLUGINS, "toml")[0], encoding="utf-8")
-    return suite
+def folder(tmp_path):
+    """Where the files that docs/plugins.md says to save are."""
+    written(saved(ROOT / "docs/plugins.md"), tmp_path)
+    return tmp_path
 
 
-@pytest.fixture
-def perceptron(majority):
-    """The suite of the architecture that docs/plugins.md says to write, beside both plugins."""
-    majority.with_name("perceptron.py").write_text(blocks(PLUGINS, "python")[1], encoding="utf-8")
-    suite = majority.with_name("perceptron.toml")
-    suite.write_text(blocks(PLUGINS, "toml")[1], encoding="utf-8")
-    return suite
+def test_the_first_plugin_is_short():
+    code = [line for line in saved(ROOT / "docs/plugins.md")["cube.py"].splitlines() if line]
+    assert len(code) <= 10
 
 
-def test_the_documented_plugin_serves_the_documented_suite(majority):
-    suite = load_suite(majority)
-    assert 6 == len(suite.runs())
+def test_the_documented_plugin_serves_the_documented_suite(folder):
+    suite = load_suite(folder / "cube.toml")
+    assert 10 == len(suite.runs())
     plugins = Plugins.load(suite.plugins)
-    assert str(suite.plugins[0]) == plugins.tasks.origin("majority")
+    assert str(suite.plugins[0]) == plugins.tasks.origin("modular_cube")
     assert [None] == [o.error for o in plugins.origins() if o.name == str(suite.plugins[0])]
 
 
-def test_the_documented_task_makes_the_examples_it_promises(majority):
-    task = Plugins.load([majority.with_suffix(".py")]).tasks["majority"].from_options({"bits": 3})
+def test_the_documented_task_asks_what_it_says(folder):
+    task = Plugins.load([folder / "cube.py"]).tasks["modular_cube"].from_options({"modulus": 3})
     examples = task.examples(5, Streams(0))
-    assert (8, 3) == examples.inputs.shape
-    assert 5 == int(examples.train.sum())
-    assert [0, 0, 0, 1, 0, 1, 1, 1] == examples.labels.tolist()
-    assert not (examples.train & examples.validation).any()
+    assert [0, 1, 2, 1, 2, 0, 2, 0, 1] == examples.labels.tolist()
 
 
-def test_the_documented_architecture_is_stacked_and_learns_the_documented_task(perceptron):
-    assert () == plan_suite(perceptron, perceptron.parent / "out", measure=False).notes
-    sitting = run_suite(perceptron, perceptron.parent / "out", jobs=1)
-    assert (6, 0) == (sitting.trained, sitting.failed)
-    accuracy = sitting.tree["majority"]["train_accuracy"]
+def test_the_documented_claim_comes_out(folder):
+    sitting = run_suite(folder / "cube.toml", folder / "out", jobs=1)
+    assert [True] == [verdict.expected for verdict in sitting.verdicts]
+
+
+def test_the_documented_architecture_is_stacked_and_learns_the_documented_task(folder):
+    suite = folder / "perceptron.toml"
+    assert () == plan_suite(suite, folder / "out", measure=False).notes
+    sitting = run_suite(suite, folder / "out", jobs=1)
+    assert (10, 0) == (sitting.trained, sitting.failed)
+    accuracy = sitting.tree["cube"]["train_accuracy"]
     assert accuracy.isel(step=-1).min() > 0.9
 
 
-def test_the_documented_architecture_refuses_what_it_cannot_embed(perceptron):
-    plugins, others = Plugins.load([perceptron.with_name("perceptron.py")]), Plugins.load([VECTORS])
+def test_the_documented_architecture_refuses_what_it_cannot_embed(folder):
+    plugins, others = Plugins.load([folder / "perceptron.py"]), Plugins.load([VECTORS])
     refuses = plugins.architectures["perceptron"]().refuses
     assert refuses(plugins.tasks["modular_addition"](), ModelSize(8)) is None
     answer = refuses(others.tasks["teacher"](), ModelSize(8))
     assert "choose a task whose inputs are tokens" in answer
+
+
+def test_every_link_leads_somewhere():
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", PLUGINS)
+    assert [] == [link for link in links if not (ROOT / "docs" / link).exists()]
+
+
+def test_all_that_a_definition_has_is_documented():
+    members = [name for name in Definition.__annotations__ if name[0] != "_"]
+    assert [] == [name for name in members if f"| `{name}` |" not in PLUGINS]
 
 
 def test_the_documented_suite_has_no_mistakes(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-KINDS = ("task", "architecture", "optimizer", "detector", "command")
+KINDS = ("task", "architecture", "optimizer", "measure", "detector", "command")
 
 
 @click.command("new-plugin")

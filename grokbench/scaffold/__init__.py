@@ -32,6 +32,7 @@ EXAMPLES = (
     Example("task", "Task", "Comparison", "comparison", ("pydantic", "torch")),
     Example("architecture", "Architecture", "Perceptron", "perceptron", ("pydantic", "torch")),
     Example("optimizer", "Optimizer", "Lion", "lion", ("pydantic", "torch")),
+    Example("measure", "Measure", "Certainty", "certainty", ("torch",)),
     Example(
         "detector", "Detector", "BenefitOfData", "benefit_of_data", ("numpy", "scipy", "xarray")
     ),
