@@ -103,9 +103,8 @@ def dealt(draw: Draw, role: str) -> Draw:
     """The same worlds, where each cell of one experiment holds some cell's run, at random."""
 
     def world(seeds: int, number: int) -> World:
-        made = dict(draw(seeds, number))
-        made[role] = dealt_anew(made[role], np.random.default_rng([number, 1]))
-        return made
+        made = draw(seeds, number)
+        return {**made, **dealt_anew({role: made[role]}, np.random.default_rng([number, 1]))}
 
     return world
 

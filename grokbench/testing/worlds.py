@@ -195,31 +195,55 @@ def shuffled(world: World, seed: int) -> World:
 def null(world: World, seed: int) -> World:
     """A world in which nothing depends on anything: each cell holds some cell's run, at random.
 
-    How many examples train stays with the cell; everything measured comes with the run.
+    Runs are dealt out among all experiments that hold the same of a run, so that it makes no
+    difference either to which of them a cell belongs. How many examples train stays with the cell;
+    everything measured comes with the run.
     """
     generator = np.random.default_rng(seed)
-    return {role: dealt_anew(data, generator) for role, data in world.items()}
+    alike: dict[str, dict[str, xr.Dataset]] = {}
+    for role, data in world.items():
+        alike.setdefault(what_is_held(data), {})[role] = data
+    dealt: dict[str, xr.Dataset] = {}
+    for experiments in alike.values():
+        dealt |= dealt_anew(experiments, generator)
+    return {role: dealt[role] for role in world}
 
 
 CELL = ("train_examples", "run_id")
 """What belongs to a cell's place in the grid, whatever run is in it."""
 
 
-def dealt_anew(data: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
-    grid = list(data["status"].dims)
-    cells = int(np.prod([data.sizes[name] for name in grid]))
-    drawn = generator.integers(cells, size=cells)
-    made = data.copy(deep=True)
-    for name, variable in data.data_vars.items():
-        if name not in CELL:
-            ordered = variable.transpose(*grid, ...)
-            flat = ordered.to_numpy().reshape(cells, -1)
-            made[name] = (
-                ordered.dims,
-                flat[drawn].reshape(ordered.shape),
-                variable.attrs,
-            )
+def what_is_held(data: xr.Dataset) -> str:
+    """Which variables a run of this experiment has, at which steps and for which parts."""
+    within = {name: data[name].to_numpy().tolist() for name in dimensions_within(data, data)}
+    held = {str(name): dimensions_within(one, data) for name, one in data.data_vars.items()}
+    return repr((within, sorted(held.items())))
+
+
+def dealt_anew(world: World, generator: np.random.Generator) -> dict[str, xr.Dataset]:
+    """Each cell with the run of some cell of these experiments, drawn with replacement."""
+    pool = xr.concat([run_by_run(data) for data in world.values()], "run")
+    made = {}
+    for role, data in world.items():
+        drawn = generator.integers(pool.sizes["run"], size=data["status"].size)
+        made[role] = data.copy(deep=True)
+        for name, dealt in pool.isel(run=drawn).data_vars.items():
+            dimensions = (*data["status"].dims, *dealt.dims[1:])
+            values = dealt.to_numpy().reshape([data.sizes[one] for one in dimensions])
+            made[role][name] = (dimensions, values, data[name].attrs)
     return made
+
+
+def run_by_run(data: xr.Dataset) -> xr.Dataset:
+    """What is measured, with one dimension `run` in place of the grid's."""
+    measured = data.drop_vars(CELL, errors="ignore").reset_coords(drop=True)
+    stacked = measured.stack(run=data["status"].dims, create_index=False)
+    return stacked.transpose("run", ...)
+
+
+def dimensions_within(part: xr.Dataset | xr.DataArray, experiment: xr.Dataset) -> list[str]:
+    """The dimensions of one run, in order: those that are not the experiment's grid's."""
+    return sorted(str(name) for name in set(part.dims) - set(experiment["status"].dims))
 
 
 def without_runs(

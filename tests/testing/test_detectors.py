@@ -13,7 +13,7 @@ from scipy import stats
 from grokbench import Detector, Finding, NotEnoughDataError
 from grokbench.testing import Outcome, checks_for
 from grokbench.testing.detectors import NULL_WORLDS, largest_count
-from grokbench.testing.worlds import dataset, dipping, grokking
+from grokbench.testing.worlds import Story, dataset, dipping, grokking
 from tests.testing.faults import faults, notes
 
 SLOW = "is_deaf_to_noise"
@@ -320,3 +320,30 @@ def test_worlds_are_as_the_store_makes_them():
     assert ("model_size", "data_size", "seed", "step", "part") == made["train_loss"].dims
     assert "float32" == made["validation_accuracy"].dtype
     assert {"status", "run_id", "message", "evaluated"} <= set(made.data_vars)
+
+
+class Difference(Slope):
+    """How much better one experiment ends than another."""
+
+    name = "difference"
+    roles = ("reference", "better")
+
+    def find(self, data):
+        ends = [self.final(data[role]).mean(["model_size", "data_size"]) for role in self.roles]
+        gaps = (ends[1] - ends[0]).dropna("seed").to_numpy()
+        if len(gaps) < 2:
+            raise NotEnoughDataError("a difference needs two seeds")
+        half = float(stats.t.ppf((1 + self.confidence) / 2, len(gaps) - 1) * stats.sem(gaps))
+        mean = float(gaps.mean())
+        return Finding(mean, mean - half, mean + half, "accuracy", len(gaps), "two experiments")
+
+
+def test_two_experiments_that_differ_are_alike_where_runs_are_dealt_out() -> None:
+    """Among both, or a detector of differences would find one in every null world."""
+    world = {
+        "reference": dataset(lambda run, noise: Story(generalized=0.1 * noise.random())),
+        "better": dataset(grokking),
+    }
+    assert Difference().find(world).low > 0
+    (check,) = [one for one in checks_for(Difference, worlds=[world]) if one.name == SLOW]
+    assert Outcome.OK is check.result().outcome, check.result().message
