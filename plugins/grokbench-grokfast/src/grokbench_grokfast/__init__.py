@@ -1,0 +1,1 @@
+"""Grokfast, and how much sooner it groks, for grokbench."""
