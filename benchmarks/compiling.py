@@ -13,7 +13,6 @@ import sys
 
 from benchmarks.contestants.trainer import Trainer
 from benchmarks.setting import one_layer, seconds, settle
-from grokbench.training.compiling import compile_program
 
 WARM_UP, TIMED = 3, 20
 """Steps."""
@@ -31,9 +30,7 @@ def compile_cohort(size: int, runs: int, device: str) -> dict[str, float]:
     trainer = Trainer(cohort, device)
     descent = trainer.descent
     plain = step_seconds(trainer)
-    compiling = seconds(
-        lambda: compile_program(descent.program, descent.by_name, descent.gradients_by_name), device
-    )
+    compiling = seconds(descent.compile, device)
     if not descent.program.compiled:
         raise RuntimeError("it could not be compiled here")
     return {"plain": plain, "compiling": compiling, "compiled": step_seconds(trainer)}

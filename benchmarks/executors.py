@@ -18,7 +18,6 @@ from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.training import Definitions
-from grokbench.training.compiling import compile_program
 from grokbench.training.descent import Descent
 from grokbench.training.programs import ModuleProgram
 from grokbench.training.stack import build_model, evaluation_batch, training_batch
@@ -157,7 +156,7 @@ def descent_by(
     program: str, runs: Sequence[Run], plugins: Plugins, *, compiled: bool = False
 ) -> Descent:
     """Runs on their way down by this program, whichever the trainer would choose for them."""
-    descent = Descent(runs, plugins, torch.device("cpu"), compiling=False)
+    descent = Descent(runs, plugins, torch.device("cpu"))
     made = Definitions.of(runs[0], plugins)
     models = [build_model(run, made.architecture, made.task) for run in runs]
     examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
@@ -165,6 +164,6 @@ def descent_by(
     evaluation = evaluation_batch(examples, descent.parameters)
     descent.program = PROGRAMS[program](models, made, train, evaluation)
     if compiled:
-        compile_program(descent.program, descent.by_name, descent.gradients_by_name)
+        descent.compile()
         assert descent.program.compiled, f"{program} was not compiled"
     return descent

@@ -118,7 +118,7 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def digest(content: bytes) -> str:
+def digest(content: bytes | memoryview) -> str:
     """The SHA-256 of the content: 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 

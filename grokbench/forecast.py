@@ -78,6 +78,12 @@ def plan_suite(
     workers = worker_count(jobs, device, len(left))
     costs = measure_costs(left, suite.plugins, jobs=workers, device=device)
     seconds = makespan([costs.cohorts[cohort.id].seconds(cohort) for cohort in left], workers)
+    refused = {cohort.label: costs.cohorts[cohort.id].refused for cohort in left}
+    notes += tuple(
+        f"{label}: steps are launched one by one and take longer; {why}"
+        for label, why in refused.items()
+        if why
+    )
     memory = max((cost.memory for cost in costs.cohorts.values()), default=0) * workers
     return Forecast(plan, costs.workers + seconds, memory or None, disk, notes)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 
 import torch
 from torch.nn import functional
@@ -13,8 +15,10 @@ from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.training import Definitions
+from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.descent import Descent
 from grokbench.training.execution import execution_of
+from grokbench.training.process import stream_of_its_own
 
 
 class Trainer:
@@ -26,7 +30,12 @@ class Trainer:
         plugins = plugins or Plugins.load()
         self.first, self.task = runs[0], Definitions.of(runs[0], plugins).task
         self.runs, self.device = len(runs), device
-        self.descent = Descent(runs, plugins, torch.device(device))
+        where = torch.device(device)
+        self.stream = ExitStack()
+        self.stream.enter_context(stream_of_its_own(where))
+        descent = Safekeeping().begin(runs, partial(Descent, runs, plugins, where))
+        assert descent is not None
+        self.descent = descent
         self.execution = execution_of(self.descent)
 
     def advance(self, steps: int) -> None:

@@ -49,6 +49,11 @@ class Program(ABC):
     compiled: bool = False
     """Whether it has been compiled."""
 
+    @property
+    def compilable(self) -> bool:
+        """Whether it may be compiled, so that the same bits come again."""
+        return True
+
     buffers: Views = MappingProxyType({})
     """The modules' buffers by name: [runs, …] each."""
 

@@ -25,8 +25,9 @@ from torch.nn import functional
 from grokbench.architectures.base import Batch, Program, Views
 from grokbench.tasks.judging import Judgement
 
-BLOCK_BYTES = 2**20
-"""How much of the widest activation is alive at a time: about what a core's second cache holds."""
+BLOCK_BYTES = {"cpu": 2**20, "cuda": 2**28}
+"""How much of the widest activation is alive at a time, by kind of device: about what a core's
+second cache holds, and enough that a GPU's time does not go into launching many blocks (a guess)."""
 
 LAYER = "layers.0."
 
@@ -130,7 +131,8 @@ class FactoredTransformer(Program):
             batch = self.batches.pop(name)
             widest = parameters[LAYER + "expand.weight"]
             runs, hidden = widest.shape[:2]
-            length = max(64, BLOCK_BYTES // (runs * hidden * widest.element_size()))
+            most = BLOCK_BYTES.get(widest.device.type, BLOCK_BYTES["cuda"])
+            length = max(64, most // (runs * hidden * widest.element_size()))
             index = self.rows.index(batch.inputs)[:-1]
             units = None if self.units is None else self.units.to(widest)
             self.blocks[name] = [

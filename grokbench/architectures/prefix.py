@@ -85,11 +85,14 @@ class PrefixTransformer(Program):
     def _forward(self, parameters: Views, shared: Sequence[Tensor], sequences: Sequences) -> Tensor:
         return Layers(self.design, parameters).outputs(shared, sequences)
 
-    def compile(self) -> None:
+    @property
+    def compilable(self) -> bool:
         """On a CPU alone: compiled for a GPU, `lookup` would add its gradients in any order."""
-        if self.rows.tokens.device.type == "cpu":
-            self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
-            self.compiled = True
+        return self.rows.tokens.device.type == "cpu"
+
+    def compile(self) -> None:
+        self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
+        self.compiled = True
 
     def plain(self) -> None:
         self.__dict__.pop("_forward", None)

@@ -33,7 +33,7 @@ class AdamW(Optimizer):
         self.betas = parameters.new_tensor(self.options.betas, dtype=torch.float64)
         self.first = torch.zeros_like(parameters)
         self.second = torch.zeros_like(parameters)
-        self.scale = torch.empty_like(parameters)
+        self._scale = torch.empty_like(parameters)
 
     def step(
         self,
@@ -45,12 +45,12 @@ class AdamW(Optimizer):
     ) -> None:
         beta1, beta2 = self.options.betas
         correction1, correction2 = (1 - self.betas**count).unbind()
-        torch.mul(parameters, weight_decay, out=self.scale)
-        parameters.addcmul_(self.scale, learning_rate, value=-1)
+        torch.mul(parameters, weight_decay, out=self._scale)
+        parameters.addcmul_(self._scale, learning_rate, value=-1)
         self.first.lerp_(gradients, 1 - beta1)
         self.second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
-        torch.sqrt(self.second, out=self.scale)
-        self.scale.mul_(correction2.rsqrt()).add_(self.options.epsilon)
-        torch.div(self.first, self.scale, out=self.scale)
-        self.scale.mul_(correction1.reciprocal())
-        parameters.addcmul_(self.scale, learning_rate, value=-1)
+        torch.sqrt(self.second, out=self._scale)
+        self._scale.mul_(correction2.rsqrt()).add_(self.options.epsilon)
+        torch.div(self.first, self._scale, out=self._scale)
+        self._scale.mul_(correction1.reciprocal())
+        parameters.addcmul_(self._scale, learning_rate, value=-1)

@@ -18,7 +18,8 @@ class Optimizer(Definition, ABC):
     same whatever stands beside it), and nothing may be read back from the device. What an
     optimizer remembers it keeps in attributes: tensors made in `start` and changed in place by
     `step`, with a row a run where they have two dimensions or more. A step changes nothing else,
-    because it may be captured once and replayed.
+    because it may be captured once and replayed. An attribute whose name begins with an underscore
+    is a space to work in: what it holds from one step to the next is not kept in checkpoints.
     """
 
     @abstractmethod
@@ -45,8 +46,12 @@ class Optimizer(Definition, ABC):
         """
 
     def state(self) -> dict[str, Any]:
-        """All attributes but the options, for a checkpoint."""
-        return {name: value for name, value in vars(self).items() if name != "options"}
+        """All attributes but the options and `_` ones, for a checkpoint."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name != "options" and not name.startswith("_")
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave; called after `start`.

@@ -9,6 +9,7 @@ happened; any other is left alone, and the cohort starts over.
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ import torch
 import grokbench
 from grokbench.durable import digest, remove_abandoned, write_durably
 from grokbench.record import Run
+from grokbench.training.compiling import COMPILING_SECONDS
 from grokbench.training.descent import Descent, State
 
 CHECKPOINT_SECONDS = 30.0
@@ -56,7 +58,7 @@ class Checkpoints:
         kept = write_durably(
             self.folder,
             write=lambda path: path.write_bytes(content.getbuffer()),
-            name=lambda _: f"{cohort}-{identity['runs']}-{digest(content.getvalue())[:16]}.pt",
+            name=lambda _: f"{cohort}-{identity['runs']}-{digest(content.getbuffer())[:16]}.pt",
         )
         for path in former - {kept}:
             path.unlink(missing_ok=True)
@@ -94,6 +96,7 @@ class Safekeeping:
         cohort: the name under which checkpoints are kept.
         checkpoints: where; None to keep nothing.
         told: whether the loop should stop now; asked every LOOK_SECONDS.
+        deadline: the moment of `time.monotonic` at which it will.
     """
 
     def __init__(
@@ -101,19 +104,26 @@ class Safekeeping:
         cohort: str = "",
         checkpoints: Checkpoints | None = None,
         told: Callable[[], bool] = lambda: False,
+        deadline: float = math.inf,
     ) -> None:
         self.cohort, self.checkpoints, self.told = cohort, checkpoints, told
+        self.deadline = deadline
         self.identity: dict[str, Any] = {}
         self.kept = self.looked = time.monotonic()
 
     def begin(
         self, runs: Sequence[Run], make: Callable[[], Descent], former: State | None = None
-    ) -> Descent:
+    ) -> Descent | None:
         """The descent of `runs` that `make` gives, put where it was when it was kept last.
 
-        Where nothing was kept, it is put where `former` says.
+        Where nothing was kept, it is put where `former` says. None where it is to be compiled, and
+        there is no time left for that.
         """
         descent = make()
+        if descent.pays_to_compile:
+            if self.told() or time.monotonic() + COMPILING_SECONDS > self.deadline:
+                return None
+            descent.compile()
         self.kept = time.monotonic()
         if former is not None:
             descent.restore(former)
@@ -133,6 +143,8 @@ class Safekeeping:
                 descent.restore(state)
         except Exception:  # noqa: BLE001 (what a plugin keeps may have changed its shape)
             descent = make()
+            if self.identity["compiled"]:
+                descent.compile()
             if former is not None:
                 descent.restore(former)
         return descent

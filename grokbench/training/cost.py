@@ -20,7 +20,12 @@ from grokbench.randomness import Streams
 from grokbench.training.definitions import Definitions
 from grokbench.training.descent import Descent
 from grokbench.training.execution import execution_of
-from grokbench.training.process import keep_freed_memory, one_thread
+from grokbench.training.process import (
+    keep_freed_memory,
+    one_thread,
+    repeat_exactly,
+    stream_of_its_own,
+)
 from grokbench.training.programs import why_not_stacked
 from grokbench.training.stack import build_model, evaluation_batch, training_batch
 
@@ -38,6 +43,8 @@ class Cost:
     evaluation: float
     memory: int
     """The most bytes that were held at once; 0 where that cannot be asked."""
+    refused: str = ""
+    """Why steps are not captured in a CUDA graph, where they might be."""
 
     def seconds(self, cohort: Cohort) -> float:
         """How long `cohort` takes from its first step to its last."""
@@ -92,12 +99,16 @@ def loaded(files: tuple[Path, ...]) -> Plugins:
 
 
 def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
-    """Begin the cohort, and watch some steps and evaluations. One that fails costs nothing."""
+    """Begin the cohort, and watch some steps and evaluations. One that fails costs nothing.
+
+    Nothing is compiled for it: that takes about as long as it saves.
+    """
     keep_freed_memory()
-    with one_thread():
+    repeat_exactly(torch.device(device))
+    with one_thread(), stream_of_its_own(torch.device(device)):
         try:
             begun = time.perf_counter()
-            descent = Descent(cohort.runs, loaded(files), torch.device(device), compiling=False)
+            descent = Descent(cohort.runs, loaded(files), torch.device(device))
             execution = execution_of(descent)
             execution.advance(1)
             execution.evaluate()
@@ -111,7 +122,7 @@ def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
                 evaluation += watched(descent.measure, descent, WATCHED_SECONDS / 2)
         except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
             return Cost(0.0, 0.0, 0.0, 0)
-        return Cost(start, step, evaluation, peak_memory(descent.device))
+        return Cost(start, step, evaluation, peak_memory(descent.device), execution.refused)
 
 
 def watched(act: Callable[[], object], descent: Descent, seconds: float) -> float:

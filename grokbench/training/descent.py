@@ -30,23 +30,14 @@ class Descent:
     Full batch; every run has its own examples, weights and optimizer state, and is what it would
     be alone.
 
-    Args:
-        compiling: whether to compile what trains long enough to pay for it.
-
     Attributes:
         taken: steps taken so far.
         parameters: [runs, parameters].
         meter: what was measured so far.
+        pays_to_compile: whether its program may be compiled, and trains long enough to pay for it.
     """
 
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        plugins: Plugins,
-        device: torch.device,
-        *,
-        compiling: bool = True,
-    ) -> None:
+    def __init__(self, runs: Sequence[Run], plugins: Plugins, device: torch.device) -> None:
         self.recipe, made = runs[0].recipe, Definitions.of(runs[0], plugins)
         models = [build_model(run, made.architecture, made.task) for run in runs]
         examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
@@ -73,13 +64,16 @@ class Descent:
         self.taken = 0
         self.count = torch.zeros((), dtype=torch.float64, device=device)
         self.optimizer.start(self.parameters)
-        if compiling and pays(runs, self.parameters.shape[1], device):
-            with arithmetic(self.recipe.precision, device):
-                compile_program(self.program, self.by_name, self.gradients_by_name)
+        self.pays_to_compile = self.program.compilable and pays(runs, stack.flat.shape[1], device)
 
     @property
     def device(self) -> torch.device:
         return self.parameters.device
+
+    def compile(self) -> None:
+        """Have the program compiled; before the first step."""
+        with arithmetic(self.recipe.precision, self.device):
+            compile_program(self.program, self.by_name, self.gradients_by_name)
 
     def step(self) -> None:
         """One step of all runs.

@@ -4,24 +4,28 @@ A step of tiny models is some hundred small kernels, and launching them takes lo
 them. A captured graph of many steps is launched at once. What is captured must change nothing but
 tensors, in place, and must never wait for the device.
 
-The first steps are taken as they come, on a stream beside, because libraries make their plans and
-buffers then; they are real steps of the training, not rehearsals.
+The first steps are taken as they come, because libraries make their plans and buffers then; they are
+real steps of the training, not rehearsals. All happens on the stream that is current, which must not
+be the default one: CUDA captures none of that (`process.stream_of_its_own`).
 """
 
 from __future__ import annotations
 
-import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from grokbench.training.process import ALONE, out_of_memory
+
 STRIDE = 25
 """Steps in one graph."""
 
-CAPTURING = threading.Lock()
-"""One lane captures at a time: to begin waits for the device, which no other may capture on then."""
+AHEAD = 2
+"""How many graphs of steps may wait on the device: enough that it never waits for the host, and few
+enough that a checkpoint or a stop is never far behind."""
 
 WARM_UP = 3
 """Steps taken before capturing, as torch's notes on CUDA graphs advise."""
@@ -45,10 +49,10 @@ class Graphs:
         self, step: Callable[[], None], evaluate: Callable[[], Tensor], cuda: Any = torch.cuda
     ) -> None:
         self.step, self.compute, self.cuda = step, evaluate, cuda
-        self.beside = cuda.Stream()
         self.pool = cuda.graph_pool_handle()
         self.refused = ""
         self.warm = 0
+        self.queued: deque[Any] = deque()
         self.one: Any = None
         self.many: Any = None
         self.evaluation: Any = None
@@ -57,17 +61,18 @@ class Graphs:
     def advance(self, steps: int) -> None:
         """Take so many steps."""
         while steps and (self.warm < WARM_UP or not self._ready()):
-            self._beside(self.step)
+            self.step()
             self.warm, steps = self.warm + 1, steps - 1
         for _ in range(steps // STRIDE):
             self.many.replay()
+            self._keep_up()
         for _ in range(steps % STRIDE):
             self.one.replay()
 
     def evaluate(self) -> Tensor:
         """The evaluation as things stand; overwritten by the next call."""
         if self.judged is None or self.refused:
-            self.judged = self._beside(self.compute)
+            self.judged = self.compute()
         elif self.evaluation is None:
             self.evaluation, self.judged = self._captured(self.compute)
             return self.evaluate()
@@ -75,6 +80,12 @@ class Graphs:
             self.evaluation.replay()
         assert self.judged is not None
         return self.judged
+
+    def _keep_up(self) -> None:
+        """Wait for what was launched AHEAD graphs ago."""
+        self.queued.append(self.cuda.current_stream().record_event())
+        if len(self.queued) > AHEAD:
+            self.queued.popleft().synchronize()
 
     def _ready(self) -> bool:
         """Whether there are graphs of steps; captures them at the first asking."""
@@ -89,21 +100,18 @@ class Graphs:
         graph = self.cuda.CUDAGraph()
         try:
             with (
-                CAPTURING,
+                ALONE,
                 self.cuda.graph(
-                    graph, pool=self.pool, stream=self.beside, capture_error_mode="thread_local"
+                    graph,
+                    pool=self.pool,
+                    stream=self.cuda.current_stream(),
+                    capture_error_mode="thread_local",
                 ),
             ):
                 given = what()
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise
             self.refused = str(error).split("\n", maxsplit=1)[0]
             return None, None
         return graph, given
-
-    def _beside(self, what: Callable[[], Any]) -> Any:
-        """Run `what` on the stream beside, in its turn."""
-        self.beside.wait_stream(self.cuda.current_stream())
-        with self.cuda.stream(self.beside):
-            given = what()
-        self.cuda.current_stream().wait_stream(self.beside)
-        return given

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -83,6 +82,7 @@ def train_side_by_side(
     device: str,
     checkpoints: Checkpoints | None,
     told: Callable[[], bool],
+    deadline: float,
     lanes: int,
 ) -> None:
     """Train cohorts in so many lanes; what happens is told by one of them at a time.
@@ -95,14 +95,13 @@ def train_side_by_side(
     speaking = threading.Lock()
 
     def drive(shared: Lanes) -> None:
-        with stream_of_its_own(torch.device(device)):
-            while (cohort := shared.enter()) is not None:
-                failed = True
-                try:
-                    drive_one(cohort, shared)
-                    failed = False
-                finally:
-                    shared.leave(cohort, failed=failed)
+        while (cohort := shared.enter()) is not None:
+            failed = True
+            try:
+                drive_one(cohort, shared)
+                failed = False
+            finally:
+                shared.leave(cohort, failed=failed)
 
     def drive_one(cohort: Cohort, shared: Lanes) -> None:
         def advance(step: int, accuracy: float) -> None:
@@ -111,7 +110,7 @@ def train_side_by_side(
 
         with speaking:
             events.started(cohort)
-        safekeeping = Safekeeping(cohort.id, checkpoints, shared.told)
+        safekeeping = Safekeeping(cohort.id, checkpoints, shared.told, deadline)
         records = train(cohort.runs, plugins, device, advance, safekeeping)
         with speaking:
             events.finished(cohort, records)
@@ -126,15 +125,7 @@ def train_side_by_side(
         ):
             driving = [pool.submit(partial(drive, shared)) for _ in range(lanes)]
             # Ctrl-C is heard by this thread alone, and only while it does not sleep.
-            while wait(driving, PATIENCE_SECONDS, FIRST_EXCEPTION).not_done:
+            while wait(driving, PATIENCE_SECONDS).not_done:
                 pass
         for lane in driving:
             lane.result()
-
-
-def stream_of_its_own(device: torch.device) -> AbstractContextManager[object]:
-    """Within it a thread's work on a GPU goes into a stream of its own."""
-    if device.type != "cuda":
-        return nullcontext()
-    with torch.cuda.device(device):
-        return torch.cuda.stream(torch.cuda.Stream())  # type: ignore[no-untyped-call]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,11 +17,16 @@ from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.descent import Descent, State
 from grokbench.training.execution import execution_of
 from grokbench.training.precision import float32_products
-from grokbench.training.process import keep_freed_memory, one_thread, out_of_memory, repeat_exactly
+from grokbench.training.process import (
+    ALONE,
+    check_still_there,
+    keep_freed_memory,
+    one_thread,
+    out_of_memory,
+    repeat_exactly,
+    stream_of_its_own,
+)
 from grokbench.training.programs import first_line
-
-BUILDING = threading.Lock()
-"""Held while a descent is made: neither torch's compiler nor plugins are known to be safe in threads."""
 
 Advance = Callable[[int, float], None]
 """Told the step and the stack's mean validation accuracy at every evaluation."""
@@ -56,17 +60,21 @@ def train(
     error; the others are not touched by it. What `advance` raises is raised. Fewer records than
     runs come back when `safekeeping` said to stop; the rest goes on from its checkpoint when it is
     trained again.
+
+    Raises:
+        DeviceError: a GPU does nothing more for this process; nothing is recorded of these runs.
     """
     keep_freed_memory()
     repeat_exactly(torch.device(device))
     safekeeping = safekeeping or Safekeeping()
     listener = Listener(advance)
-    with one_thread():
+    with one_thread(), stream_of_its_own(torch.device(device)):
         try:
             return train_at_once(runs, plugins, torch.device(device), listener, safekeeping)
         except (Exception, SystemExit) as error:
             if error is listener.error:
                 raise
+            check_still_there(torch.device(device))
             if len(runs) == 1:
                 return [failed(runs[0], first_line(error))]
             shares = 2 if out_of_memory(error) else len(runs)
@@ -98,8 +106,10 @@ def train_at_once(
     ended: list[Record] = []
     former: State | None = None
     while runs:
-        with BUILDING:
+        with ALONE:
             descent = safekeeping.begin(runs, partial(Descent, runs, plugins, device), former)
+        if descent is None:
+            break
         with products(runs):
             if not descend(descent, advance, safekeeping):
                 break

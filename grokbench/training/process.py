@@ -82,13 +82,64 @@ def why_untrainable(precisions: Iterable[str], device: str) -> dict[str, str]:
     return {name: why for name in sorted(precisions) if (why := refuses(name, device))}
 
 
-def repeat_exactly(device: torch.device) -> None:
-    """Have cuBLAS give the same bits on every stream; before its first product.
+ALONE = threading.RLock()
+"""Held by a thread that builds, compiles or captures: neither torch's compiler nor plugins are known
+to be safe in threads, and on a GPU both compiling and the beginning of a capture wait for the whole
+device, which is an error while anybody else captures."""
 
-    As NVIDIA's notes on cuBLAS reproducibility say. Nothing on other devices.
+OWN = threading.local()
+"""Each thread's streams, by the number of the GPU."""
+
+
+@contextmanager
+def stream_of_its_own(device: torch.device) -> Iterator[None]:
+    """Within it this thread's work on a GPU goes into a stream of the thread's own.
+
+    CUDA captures no default stream. torch hands the same few streams out again and again, so
+    that each thread keeps the one it has.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device):
+        number = torch.cuda.current_device()
+        if not hasattr(OWN, "streams"):
+            OWN.streams = {}
+        if number not in OWN.streams:
+            OWN.streams[number] = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(OWN.streams[number]):
+            yield
+
+
+def check_still_there(device: torch.device) -> None:
+    """See that a GPU still computes: after some errors it does nothing more for this process.
+
+    Raises:
+        DeviceError: it does not.
+    """
+    if device.type != "cuda":
+        return
+    try:
+        torch.ones(1, device=device).add_(1).item()
+    except torch.OutOfMemoryError:
+        return
+    except RuntimeError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise DeviceError(
+            f"device {str(device)!r} failed while it trained: {reason}; what was stored is kept, and "
+            "the same command goes on from there"
+        ) from error
+
+
+def repeat_exactly(device: torch.device) -> None:
+    """Have cuBLAS give the same bits on every stream and every time; before its first product.
+
+    As NVIDIA's notes on cuBLAS reproducibility say; and torch's compiler choose kernels without
+    timing them, where that would change bits. Nothing on other devices.
     """
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -23,8 +23,8 @@ from grokbench.tasks.judging import Judgement
 from grokbench.training.definitions import Definitions
 from grokbench.training.drawing import begin_at, torchs_generators
 
-AGREEMENT = 1e-9
-"""How far, relatively, stacked and single gradients may differ in float64 for the probe to pass."""
+AGREEMENT = {torch.float64: 1e-9, torch.float32: 1e-4}
+"""How far, relatively, stacked and single gradients may differ for the probe to pass."""
 
 
 def choose_program(
@@ -91,11 +91,14 @@ class ModuleProgram(Program):
         }
         self.noise = [torch.Generator().manual_seed(seed).get_state() for seed in noise]
 
-    def compile(self) -> None:
+    @property
+    def compilable(self) -> bool:
         """On a CPU alone: compiled for a GPU, embeddings would add their gradients in any order."""
-        if self.stacked and self.train.weights.device.type == "cpu":
-            self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
-            self.compiled = True
+        return self.stacked and self.train.weights.device.type == "cpu"
+
+    def compile(self) -> None:
+        self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
+        self.compiled = True
 
     def plain(self) -> None:
         self.__dict__.pop("_forward", None)
@@ -162,8 +165,17 @@ class ModuleProgram(Program):
 def call(
     model: nn.Module, parameters: Views, buffers: Mapping[str, Tensor], *arguments: Tensor
 ) -> Tensor:
-    """The module's outputs with these parameters and buffers in place of its own."""
-    return cast(Tensor, functional_call(model, {**parameters, **buffers}, arguments))
+    """The module's outputs with these parameters and buffers in place of its own.
+
+    What the module does to a buffer is done to `buffers` afterwards, whether it changes the tensor
+    or puts another in its place.
+    """
+    given = {**parameters, **{name: buffer.clone() for name, buffer in buffers.items()}}
+    outputs = cast(Tensor, functional_call(model, given, arguments))
+    with torch.no_grad():
+        for name, buffer in buffers.items():
+            buffer.copy_(given[name])
+    return outputs
 
 
 def why_not_stacked(
@@ -173,14 +185,33 @@ def why_not_stacked(
 
     Takes one gradient both ways in float64, on examples in which every token occurs, and compares:
     some operations raise under `vmap`, and some give wrong gradients without a word
-    (`nn.Embedding(padding_idx=…)` masks the padding row of the first run only).
+    (`nn.Embedding(padding_idx=…)` masks the padding row of the first run only). A module that makes
+    float32 numbers of its own (`one_hot(…).float()`) is compared in float32.
 
     Args:
         models: two or more, with weights of their own.
         batch: the runs' training examples.
     """
-    models = [copy.deepcopy(model).double() for model in models]
-    sample = probe_batch(batch)
+    try:
+        return why_apart(models, architecture, judgement, batch, torch.float64)
+    except Exception:  # noqa: BLE001 (a plugin's module may raise anything, and does so again)
+        return why_apart(models, architecture, judgement, batch, torch.float32)
+
+
+def why_apart(
+    models: Sequence[nn.Module],
+    architecture: Architecture,
+    judgement: Judgement,
+    batch: Batch,
+    dtype: torch.dtype,
+) -> str:
+    """How gradients and outputs of stacked modules differ from single ones'; empty where they do not.
+
+    Raises:
+        Exception: what a single module raises when it is computed in `dtype`.
+    """
+    models = [copy.deepcopy(model).to(dtype) for model in models]
+    sample = probe_batch(batch, dtype)
     found = []
     for stacked in (False, True):
         program = ModuleProgram(
@@ -204,14 +235,16 @@ def why_not_stacked(
             if not stacked:
                 raise
             return f"torch.func.vmap refuses it: {first_line(error)}"
+    within = AGREEMENT[dtype]
+    largest = max(float(alone.abs().max()) for alone in found[0].values())
     for name, alone in found[0].items():
-        if not torch.allclose(found[1][name], alone, rtol=AGREEMENT, atol=AGREEMENT):
+        if not torch.allclose(found[1][name], alone, rtol=within, atol=within * min(1.0, largest)):
             return f"stacked and single {name} disagree under torch.func.vmap"
     return ""
 
 
-def probe_batch(batch: Batch) -> Batch:
-    """A few of the batch's examples, in float64: evenly spread, and one with each token."""
+def probe_batch(batch: Batch, dtype: torch.dtype) -> Batch:
+    """A few of the batch's examples, in `dtype`: evenly spread, and one with each token."""
     count = batch.inputs.shape[1]
     rows = set(range(0, count, max(1, count // 64)))
     if not batch.inputs.is_floating_point():
@@ -223,9 +256,9 @@ def probe_batch(batch: Batch) -> Batch:
 
     def pick(values: Tensor) -> Tensor:
         values = values[:, chosen].cpu()
-        return values.double() if values.is_floating_point() else values
+        return values.to(dtype) if values.is_floating_point() else values
 
-    weights = torch.full((len(batch.inputs), len(chosen)), 1 / len(chosen), dtype=torch.float64)
+    weights = torch.full((len(batch.inputs), len(chosen)), 1 / len(chosen), dtype=dtype)
     # The first run's last example is padding: a module that mixes examples is found out by it.
     weights[0, -1] = 0
     return Batch(pick(batch.inputs), pick(batch.labels), pick(batch.part), weights)

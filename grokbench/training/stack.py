@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from grokbench.architectures.base import Architecture, Batch, Views
+from grokbench.errors import PluginError
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples, Task
@@ -20,11 +21,19 @@ def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
     """The run's module with its own initial weights, whatever else was drawn before.
 
     Raises:
-        PluginError: it draws from a generator that is not torch's.
+        PluginError: it draws from a generator that is not torch's, or has parameters that are no
+            real numbers.
     """
     with torchs_generators(torch.device("cpu"), f"build() of {architecture.name}"):
         torch.manual_seed(Streams(run.seed).key("weights"))
-        model = architecture.build(run.size, task).to(storage(run.recipe.precision))
+        model = architecture.build(run.size, task)
+    for name, parameter in model.named_parameters():
+        if not parameter.is_floating_point():
+            raise PluginError(
+                f"{architecture.name}: the parameter {name} is {parameter.dtype}; only real "
+                "parameters are trained, so write real and imaginary parts as two"
+            )
+    model.to(storage(run.recipe.precision))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(run.recipe.initial_scale)

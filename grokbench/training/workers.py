@@ -123,12 +123,12 @@ def train_here(
             return interrupted() or time.monotonic() >= deadline
 
         if lanes > 1:
-            train_side_by_side(cohorts, plugins, events, device, checkpoints, told, lanes)
+            train_side_by_side(cohorts, plugins, events, device, checkpoints, told, deadline, lanes)
             return
         while not told() and (cohort := next(cohorts, None)) is not None:
             events.started(cohort)
             advance = partial(events.advanced, cohort)
-            safekeeping = Safekeeping(cohort.id, checkpoints, told)
+            safekeeping = Safekeeping(cohort.id, checkpoints, told, deadline)
             events.finished(cohort, train(cohort.runs, plugins, device, advance, safekeeping))
 
 

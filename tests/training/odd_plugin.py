@@ -205,6 +205,58 @@ class Shifted(nn.Module):
         return (stream + self.shift.to(stream)).tanh()
 
 
+class Counting(Architecture):
+    """A buffer in whose place the forward pass puts another tensor."""
+
+    name = "counting"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, Ramp(), None)
+
+
+class Ramp(nn.Module):
+    """Weak at first, and stronger with every forward pass in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.ones(()))
+
+    def forward(self, stream: Tensor) -> Tensor:
+        strength = 1 - 0.8**self.seen
+        if self.training:
+            self.seen = self.seen + 1
+        return stream.tanh() * strength
+
+
+class OneHot(Architecture):
+    """Makes float32 numbers of its own, whatever its parameters are."""
+
+    name = "one_hot"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return Encoded(task.inputs.vocabulary, task.inputs.length, task.judgement.outputs)
+
+
+class Encoded(nn.Module):
+    def __init__(self, vocabulary: int, length: int, outputs: int) -> None:
+        super().__init__()
+        self.vocabulary, self.read = vocabulary, nn.Linear(vocabulary * length, outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.read(nn.functional.one_hot(inputs, self.vocabulary).float().flatten(-2))
+
+
+class Complex(Architecture):
+    """Parameters that are no real numbers."""
+
+    name = "complex"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        model = TokenModel(size, task, nn.Tanh(), None)
+        model.phase = nn.Parameter(torch.randn(size.hidden_size, dtype=torch.complex64))
+        return model
+
+
 class Variant(Dense):
     """A built-in's subclass that computes something else."""
 
@@ -246,5 +298,7 @@ def register_tasks(register) -> None:  # type: ignore[no-untyped-def]
 def register_architectures(register) -> None:  # type: ignore[no-untyped-def]
     for architecture in (Perceptron, Lstm, Padded, Dropping, Looking, Normalizing):
         register(architecture)
-    for architecture in (Tied, Numpyish, Frozen, Remembering, Variant, Wide):
+    for architecture in (Tied, Numpyish, Frozen, Remembering, Variant, Wide, Counting):
+        register(architecture)
+    for architecture in (OneHot, Complex):
         register(architecture)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +15,9 @@ from torch import Tensor
 from grokbench.architectures import Program
 from grokbench.record import ModelSize, Run
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.compiling import COMPILED_WORK, compile_program, pays
+from grokbench.training.compiling import COMPILED_WORK, COMPILING_SECONDS, compile_program, pays
 from grokbench.training.descent import Descent
-from grokbench.training.loop import descend
+from grokbench.training.loop import descend, train
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 DEEP = ModelSize(8, 2)
@@ -89,7 +91,8 @@ def compiling(monkeypatch: pytest.MonkeyPatch, compiler: Compiler) -> Iterator[N
 
 
 def descended(runs: list[Run]) -> Descent:
-    descent = Descent(runs, PLUGINS, torch.device("cpu"))
+    descent = Safekeeping().begin(runs, partial(Descent, runs, PLUGINS, torch.device("cpu")))
+    assert descent is not None
     assert descend(descent, lambda step, accuracy: None, Safekeeping())
     return descent
 
@@ -105,6 +108,26 @@ def test_a_compiler_that_fails_or_is_wrong_is_not_used_and_leaves_no_trace(
         found = descended(runs)
     assert not found.program.compiled
     assert torch.equal(plain.parameters, found.parameters)
+
+
+def test_with_too_little_time_left_nothing_is_begun_that_is_to_be_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A budget ends in time; other cohorts are trained, and with more time this one is."""
+    runs, asked = runs_of("factored"), []
+
+    def faithfully(*arguments: Any, **options: Any) -> Any:
+        asked.append(1)
+        return faithful(*arguments, **options)
+
+    short = Safekeeping(deadline=time.monotonic() + COMPILING_SECONDS / 2)
+    long = Safekeeping(deadline=time.monotonic() + 100 * COMPILING_SECONDS)
+    with compiling(monkeypatch, faithfully):
+        assert [] == train(runs, PLUGINS, safekeeping=short)
+        assert [] == asked
+        assert len(runs) == len(train(runs, PLUGINS, safekeeping=long))
+        assert [1] == asked
+    assert len(runs) == len(train(runs, PLUGINS, safekeeping=short))
 
 
 @pytest.mark.parametrize("case", CASES)

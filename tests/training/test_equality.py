@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from grokbench.architectures.base import Program
-from grokbench.architectures.factored import FactoredTransformer
+from grokbench.architectures.factored import BLOCK_BYTES, FactoredTransformer
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Run
 from grokbench.training import Definitions, train
@@ -120,7 +120,7 @@ def test_examples_in_blocks_give_the_gradient_of_all_of_them(
 ) -> None:
     laid = Laid(stack_of("dense on a mixture"))
     expected = laid.gradient(laid.chosen())
-    monkeypatch.setattr("grokbench.architectures.factored.BLOCK_BYTES", 1)
+    monkeypatch.setitem(BLOCK_BYTES, "cpu", 1)
     blocks = laid.chosen()
     difference = (laid.gradient(blocks) - expected).norm()
     assert len(blocks.blocks["train"]) > 1

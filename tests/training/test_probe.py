@@ -22,7 +22,15 @@ def reason(architecture: str, task: Choice = ADDITION) -> str:
     return why_not_stacked(models, made.architecture, made.task.judgement, batch)
 
 
-@pytest.mark.parametrize(("architecture", "task"), [("dense", ADDITION), ("perceptron", TEACHER)])
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [
+        ("dense", ADDITION),
+        ("perceptron", TEACHER),
+        ("counting", ADDITION),
+        ("one_hot", ADDITION),
+    ],
+)
 def test_an_ordinary_module_can_be_stacked(architecture: str, task: Choice) -> None:
     assert "" == reason(architecture, task)
 

@@ -120,7 +120,13 @@ def test_a_module_that_draws_from_numpy_is_refused_rather_than_trained_once_only
     assert "draw with torch" in record.message
 
 
-@pytest.mark.parametrize("architecture", ["tied", "frozen", "remembering", "variant"])
+def test_a_module_whose_parameters_are_complex_is_refused() -> None:
+    [record] = train([run(ADDITION, "complex")], PLUGINS)
+    assert Status.FAILED is record.status
+    assert "the parameter phase is torch.complex64; only real parameters" in record.message
+
+
+@pytest.mark.parametrize("architecture", ["tied", "frozen", "remembering", "variant", "counting"])
 def test_an_unusual_module_ends_where_a_plain_loop_ends(architecture: str) -> None:
     runs = [
         run(
