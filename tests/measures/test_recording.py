@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,11 @@ def test_training_goes_on_from_the_dataset_alone(
 
 
 def test_a_run_cut_short_keeps_what_was_measured(tmp_path: Path) -> None:
-    suite = parse_suite(SUITE.replace("steps = 40", "steps = 400"), "small.toml", [PLUGIN])
-    whole = run_suite(suite, tmp_path / "whole", only=["measured"]).tree["measured"].to_dataset()
-    assert run_suite(suite, tmp_path / "cut", only=["measured"], budget=0.3).remaining
-    cut = run_suite(suite, tmp_path / "cut", only=["measured"]).tree["measured"].to_dataset()
+    suite = parse_suite(SUITE.replace("steps = 40", "steps = 200"), "small.toml", [PLUGIN])
+    train = partial(run_suite, suite, only=["measured"], jobs=1)
+    whole = train(tmp_path / "whole").tree["measured"].to_dataset()
+    assert train(tmp_path / "cut", budget=0.3).remaining
+    cut = train(tmp_path / "cut").tree["measured"].to_dataset()
     xr.testing.assert_identical(whole, cut)
 
 
