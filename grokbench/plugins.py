@@ -13,13 +13,13 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 import pluggy
@@ -27,6 +27,7 @@ import pluggy
 from grokbench import __version__, hookspecs
 from grokbench.catalogue import Catalogue, Sender
 from grokbench.errors import nearest
+from grokbench.switches import put_back
 
 if TYPE_CHECKING:
     import click
@@ -96,12 +97,17 @@ class Plugin:
         with guarded(sender):
             manager = pluggy.PluginManager("grokbench")
             manager.add_hookspecs(hookspecs)
-            if os.environ.get("GROKBENCH_TRACE", "") not in {"", "0"}:
+            if traced():
                 trace(manager, sender, groups)
-            module = load()
+            # A plugin that prints would spoil what a command prints for other programs.
+            with put_back(), redirect_stdout(sys.stderr):
+                module = load()
             manager.register(module)
             self.hooks = manager.hook
             self._report_unheard(module, groups)
+        if traced():
+            for error in sender.errors:
+                tell(f"{sender.location}: {error}")
 
     def call(self, hook: str, **arguments: object) -> None:
         """Call the plugin's implementation of `hook`, if it could be loaded and has one."""
@@ -270,19 +276,43 @@ def import_file(path: Path) -> ModuleType:
 def guarded(sender: Sender) -> Iterator[None]:
     """Whatever is raised within, even `sys.exit()`, is remembered and goes no further."""
     try:
-        yield
+        with alive():
+            yield
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         sender.complain(describe(error))
+
+
+@contextmanager
+def alive() -> Iterator[None]:
+    """Within, `os._exit()` raises SystemExit, as `sys.exit()` does; in forked processes it ends them."""
+    leave, process = os._exit, os.getpid()
+
+    def raise_instead(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = raise_instead
+    try:
+        yield
+    finally:
+        os._exit = leave
+
+
+def traced() -> bool:
+    """Whether what plugins do is to be told."""
+    return os.environ.get("GROKBENCH_TRACE", "") not in {"", "0"}
+
+
+def tell(what: str) -> None:
+    print(f"grokbench: {what}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def trace(manager: pluggy.PluginManager, sender: Sender, groups: Sequence[str]) -> None:
     """Say on standard error where a plugin comes from, each hook call in it, and what came of it."""
 
-    def tell(what: str) -> None:
-        print(f"grokbench: {what}", file=sys.stderr, flush=True)  # noqa: T201
-
     def before(*_: object) -> None:
-        registered[:] = sender.registers
+        registered[:], complained[:] = sender.registers, sender.errors
 
     def after(
         outcome: pluggy.Result[Any],
@@ -299,9 +329,11 @@ def trace(manager: pluggy.PluginManager, sender: Sender, groups: Sequence[str]) 
         result = ", ".join(new) or "nothing registered"
         if outcome.exception is not None:
             result = f"raised {describe(outcome.exception)}"
-        tell(f"{hook} in {sender.location} -> {result}")
+        wrong = sender.errors[len(complained) :]
+        tell("; ".join([f"{hook} in {sender.location} -> {result}", *wrong]))
 
     registered: list[str] = []
+    complained: list[str] = []
     found = "a single file" if sender.package == sender.location else " and ".join(groups)
     tell(f"plugin {sender.origin} from {sender.location} ({found})")
     manager.add_hookcall_monitoring(before, after)

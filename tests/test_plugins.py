@@ -13,6 +13,7 @@ import pytest
 
 from grokbench import PluginError, UnknownNameError, __version__
 from grokbench.plugins import Origin, Plugins
+from grokbench.switches import SWITCHES, read, spelled
 
 OWN = f"grokbench {__version__}"
 
@@ -290,6 +291,51 @@ def test_the_same_class_registered_twice_is_no_conflict(write):
     plugins = Plugins.load([file])
     assert "Parity" == plugins.tasks["parity"].__name__
     assert ("task parity",) == only(plugins.origins(), str(file)).registers
+
+
+def test_what_an_import_sets_for_everybody_is_put_back(write, capsys):
+    meddling = """
+        import os, random
+        import numpy, torch
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        torch.manual_seed(0), numpy.random.seed(0), random.seed(0)
+        os.chdir(os.path.dirname(os.getcwd()))
+        print("welcome")
+    """
+    before = {name: spelled(value) for name, value in read(SWITCHES).items()}
+    file = write("mine.py", dedent(meddling) + TASK.format(owner="Parity", name="parity"))
+    assert "parity" in Plugins.load([file]).tasks
+    assert before == {name: spelled(value) for name, value in read(SWITCHES).items()}
+    assert ("", "welcome\n") == capsys.readouterr()
+
+
+def test_the_trace_says_why_nothing_was_registered(write, capsys, monkeypatch):
+    monkeypatch.setenv("GROKBENCH_TRACE", "1")
+    nameless = TASK.format(owner="Parity", name="par ity")
+    file, lost = write("mine.py", nameless), write("lost.py", "1 / 0")
+    assert Plugins.load([file, lost]).tasks
+    lines = capsys.readouterr().err.splitlines()
+    why = "Parity.name is 'par ity'; write a word such as 'modular_addition'"
+    assert f"grokbench: register_tasks in {file} -> nothing registered; {why}" in lines
+    assert f"grokbench: {lost}: ZeroDivisionError: division by zero (lost.py, line 1)" in lines
+
+
+def test_what_the_first_import_of_torch_sets_is_put_back_too(write):
+    """Before which there was nothing to be read."""
+    file = write("mine.py", "import torch\ntorch.set_default_dtype(torch.float64)\n")
+    program = f"""
+        import sys
+        from pathlib import Path
+        from grokbench.plugins import Plugin, import_file
+        from grokbench.catalogue import Sender
+        Plugin(Sender("mine", "", "mine"), lambda: import_file(Path({str(file)!r})))
+        print(sys.modules["torch"].get_default_dtype())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert "torch.float32" == done.stdout.strip()
 
 
 def test_an_unknown_name_is_an_error_with_the_nearest_one():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
@@ -42,12 +44,15 @@ def conformance(
     cli = context.find_root().command
     assert isinstance(cli, click.Group)
     try:
-        checks = checks_of_plugin(name, cli=cli, expected_failures=dict(expect))
+        with redirect_stdout(sys.stderr):
+            checks = checks_of_plugin(name, cli=cli, expected_failures=dict(expect))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--expect") from None
     results: list[Result] = []
     for check in checks:
-        results.append(check.result())
+        # What a plugin prints is no part of what is printed here.
+        with redirect_stdout(sys.stderr):
+            results.append(check.result())
         if not json:
             click.echo(str(results[-1]))
     counts = Counter(result.outcome for result in results)

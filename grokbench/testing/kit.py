@@ -116,11 +116,15 @@ def checks_of_plugin(
         ValueError: an expected failure of a check that there is not.
     """
     from grokbench.testing import plugins
+    from grokbench.testing.global_state import kept
 
     modules = plugins.modules_named(name, cli)
     checks = [check for module in modules for check in plugins.module_checks(module)]
-    definitions = plugins.definitions_of(modules) if modules else plugins.definitions_named(name)
-    tasks, architectures = usable_tasks(definitions), usable_architectures(definitions)
+    with kept():
+        definitions = (
+            plugins.definitions_of(modules) if modules else plugins.definitions_named(name)
+        )
+        tasks, architectures = usable_tasks(definitions), usable_architectures(definitions)
     for definition in definitions:
         checks += checks_for(definition, tasks=tasks, architectures=architectures)
     return expecting(checks, expected_failures or {})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
-import os
-import subprocess
+import reprlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,14 @@ from grokbench.plugins import (
     HOOKS,
     Plugin,
     Plugins,
+    alive,
     announcements,
     describe,
     import_file,
 )
-from grokbench.testing.checks import Check, Fault, Inapplicable, listed, sentence_of
+from grokbench.testing.checks import Check, Fault, Inapplicable, listed, once, sentence_of
+from grokbench.testing.global_state import kept
+from grokbench.testing.trial import Trial, trial
 
 if TYPE_CHECKING:
     import click
@@ -53,25 +55,6 @@ HEAVY = (
     "xarray",
 )
 """Libraries that a module of commands should import when a command runs, and not before."""
-
-PATIENCE = 120.0
-"""Seconds of the clock after which an import has hung."""
-
-STOPWATCH = """
-import importlib, json, sys, time
-from pathlib import Path
-known, location, commands = json.loads(sys.argv[1])
-sys.path[:] = known
-import click
-from grokbench.plugins import import_file
-if not commands:
-    from grokbench import architectures, optimizers, phenomena, tasks
-before, began = set(sys.modules), time.process_time()
-import_file(Path(location)) if location.endswith(".py") else importlib.import_module(location)
-seconds = time.process_time() - began
-print()
-print(json.dumps({"seconds": seconds, "modules": sorted(set(sys.modules) - before)}))
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +85,11 @@ class Module:
         return [hook for group in self.groups for hook in HOOKS[group]]
 
     def load(self) -> Any:
+        """Import it; what it prints goes to standard error."""
+        with alive(), redirect_stdout(sys.stderr):
+            return self._imported()
+
+    def _imported(self) -> Any:
         if self.files:
             return import_file(self.files[0])
         module, _, attribute = self.location.partition(":")
@@ -167,6 +155,7 @@ def examinations_of_modules() -> tuple[Callable[[Module], str | None], ...]:
     return (
         imports,
         imports_soon,
+        imports_without_a_trace,
         hooks_are_called,
         hooks_take_their_arguments,
         registers_definitions,
@@ -200,52 +189,57 @@ def imports(module: Module) -> None:
 
 def imports_soon(module: Module) -> str:
     """Importing it takes little processor time beyond torch and grokbench."""
-    commands = module.groups == (COMMANDS,)
-    limit = COMMAND_SECONDS if commands else IMPORT_SECONDS
-    seconds, fresh = timed(module, commands)
-    if seconds > limit:
-        libraries = sorted({name.split(".")[0] for name in fresh})
+    limit = COMMAND_SECONDS if module.groups == (COMMANDS,) else IMPORT_SECONDS
+    found = trial_of(module)
+    if found.seconds > limit:
+        libraries = sorted({name.split(".")[0] for name in found.modules})
         raise Fault(
-            f"importing it takes {seconds:.1f} s of processor time (it imports {listed(libraries)})",
+            f"importing it takes {found.seconds:.1f} s of processor time (it imports {listed(libraries)})",
             f"every command that needs a name waits for every plugin; {limit:g} s is much",
             "import what is slow in the functions that use it, and compute nothing at the top",
         )
-    return f"{seconds:.2f} s"
+    return f"{found.seconds:.2f} s"
 
 
-def timed(module: Module, commands: bool) -> tuple[float, list[str]]:
-    """Seconds of processor time that the import takes in a process of its own, and what it brings.
+@cache
+def tried(module: Module, commands: bool) -> Trial | Fault:
+    """What came of importing it in a process of its own, once; the fault where it came to no end."""
+    with kept():
+        _ = module.loaded
+    try:
+        return trial(module.location.partition(":")[0], commands)
+    except Fault as fault:
+        return fault
+
+
+def trial_of(module: Module) -> Trial:
+    """The same.
 
     Raises:
         Inapplicable: it cannot be imported.
-        Fault: it does not come to an end.
+        Fault: it cannot be imported in a process of its own.
     """
-    _ = module.loaded
-    location = module.location.partition(":")[0]
-    asked = json.dumps([[os.getcwd(), *filter(None, sys.path)], location, commands])  # noqa: PTH109
-    try:
-        done = subprocess.run(  # noqa: S603 (this interpreter, and our own words)
-            [sys.executable, "-c", STOPWATCH, asked],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+    found = tried(module, module.groups == (COMMANDS,))
+    if isinstance(found, Fault):
+        raise found
+    return found
+
+
+def imports_without_a_trace(module: Module) -> None:
+    """Importing it prints nothing, and changes no generator, switch or variable of the process."""
+    with once("imports_soon"):
+        found = trial_of(module)
+    told = [f"changes {' and '.join(found.changed)}"] if found.changed else []
+    if found.printed:
+        told.append(f"prints {reprlib.repr(found.printed)}, at once or when the process ends")
+    if told:
         raise Fault(
-            f"importing it has not ended after {PATIENCE:g} s",
-            "every command would wait for it",
-            "wait for nothing (a network, a lock, input) at the top of a module",
-        ) from error
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise Fault(
-            f"imported in a process of its own it fails: {last}",
-            "worker processes import it so",
-            "depend on nothing that another module has set up",
+            f"importing it {', and '.join(told)}",
+            "every command that looks up a name imports it: runs that have nothing of it would "
+            "be others, and what `--json` prints no JSON",
+            "set and print nothing at the top of a module; a function that needs a switch sets it "
+            "within `with`, such as torch.random.fork_rng() or warnings.catch_warnings()",
         )
-    answer = json.loads(done.stdout.splitlines()[-1])
-    return float(answer["seconds"]), list(answer["modules"])
 
 
 def hooks_are_called(module: Module) -> None:
@@ -339,8 +333,11 @@ def commands_wait_for_heavy_imports(module: Module) -> None:
     """A module of commands imports no heavy library before a command runs."""
     if COMMANDS not in module.groups:
         raise Inapplicable("it announces no commands")
-    _, fresh = timed(module, commands=True)
-    if heavy := sorted({name.split(".")[0] for name in fresh} & set(HEAVY)):
+    with once("imports_soon"):
+        found = tried(module, commands=True)
+        if isinstance(found, Fault):
+            raise found
+    if heavy := sorted({name.split(".")[0] for name in found.modules} & set(HEAVY)):
         raise Fault(
             f"importing it imports {listed(heavy)}",
             "`grokbench --help` imports every module of commands, and would take seconds",

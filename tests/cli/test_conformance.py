@@ -90,7 +90,11 @@ def test_an_expected_failure_is_no_failure(grokbench: Grokbench, broken: Path) -
     assert f"expected {check}: it is for runs without decay (" in result.stdout
 
 
-def test_json_has_every_result(grokbench: Grokbench, broken: Path) -> None:
+def test_json_has_every_result_and_nothing_that_the_plugin_prints(
+    grokbench: Grokbench, broken: Path
+) -> None:
+    talkative = broken.read_text(encoding="utf-8").replace("        pass\n", "        print(1)\n")
+    broken.write_text(talkative, encoding="utf-8")
     result = grokbench("test-plugin", broken, "--json")
     assert result.exit_code == 1
     documents = json.loads(result.stdout)

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from grokbench import PluginError
+from grokbench.plugins import Plugins
 from grokbench.testing import Outcome, checks_of_plugin, plugins
 
 TASK = '''
@@ -104,7 +105,9 @@ def install(tmp_path, monkeypatch):
 
 def found(name, *checks, cli=None):
     """Check → its result, for those of a plugin as a whole; all but the timing unless named."""
-    wanted = checks or set(WHOLE) - {"imports_soon", "commands_wait_for_heavy_imports"}
+    wanted = checks or set(WHOLE) - {
+        "imports_soon", "imports_without_a_trace", "commands_wait_for_heavy_imports"
+    }  # fmt: skip
     made = checks_of_plugin(str(name), cli=cli)
     results = [one.result() for one in made if one.subject.startswith("plugin ")
                and one.name in wanted]  # fmt: skip
@@ -114,6 +117,7 @@ def found(name, *checks, cli=None):
 WHOLE = (
     "imports",
     "imports_soon",
+    "imports_without_a_trace",
     "hooks_are_called",
     "hooks_take_their_arguments",
     "registers_definitions",
@@ -170,7 +174,7 @@ def test_a_broken_plugin_is_found_by_its_check_and_told_what_is_wrong(write, tex
 
 def test_what_cannot_be_imported_is_reported_once(write):
     results = found(write("import no_such_module"), *WHOLE)
-    assert [Outcome.FAILED] + 6 * [Outcome.SKIPPED] == [results[name].outcome for name in WHOLE]
+    assert [Outcome.FAILED] + 7 * [Outcome.SKIPPED] == [results[name].outcome for name in WHOLE]
     assert "see imports" in results["hooks_are_called"].message
 
 
@@ -192,6 +196,39 @@ def test_an_import_that_works_in_this_process_alone_is_found(write):
     text = "import sys\nassert 'pytest' in sys.modules\n" + SIGN
     result = found(write(text), "imports_soon")["imports_soon"]
     assert "imported in a process of its own it fails: AssertionError" in result.message
+
+
+MEDDLING = """
+import atexit, os, random, sys, warnings
+import numpy, torch
+torch.set_default_dtype(torch.float64)
+torch.set_grad_enabled(False)
+torch.set_num_threads(torch.get_num_threads() + 1)
+torch.manual_seed(0), numpy.random.seed(0), random.seed(0)
+os.environ["OMP_NUM_THREADS"] = "7"
+os.chdir(os.path.dirname(os.getcwd()))
+warnings.simplefilter("error")
+print("welcome")
+"pytest" in sys.modules or atexit.register(print, "good bye")
+"""
+
+
+def test_an_import_that_prints_or_sets_what_all_share_is_found_with_all_that_it_does(write):
+    result = found(write(MEDDLING + SIGN), "imports_without_a_trace")["imports_without_a_trace"]
+    assert Outcome.FAILED is result.outcome
+    for name in (
+        "torch's default dtype", "whether torch records gradients", "torch's number of threads",
+        "torch's random state", "numpy's random state", "Python's random state",
+        "OMP_NUM_THREADS in the environment", "the working folder", "the filters of warnings",
+        r"and prints 'welcome\ngood bye'",
+    ):  # fmt: skip
+        assert name in result.message
+
+
+def test_an_import_that_ends_the_process_ends_neither_the_kit_nor_other_plugins(write):
+    file = write("import os\nos._exit(0)\n")
+    assert "SystemExit: os._exit(0)" in found(file, "imports")["imports"].message
+    assert "SystemExit: os._exit(0)" in Plugins.load([file]).error(file)
 
 
 def test_commands_that_import_heavy_libraries_at_the_top_are_found(install):
