@@ -13,6 +13,7 @@ from grokbench.architectures.base import Architecture
 from grokbench.plugins import describe
 from grokbench.record import ModelSize, Record, Status
 from grokbench.tasks.base import Task
+from grokbench.testing.another_process import digests, tensors_of, weights_elsewhere
 from grokbench.testing.checks import Fault, Inapplicable, Specimen, listed, promises
 from grokbench.testing.global_state import RANDOM, SWITCHES, changed, disturb, kept
 from grokbench.testing.reference_tasks import reference_tasks
@@ -155,22 +156,39 @@ def same_seed_same_weights(specimen: Specimen) -> None:
     """Initial weights depend on torch's generator alone, which the trainer has seeded."""
     for setting in buildable(specimen):
         disturb(1)
-        first = setting.model().state_dict()
+        first = dict(tensors_of(setting.model()))
         disturb(2)
-        again = setting.model().state_dict()
+        again = dict(tensors_of(setting.model()))
         if names := [name for name in first if not torch.equal(first[name], again[name])]:
             raise Fault(
                 f"{listed(names)} of seed 0 differ when built again ({setting})",
                 "a run could not be repeated",
                 "draw initial weights from torch's global generator (torch.randn, nn.init) alone",
             )
-        other = setting.model(1).state_dict()
+        other = dict(tensors_of(setting.model(1)))
         if all(torch.equal(first[name], other[name]) for name in first):
             raise Fault(
                 f"seeds 0 and 1 have the same weights ({setting})",
                 "seeds are what intervals rest on",
                 "draw initial weights, and do not seed the generator yourself",
             )
+
+
+@promises("architecture")
+def same_weights_in_another_process(specimen: Specimen) -> None:
+    """Initial weights are the same in another process, which orders its sets in another way."""
+    setting = buildable(specimen)[0]
+    here, again = (digests(tensors_of(setting.model())) for _ in range(2))
+    if here != again:
+        raise Inapplicable("see same_seed_same_weights")
+    there = weights_elsewhere(setting)
+    if here != there:
+        names = [own[0] for own, other in zip(here, there, strict=False) if own != other]
+        raise Fault(
+            f"{listed(names) or 'the number of tensors'} of seed 0 differ when another process builds it ({setting})",
+            "a run could not be repeated, nor one half of a suite trained elsewhere",
+            "make parameters in an order of their own: write sorted(…) around a set, and no hash()",
+        )
 
 
 @promises("architecture")

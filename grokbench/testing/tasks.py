@@ -13,6 +13,7 @@ from grokbench.randomness import Streams
 from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.checks import check_inputs
 from grokbench.tasks.judging import CrossEntropy, Judgement
+from grokbench.testing.another_process import digests, examples_elsewhere
 from grokbench.testing.checks import Fault, Inapplicable, Specimen, listed, once, promises
 from grokbench.testing.global_state import RANDOM, changed, disturb
 
@@ -318,6 +319,30 @@ def same_seed_same_examples(specimen: Specimen) -> None:
                 "a run could not be repeated",
                 "draw everything from streams, and keep no generator between calls",
             )
+
+
+@promises("task")
+def same_examples_in_another_process(specimen: Specimen) -> None:
+    """One seed gives the same bits in another process, which orders its sets in another way."""
+    task: Task = specimen.make()
+    size = middle_of(specimen)
+    here, again = (digests(vars(disturbed(specimen, seed)).items()) for seed in range(2))
+    if here != again:
+        raise Inapplicable("see same_seed_same_examples, draws_from_its_streams_alone")
+    there = examples_elsewhere(task, size, seed=0)
+    if here != there:
+        names = [own[0] for own, other in zip(here, there, strict=True) if own != other]
+        raise Fault(
+            f"{listed(names)} of seed 0 differ when another process makes them",
+            "a run could not be repeated, nor one half of a suite trained elsewhere",
+            "draw from streams; write streams.key(…) for hash(…), and sorted(…) around a set",
+        )
+
+
+def disturbed(specimen: Specimen, state: int) -> Examples:
+    """Seed 0's examples, made while the global random generators stand somewhere."""
+    disturb(state)
+    return made(specimen)
 
 
 @promises("task")

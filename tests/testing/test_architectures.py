@@ -202,6 +202,26 @@ class Restarted(Reader):
         return model
 
 
+class Unsorted(Reader):
+    """Layers in the order of a set."""
+
+    def build(self, size, task):
+        model = super().build(size, task)
+        words = {"one", "two", "three", "four", "five", "six", "seven"}
+        model.more = nn.ModuleDict({word: nn.Linear(1, 1) for word in words})
+        return model
+
+
+class Privy(Reader):
+    """A buffer that is in no state_dict(), from a generator of its own."""
+
+    def build(self, size, task):
+        model, generator = super().build(size, task), torch.Generator()
+        generator.seed()
+        model.register_buffer("salt", torch.rand(3, generator=generator), persistent=False)
+        return model
+
+
 class Seeding(Reader):
     """Its own seed, so that all runs begin alike."""
 
@@ -399,6 +419,8 @@ FAULTS = [
     (Shallow, "grows_with_model_size", "size 2x4 has"),
     (Fixed, "grows_with_model_size", "curves over model size would show the same model twice"),
     (Restarted, "same_seed_same_weights", "embed.weight of seed 0 differ"),
+    (Privy, "same_seed_same_weights", "salt of seed 0 differ"),
+    (Unsorted, "same_weights_in_another_process", "of seed 0 differ when another process"),
     (Numbed, "builds_what_it_does_not_refuse", "it draws from numpy's global random generator"),
     (Seeding, "same_seed_same_weights", "seeds 0 and 1 have the same weights"),
     (Switching, "leaves_global_state_alone", "changes torch's default dtype"),

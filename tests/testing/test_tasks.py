@@ -103,6 +103,25 @@ class Deaf(Sum):
         return super().examples(data_size, lambda p: torch.Generator().manual_seed(0))
 
 
+class Salted(Sum):
+    """A split from hash("…"), which every process salts anew."""
+
+    def examples(self, data_size, streams):
+        salted = abs(hash(f"split of {streams.seed}")) % 2**31
+        return super().examples(data_size, lambda purpose: torch.Generator().manual_seed(salted))
+
+
+WORDS = {"nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
+
+
+class Unsorted(Sum):
+    """Labels in the order of a set."""
+
+    def label(self, a, b):
+        rank = torch.tensor([sorted(WORDS).index(word) for word in WORDS])
+        return rank[super().label(a, b)]
+
+
 class Torchlit(Sum):
     """Labels from torch's global generator."""
 
@@ -274,6 +293,8 @@ FAULTS = [
     (Boring, "has_something_to_learn", "the same label"),
     (Forgetful, "same_seed_same_examples", "train, validation"),
     (Deaf, "another_seed_other_examples", "seeds 0 to 3 have the same examples"),
+    (Salted, "same_examples_in_another_process", "train, validation"),
+    (Unsorted, "same_examples_in_another_process", "labels of seed 0 differ when another"),
     (Torchlit, "draws_from_its_streams_alone", "labels depend on torch's random state"),
     (Torchlit, "leaves_global_state_alone", "changes torch's random state"),
     (Numbed, "draws_from_its_streams_alone", "labels depend on numpy's random state"),
