@@ -144,6 +144,18 @@ def test_every_input_of_the_action_is_used_and_documented() -> None:
     assert declared == re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
 
 
+def test_the_workflow_keeps_what_was_trained_even_where_the_check_fails() -> None:
+    """actions/cache saves only after a job that passed, which an undecided claim does not."""
+    steps = PAGE.partition("```yaml\n")[2].partition("```")[0].split("\n      - ")[1:]
+    (restore,) = (step for step in steps if step.startswith("uses: actions/cache/restore@"))
+    (save,) = (step for step in steps if step.startswith("uses: actions/cache/save@"))
+    assert steps[-1] == save
+    assert "if: always()" in save
+    for field in ("path", "key"):
+        (kept,) = re.findall(rf"^ +{field}: (.*)$", save, re.MULTILINE)
+        assert [kept] == re.findall(rf"^ +{field}: (.*)$", restore, re.MULTILINE)
+
+
 def test_every_command_and_option_that_they_show_exists() -> None:
     for command, rest in re.findall(r"^[ -]*grokbench (\w+)(.*(?:\\\n.*)*)", ACTION + PAGE, re.M):
         known = {name for option in cli.commands[command].params for name in option.opts}
