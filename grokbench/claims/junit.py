@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
+from grokbench.claims.summary import Shortfall
 from grokbench.claims.verdict import Verdict
 from grokbench.claims.words import interval, percent, rule_words
 from grokbench.suite.model import Suite
@@ -15,14 +16,27 @@ NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 """What XML 1.0 cannot hold, escaped or not (section 2.2)."""
 
 
-def junit(suite: Suite, verdicts: Sequence[Verdict], when: datetime) -> bytes:
+RUNS = "runs behind the claims"
+"""The test case beside those of the claims; no claim has spaces in its name."""
+
+
+def junit(
+    suite: Suite,
+    verdicts: Sequence[Verdict],
+    when: datetime,
+    shortfall: Shortfall | None = None,
+) -> bytes:
     """The verdicts in the format of the Jenkins xUnit plugin's schema, which pytest calls xunit2.
 
     Whatever came out otherwise than expected is a failure, its type the outcome: that schema has no
-    place for an error within a test case.
+    place for an error within a test case. Where `shortfall` is given, one more case says whether
+    runs crashed or are missing, which the claims may not show.
     """
-    surprises = sum(not verdict.expected for verdict in verdicts)
-    counts = {"tests": str(len(verdicts)), "failures": str(surprises), "errors": "0"}
+    cases = [(verdict.claim.name, account(verdict), failure(verdict)) for verdict in verdicts]
+    if shortfall is not None:
+        cases.append((RUNS, str(shortfall) or "none crashed or is missing", failed(shortfall)))
+    surprises = sum(wrong is not None for _, _, wrong in cases)
+    counts = {"tests": str(len(cases)), "failures": str(surprises), "errors": "0"}
     root = ET.Element("testsuites", {"name": "grokbench", **counts, "time": "0"})
     listed = ET.SubElement(
         root,
@@ -36,24 +50,31 @@ def junit(suite: Suite, verdicts: Sequence[Verdict], when: datetime) -> bytes:
             "hostname": "localhost",
         },
     )
-    for verdict in verdicts:
+    for name, told, wrong in cases:
         case = ET.SubElement(
             listed,
             "testcase",
-            {"classname": clean(suite.name), "name": clean(verdict.claim.name), "time": "0"},
+            {"classname": clean(suite.name), "name": clean(name), "time": "0"},
         )
-        if not verdict.expected:
-            wrong = ET.SubElement(
-                case,
-                "failure",
-                {"message": clean(surprise(verdict)), "type": verdict.outcome.value},
-            )
-            wrong.text = clean(account(verdict))
+        if wrong is not None:
+            message, kind = wrong
+            attributes = {"message": clean(message), "type": kind}
+            ET.SubElement(case, "failure", attributes).text = clean(told)
         else:
-            ET.SubElement(case, "system-out").text = clean(account(verdict))
+            ET.SubElement(case, "system-out").text = clean(told)
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
+
+
+def failure(verdict: Verdict) -> tuple[str, str] | None:
+    """What is said of it, and its type; None where it came out as expected."""
+    return None if verdict.expected else (surprise(verdict), verdict.outcome.value)
+
+
+def failed(shortfall: Shortfall) -> tuple[str, str] | None:
+    """The same of the runs, of type `crashed` or `not_run`."""
+    return (str(shortfall), "crashed" if shortfall.crashed else "not_run") if shortfall else None
 
 
 def surprise(verdict: Verdict) -> str:

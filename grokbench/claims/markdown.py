@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grokbench.claims.summary import Summary
+from grokbench.claims.summary import Shortfall, Summary
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import interval, rule_words
 from grokbench.suite.model import Suite
@@ -17,8 +17,13 @@ SYMBOLS = {
 }
 
 
-def markdown_summary(suite: Suite, verdicts: Sequence[Verdict]) -> str:
-    """What a CI server shows: the score, the table, and why, for what was not expected."""
+def markdown_summary(
+    suite: Suite, verdicts: Sequence[Verdict], shortfall: Shortfall | None = None
+) -> str:
+    """What a CI server shows: the score, the table, and why, for what was not expected.
+
+    `shortfall` adds a line where runs crashed or are missing.
+    """
     lines = [f"## {suite.title or suite.name}", "", str(Summary.of(verdicts)), ""]
     if verdicts:
         lines.append(verdict_table(verdicts))
@@ -29,6 +34,8 @@ def markdown_summary(suite: Suite, verdicts: Sequence[Verdict]) -> str:
                 f"- **{verdict.claim.name}**, expected to be {verdict.claim.expect}, came out "
                 f"{verdict.outcome.description}: {reason}"
             )
+    if shortfall:
+        lines.append(f"- **{shortfall}**")
     return "\n".join(lines) + "\n"
 
 

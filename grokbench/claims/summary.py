@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grokbench.claims.verdict import Outcome, Verdict
+from grokbench.claims.words import counted
 from grokbench.phenomena.intervals import CONFIDENCE
+from grokbench.record import Status
 
 METHOD = "Holm 1979"
 """How the claims of a suite are corrected for being many."""
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """What no verdict need show: of the runs that claims look at, how many crashed or are missing."""
+
+    runs: int
+    crashed: int
+    missing: int
+
+    @classmethod
+    def of(cls, runs: Mapping[str, Status]) -> Shortfall:
+        """Of what `runs_behind` gives."""
+        found = Counter(runs.values())
+        return cls(found.total(), found[Status.FAILED], found[Status.NOT_RUN])
+
+    def __bool__(self) -> bool:
+        return self.crashed + self.missing > 0
+
+    def __str__(self) -> str:
+        """`4 runs crashed; 1 run of the 12 that the claims look at is missing`."""
+        told = []
+        if self.crashed:
+            told.append(f"{counted(self.crashed, 'run')} crashed")
+        if self.missing:
+            are = "is" if self.missing == 1 else "are"
+            told.append(
+                f"{counted(self.missing, 'run')} of the {self.runs} that the claims look at {are} "
+                "missing"
+            )
+        return "; ".join(told)
 
 
 @dataclass(frozen=True)

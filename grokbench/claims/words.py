@@ -33,6 +33,12 @@ def rule_in_prose(rule: Rule) -> str:
     return rule_words(rule).replace("\u00a0", " ")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `12 runs`, `1 000 runs` (with a narrow no-break space)."""
+    digits = f"{number:,}".replace(",", "\u202f")
+    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"
+
+
 def percent(confidence: float) -> str:
     """`95 %`, `99.4 %`."""
     return f"{100 * confidence:.3g} %"

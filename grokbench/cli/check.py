@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from grokbench.cli import amounts, options
+from grokbench.cli import options
 from grokbench.cli.console import print_json
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.judged import Judged, judge
 from grokbench.cli.verdicts import print_verdicts
+
+if TYPE_CHECKING:
+    from grokbench.claims import Shortfall
 
 WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
 
@@ -52,19 +55,20 @@ def check(
     when one was decided otherwise; 2 when a file is wrong; 4 when none was decided otherwise but
     runs that they look at crashed; 3 when none crashed but a claim is undecided, or a run missing.
     """
-    from grokbench.claims import verdicts_document
+    from grokbench.claims import Shortfall, runs_behind, verdicts_document
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary
 
     judged = judge(results, suite, plugin)
+    shortfall = Shortfall.of(runs_behind(judged.suite.claims.values(), judged.tree))
     if junit_xml is not None:
         junit_xml.parent.mkdir(parents=True, exist_ok=True)
-        junit_xml.write_bytes(junit(judged.suite, judged.verdicts, datetime.now(UTC)))
+        junit_xml.write_bytes(junit(judged.suite, judged.verdicts, datetime.now(UTC), shortfall))
     step = os.environ.get("GITHUB_STEP_SUMMARY")
     summary = summary or (Path(step) if step else None)
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(judged.suite, judged.verdicts) + "\n")
+            file.write(markdown_summary(judged.suite, judged.verdicts, shortfall) + "\n")
     if json:
         print_json(verdicts_document(judged.suite, judged.verdicts, judged.tree))
     else:
@@ -72,30 +76,25 @@ def check(
         for verdict in judged.verdicts:
             if not verdict.expected:
                 click.echo(f"{verdict.claim.name}: {surprise(verdict)}")
-    context.exit(exit_code(judged))
+    context.exit(exit_code(judged, shortfall))
 
 
-def exit_code(judged: Judged) -> ExitCode:
+def exit_code(judged: Judged, shortfall: Shortfall) -> ExitCode:
     """The code, with a word on what no verdict shows: runs that crashed, or that are missing."""
-    from grokbench.claims import Summary, runs_behind
-    from grokbench.record import Status
+    from grokbench.claims import Summary
 
-    runs = Counter(runs_behind(judged.suite.claims.values(), judged.tree).values())
-    if runs[Status.FAILED]:
-        crashed = amounts.count(runs[Status.FAILED], "run")
-        click.echo(f"{crashed} crashed; the dataset's variable `message` says why.", err=True)
-    if runs[Status.NOT_RUN]:
-        missing = amounts.count(runs[Status.NOT_RUN], "run")
-        click.echo(
-            f"{missing} of the {runs.total()} that the claims look at are missing; "
-            f"`grokbench run` trains them.",
-            err=True,
-        )
+    if shortfall:
+        remedies = []
+        if shortfall.crashed:
+            remedies.append("the dataset's variable `message` says why")
+        if shortfall.missing:
+            remedies.append("`grokbench run` trains what is missing")
+        click.echo(f"{shortfall}: {'; '.join(remedies)}.", err=True)
     summary = Summary.of(judged.verdicts)
     if summary.contrary:
         return ExitCode.CLAIM_FAILED
-    if runs[Status.FAILED]:
+    if shortfall.crashed:
         return ExitCode.RUNS_CRASHED
-    if summary.open or runs[Status.NOT_RUN]:
+    if summary.open or shortfall.missing:
         return ExitCode.UNDECIDED
     return ExitCode.OK

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from grokbench.testing.collecting import collected
+
 if TYPE_CHECKING:
-    from grokbench.claims import Verdict
+    from grokbench.claims import Shortfall, Verdict
     from grokbench.comparison.readings import Runs
     from grokbench.errors import GrokbenchError
     from grokbench.session import Sitting
@@ -50,7 +52,7 @@ def pytest_collection_modifyitems(
 ) -> None:
     for name in config.getoption("--grokbench-suite"):
         path = config.invocation_params.dir / name
-        items.extend(SuiteFile.from_parent(session, path=path).collect())
+        items.extend(collected(SuiteFile.from_parent(session, path=path)))
 
 
 class SuiteFile(pytest.File):
@@ -130,7 +132,7 @@ def announcing(config: pytest.Config, name: str) -> Any:
 
 
 class UnexpectedVerdict(Exception):  # noqa: N818 - nothing went wrong in the program
-    """A claim that did not come out as its suite expects; in words."""
+    """A claim that did not come out as its suite expects, or on fewer runs; in words."""
 
 
 class ClaimItem(pytest.Item):
@@ -143,6 +145,7 @@ class ClaimItem(pytest.Item):
         self.claim = claim
 
     def runtest(self) -> None:
+        from grokbench.claims import Shortfall, runs_behind
         from grokbench.claims.words import interval
 
         sitting = self.parent.results()
@@ -151,8 +154,9 @@ class ClaimItem(pytest.Item):
         if verdict.finding:
             effect = f"{interval(verdict.finding)} {verdict.finding.unit}"
             self.user_properties.append(("effect", effect))
-        if not verdict.expected:
-            raise UnexpectedVerdict(explained(verdict, sitting))
+        shortfall = Shortfall.of(runs_behind([self.claim], sitting.tree))
+        if shortfall or not verdict.expected:
+            raise UnexpectedVerdict(explained(verdict, sitting, shortfall))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from grokbench.errors import GrokbenchError
@@ -165,14 +169,20 @@ class ClaimItem(pytest.Item):
         return self.path, None, f"{self.path.name}: {self.claim.name}"
 
 
-def explained(verdict: Verdict, sitting: Sitting) -> str:
+def explained(verdict: Verdict, sitting: Sitting, shortfall: Shortfall) -> str:
     """What came out, what was expected, why, and the cells that it was read from."""
     from grokbench.claims.words import interval, rule_words
 
     claim, finding = verdict.claim, verdict.finding
     source = f" ({claim.source})" if claim.source else ""
+    outcome = verdict.outcome.description
+    told = (
+        f"{outcome}, as the suite expects, but {shortfall}"
+        if verdict.expected
+        else f"{outcome}, where the suite expects {claim.expect}"
+    )
     lines = [
-        f"{verdict.outcome.description}, where the suite expects {claim.expect}: {claim.name}",
+        f"{told}: {claim.name}",
         f"  claim     {claim.statement}{source}",
         f"  rule      effect {rule_words(claim.rule)}, from {claim.minimum_seeds} seeds or more",
     ]
@@ -180,7 +190,26 @@ def explained(verdict: Verdict, sitting: Sitting) -> str:
         lines.append(f"  effect    {interval(finding)} {finding.unit}, {finding.seeds} seeds")
     lines += [f"  because   {verdict.reason}", f"  results   {sitting.folder}"]
     lines += [f"  lost      {message}" for message in sitting.lost]
+    lines += [f"  crashed   {message}" for message in crashes_behind(claim, sitting)]
     return "\n".join([*lines, *cells_behind(claim, sitting)])
+
+
+def crashes_behind(claim: Claim, sitting: Sitting) -> list[str]:
+    """What runs that the claim looks at crashed with, each message once."""
+    from grokbench.claims import datasets_of, selected
+    from grokbench.errors import NotEnoughDataError
+    from grokbench.record import Status
+
+    try:
+        datasets = selected(claim, datasets_of(claim, sitting.tree)).values()
+    except NotEnoughDataError:
+        return []
+    messages = [
+        str(message).strip().splitlines()[-1:]
+        for data in datasets
+        for message in data["message"].to_numpy()[data["status"].to_numpy() == Status.FAILED]
+    ]
+    return sorted({line for lines in messages for line in lines})
 
 
 def cells_behind(claim: Claim, sitting: Sitting) -> list[str]:

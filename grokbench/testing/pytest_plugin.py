@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from grokbench.testing.collecting import collected
+
 if TYPE_CHECKING:
     from grokbench.testing.checks import Check
 
@@ -28,9 +30,8 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     for name in config.getoption("--grokbench-plugin"):
-        items.extend(
-            Conformance.from_parent(session, name=f"grokbench-plugin {name}", plugin=name).collect()
-        )
+        title = f"grokbench-plugin {name}"
+        items.extend(collected(Conformance.from_parent(session, name=title, plugin=name)))
 
 
 class Conformance(pytest.Collector):

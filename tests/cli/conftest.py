@@ -31,6 +31,25 @@ def register_detectors(register):
     register(FinalAccuracy)
 '''
 
+CRASHING = """
+import grokbench
+from grokbench.tasks.modular import ModularAddition
+
+
+class Fragile(ModularAddition):
+    name = "fragile"
+
+    def examples(self, data_size, streams):
+        if data_size == 15:
+            raise ValueError("it breaks at fifteen")
+        return super().examples(data_size, streams)
+
+
+@grokbench.hookimpl
+def register_tasks(register):
+    register(Fragile)
+"""
+
 SUITE = """
 title = "A suite for tests"
 plugins = ["plugin.py"]

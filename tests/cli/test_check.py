@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import Result
 
+from tests.cli.conftest import CRASHING
+
 Grokbench = Callable[..., Result]
 
 CLAIM = """
@@ -98,10 +100,13 @@ def test_what_the_suite_asks_beyond_the_results_is_missing(
     """Though the claim holds on what is there: how many seeds there are was fixed before the runs."""
     path = claiming(holds=HOLDS)
     path.write_text(path.read_text(encoding="utf-8").replace("seeds = 2\n", "seeds = 3\n", 1))
-    told = grokbench("check", results, "--suite", path)
+    told = grokbench("check", results, "--suite", path, "--junit-xml", "j.xml", "--summary", "s.md")
     assert 3 == told.exit_code
     assert "1 of 1 claim reproduced" in told.stdout
-    assert "4 runs of the 12 that the claims look at are missing" in told.stderr
+    missing = "4 runs of the 12 that the claims look at are missing"
+    assert missing in told.stderr
+    assert {"holds": None, "runs behind the claims": "not_run"} == failures("j.xml")
+    assert f"- **{missing}**" in Path("s.md").read_text(encoding="utf-8")
 
 
 def test_what_another_recipe_trained_is_not_what_the_suite_asks_for(
@@ -119,26 +124,6 @@ def test_results_that_are_not_there_yet_are_3(grokbench: Grokbench, suite: Path)
     assert 3 == grokbench("check", "results/small").exit_code
 
 
-CRASHING = """
-import grokbench
-from grokbench.tasks.modular import ModularAddition
-
-
-class Fragile(ModularAddition):
-    name = "fragile"
-
-    def examples(self, data_size, streams):
-        if data_size == 15:
-            raise ValueError("it breaks at fifteen")
-        return super().examples(data_size, streams)
-
-
-@grokbench.hookimpl
-def register_tasks(register):
-    register(Fragile)
-"""
-
-
 @pytest.mark.parametrize(
     ("rule", "seeds", "expected"), [(HOLDS, 9, 4), (HOLDS, 2, 4), (FAILS, 2, 1)]
 )
@@ -150,9 +135,11 @@ def test_crashed_runs_are_4_unless_a_claim_fails(
     text = text.replace("modular_addition", "fragile").replace(HOLDS, rule)
     suite.write_text(text.replace("minimum_seeds = 2", f"minimum_seeds = {seeds}"))
     assert 4 == grokbench("run", suite, "--jobs", 1).exit_code
-    told = grokbench("check", "results/small")
+    told = grokbench("check", "results/small", "--junit-xml", "j.xml", "--summary", "s.md")
     assert expected == told.exit_code
-    assert "4 runs crashed; the dataset's variable `message` says why" in told.stderr
+    assert "4 runs crashed: the dataset's variable `message` says why" in told.stderr
+    assert "crashed" == failures("j.xml")["runs behind the claims"]
+    assert "- **4 runs crashed**" in Path("s.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered"])
@@ -187,6 +174,13 @@ ALLOWED = {
 them, as far as they are used here."""
 
 
+def failures(file: str) -> dict[str, str | None]:
+    """Name of each test case of a JUnit file → the type of its failure, if it is one."""
+    cases = ET.parse(file).getroot().iter("testcase")  # noqa: S314 (it was written a line ago)
+    found = {case.attrib["name"]: case.find("failure") for case in cases}
+    return {name: None if wrong is None else wrong.attrib["type"] for name, wrong in found.items()}
+
+
 def test_the_junit_file_has_a_case_a_claim_in_the_xunit2_layout(
     grokbench: Grokbench, results: Path, claiming: Callable[..., Path]
 ) -> None:
@@ -198,12 +192,9 @@ def test_the_junit_file_has_a_case_a_claim_in_the_xunit2_layout(
         assert {child.tag for child in element} <= children
         assert element.attrib.keys() <= attributes
     (listed,) = root
-    assert ("3", "2", "0") == tuple(listed.attrib[key] for key in ("tests", "failures", "errors"))
-    kinds = {
-        case.attrib["name"]: [child.attrib["type"] for child in case.iter("failure")]
-        for case in listed
-    }
-    assert {"holds": [], "fails": ["not_reproduced"], "open": ["undecided"]} == kinds
+    assert ("4", "2", "0") == tuple(listed.attrib[key] for key in ("tests", "failures", "errors"))
+    kinds = {"holds": None, "fails": "not_reproduced", "open": "undecided"}
+    assert {**kinds, "runs behind the claims": None} == failures("junit.xml")
     told = next(case for case in listed if case.attrib["name"] == "fails")[0]
     assert "<as a rule> & not \ufffd always" in (told.text or "")
     assert "seen [once]" in (told.text or "")

@@ -11,7 +11,7 @@ import pytest
 
 import grokbench
 import grokbench.session
-from tests.cli.conftest import PLUGIN, SUITE
+from tests.cli.conftest import CRASHING, PLUGIN, SUITE
 
 pytest_plugins = ["pytester"]
 
@@ -103,6 +103,26 @@ def test_what_the_suite_expects_is_what_passes(project) -> None:
     result = run(project)
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["reproduced, where the suite expects not reproduced: recovered"])
+
+
+def test_a_claim_that_holds_on_what_is_left_of_crashed_runs_fails_as_check_does(project) -> None:
+    """A claim on the cells that are whole passes."""
+    whole = claims(all=HOLDS, whole=HOLDS).replace("modular_addition", "fragile")
+    project.makepyfile(fragile=CRASHING)
+    project.makefile(
+        ".toml",
+        small=whole.replace('"plugin.py"', '"plugin.py", "fragile.py"')
+        + "where = { data_size = 10 }",
+    )
+    result = run(project)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*collected 2 items*",
+            "reproduced, as the suite expects, but 4 runs crashed: all",
+            "  crashed   *it breaks at fifteen*",
+        ]
+    )
 
 
 def test_collecting_trains_nothing(project) -> None:
