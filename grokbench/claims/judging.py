@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import xarray as xr
 
-from grokbench.claims.selection import datasets_of, selected, statuses
+from grokbench.claims.selection import datasets_of, seeds_trained, selected, statuses
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import number, percent, rule_in_prose
 from grokbench.errors import NotEnoughDataError, UnknownNameError, nearest
@@ -89,7 +89,8 @@ def judge(
 
     Returns:
         NOT_RUN when a role has no finished run. UNDECIDED when the detector had too little to go
-        on, when it rests on fewer seeds than the claim asks for, or when the interval has the
+        on, when it rests on fewer seeds than the claim asks for or says more than there are, or when
+            the interval has the
         rule's bound inside. Cells without a finished run are left out, and the reason counts them.
     """
     absent = [name for role, name in claim.experiments.items() if role not in datasets]
@@ -112,10 +113,11 @@ def judge(
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
         reason = f"detector {claim.detector.name!r} raised {type(error).__name__}: {error}"
         return Verdict(claim, Outcome.UNDECIDED, None, reason)
-    outcome, because = _decide(claim, finding)
+    there = seeds_trained(data.values())
+    outcome, because = _decide(claim, finding, there)
     if outcome.decided and confidence > CONFIDENCE:
         # Both must decide, and alike: a plugin's intervals might not be nested.
-        surely, _ = _decide(claim, replace(wider, effect=finding.effect))
+        surely, _ = _decide(claim, replace(wider, effect=finding.effect), there)
         if surely is not outcome:
             outcome, because = Outcome.UNDECIDED, _alone_only(claim.rule, confidence, wider)
     return Verdict(
@@ -135,10 +137,15 @@ def _alone_only(rule: Rule, confidence: float, wider: Finding) -> str:
     )
 
 
-def _decide(claim: Claim, finding: Finding) -> tuple[Outcome, str]:
-    """The outcome, and what precedes the evidence when there is none."""
+def _decide(claim: Claim, finding: Finding, seeds: int) -> tuple[Outcome, str]:
+    """The outcome, and what precedes the evidence when there is none; `seeds` are there."""
     if not finding.low <= finding.effect <= finding.high:
         return Outcome.UNDECIDED, "the effect is not a number within its interval: "
+    if finding.seeds > seeds:
+        return (
+            Outcome.UNDECIDED,
+            f"the detector says that it rests on {finding.seeds} seeds where there are {seeds}: ",
+        )
     if finding.seeds < claim.minimum_seeds:
         return (
             Outcome.UNDECIDED,

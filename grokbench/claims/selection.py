@@ -44,6 +44,16 @@ def statuses(dataset: xr.Dataset) -> Counter[Status]:
     return Counter(map(Status, dataset["status"].to_numpy().ravel().tolist()))
 
 
+def seeds_trained(datasets: Iterable[xr.Dataset]) -> int:
+    """How many different seeds have a run in any of them that was trained, if only to diverge."""
+    found: set[Any] = set()
+    for dataset in datasets:
+        trained = dataset["status"].isin([int(Status.DONE), int(Status.DIVERGED)])
+        some = trained.any([name for name in trained.dims if name != "seed"])
+        found.update(dataset["seed"].to_numpy()[some.to_numpy()].tolist())
+    return len(found)
+
+
 def runs_behind(claims: Iterable[Claim], tree: xr.DataTree) -> dict[str, Status]:
     """Every run that some of the claims look at, by its identity, and what became of it."""
     found: dict[str, Status] = {}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from grokbench.claims.selection import seeds_trained
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.plugins import describe
@@ -146,6 +147,23 @@ def interval_holds_the_effect(specimen: Specimen) -> None:
                 f"the effect is {effect:.6g} and its interval is {low:.6g} to {high:.6g}",
                 "a claim could be decided against the very effect",
                 "write low ≤ effect ≤ high; look at which end is which",
+            )
+
+
+@promises("detector")
+def counts_its_seeds(specimen: Specimen) -> None:
+    """The seeds that its interval rests on are no more than there are."""
+    world, _ = seen(specimen)
+    detector: Detector = specimen.make()
+    for one in (world, without_runs(world, first_seed, Status.NOT_RUN)):
+        finding = looked(detector, one, "a seed was not run")
+        there = seeds_trained(one.values())
+        if finding is not None and finding.seeds > there:
+            raise Fault(
+                f"its finding rests on {finding.seeds} seeds, and there are {there}",
+                "a claim's `minimum_seeds` is held against it, and cells of one seed are not "
+                "independent",
+                "average over all but seeds first, and write how many seeds have a value",
             )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import io
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +42,7 @@ class Descent:
     )
     decay: Tensor = field(default_factory=lambda: 0.1 * random(2).abs())
     taken: int = 0
+    count: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
 
     @classmethod
     def of(cls, specimen: Specimen, **given: Any) -> Descent:
@@ -65,8 +68,8 @@ class Descent:
         gradients = self.parameters - self.target
         spoil(gradients)
         self.taken += 1
-        count = torch.tensor(float(self.taken), dtype=torch.float64)
-        self.optimizer.step(self.parameters, gradients, self.rate, self.decay, count)
+        self.count = torch.tensor(float(self.taken), dtype=torch.float64)
+        self.optimizer.step(self.parameters, gradients, self.rate, self.decay, self.count)
 
     def idle(self, number: int) -> None:
         """So many steps with a gradient of zero."""
@@ -149,7 +152,7 @@ def keeps_its_state_in_place(specimen: Specimen) -> None:
 
 @promises("optimizer")
 def changes_nothing_else(specimen: Specimen) -> None:
-    """Learning rates, weight decays and global state are as before after a step."""
+    """Learning rates, weight decays, the count of steps and global state are as before."""
     descent = Descent.of(specimen)
     rate, decay = descent.rate.clone(), descent.decay.clone()
     touched = changed(lambda: descent.steps(2))
@@ -158,6 +161,7 @@ def changes_nothing_else(specimen: Specimen) -> None:
         for name, before, after in (
             ("learning_rate", rate, descent.rate),
             ("weight_decay", decay, descent.decay),
+            ("count", torch.tensor(2.0, dtype=torch.float64), descent.count),
         )
         if not torch.equal(before, after)
     ]
@@ -301,11 +305,11 @@ def goes_downhill(specimen: Specimen) -> None:
 
 @promises("optimizer")
 def goes_on_from_its_state(specimen: Specimen) -> None:
-    """Interrupted and restored, it ends in the same bits; and so do some of its rows alone."""
+    """Written down and restored, it ends in the same bits; and so do some of its rows alone."""
     whole = Descent.of(specimen).steps(10)
     first = Descent.of(specimen)
     first.steps(5)
-    state = copy.deepcopy(first.optimizer.state())
+    state = written_and_read(first.optimizer.state())
     second = Descent.of(specimen)
     second.parameters, second.taken = first.parameters.clone(), 5
     second.optimizer.restore(state)
@@ -326,6 +330,34 @@ def goes_on_from_its_state(specimen: Specimen) -> None:
             "tensors of two dimensions or more keep a row a run",
             "give each run's state its own row, first dimension",
         )
+
+
+def written_and_read(state: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimizer's state after a trip through a file, as a checkpoint takes it.
+
+    Raises:
+        Fault: it cannot be written, or not be read.
+    """
+    for name, value in state.items():
+        content = io.BytesIO()
+        try:
+            torch.save(value, content)
+            content.seek(0)
+            torch.load(content, weights_only=True)
+        except Exception as error:
+            what = f"{name} = {reprlib.repr(value)}"
+            raise Fault(
+                f"its state {what} cannot be written to a checkpoint and read again: "
+                f"{type(error).__name__}",
+                "a run that was interrupted could not be gone on with",
+                "keep tensors, numbers, text, lists and dicts as attributes after start(); write "
+                "float(…) around numpy's numbers, and functions as methods",
+            ) from error
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    content.seek(0)
+    read: dict[str, Any] = torch.load(content, weights_only=True)
+    return read
 
 
 @promises("optimizer")

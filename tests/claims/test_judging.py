@@ -95,14 +95,14 @@ def test_a_rule_is_decided_only_when_the_whole_interval_is_on_one_side(rule, low
 
 
 finite = st.floats(-5, 5)
-ONE_RUN = grid(sizes=(8,), seeds=(0,))
+ONE_CELL = grid(sizes=(8,))
 
 
 @given(st.tuples(finite, finite, finite).map(sorted), finite)
 def test_at_least_and_at_most_never_hold_together_strictly(ends, bound):
     low, effect, high = ends
     outcomes = [
-        judge(claim(rule), ONE_RUN, Saying(effect, low, high)).outcome
+        judge(claim(rule), ONE_CELL, Saying(effect, low, high)).outcome
         for rule in (Rule(at_least=bound), Rule(at_most=bound))
     ]
     both = outcomes == [Outcome.REPRODUCED] * 2
@@ -115,6 +115,17 @@ def test_fewer_seeds_than_the_claim_asks_for_decide_nothing():
     assert Outcome.UNDECIDED is verdict.outcome
     assert "rests on 3 seeds where 5 are asked for" in verdict.reason
     assert Outcome.REPRODUCED is judge(claim(minimum_seeds=3), grid(), detector).outcome
+
+
+def test_more_seeds_than_there_are_decide_nothing():
+    """A seed whose run diverged is one; one that was not run is none."""
+    runs = {0: NOT_RUN, 1: Run(status=Status.DIVERGED)}
+    there = grid(lambda size, data_size, seed: runs.get(seed, ending_at(0.5)))
+    verdict = judge(claim(), there, Saying(0.5, 0.4, 0.6, seeds=5))
+    assert Outcome.UNDECIDED is verdict.outcome
+    assert "says that it rests on 5 seeds where there are 4" in verdict.reason
+    four = Saying(0.5, 0.4, 0.6, seeds=4)
+    assert Outcome.REPRODUCED is judge(claim(minimum_seeds=4), there, four).outcome
 
 
 def test_too_little_data_is_undecided_and_says_what_is_lacking():
@@ -151,7 +162,7 @@ def test_missing_cells_are_counted_in_the_reason():
             return Run(status=Status.DIVERGED) if size == 8 else NOT_RUN
         return ending_at(0.5)
 
-    verdict = judge(claim(), grid(run), Saying(1, 1, 1))
+    verdict = judge(claim(minimum_seeds=4), grid(run), Saying(1, 1, 1, seeds=4))
     assert Outcome.REPRODUCED is verdict.outcome
     assert verdict.reason.endswith("(4 of 20 runs are left out: 3 not run, 1 diverged)")
 

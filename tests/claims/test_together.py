@@ -35,7 +35,7 @@ class Sure(Detector):
         return Finding(effect, effect - half, effect + half, "standard errors", 5, "as told")
 
 
-TREE = xr.DataTree.from_dict({"addition": world(lambda *_: ending_at(0.5), sizes=(8,), seeds=(0,))})
+TREE = xr.DataTree.from_dict({"addition": world(lambda *_: ending_at(0.5), sizes=(8,))})
 
 
 def verdicts_on(*effects: float) -> list[Outcome]:

@@ -183,6 +183,14 @@ class Empty(Slope):
         return Finding(mean, mean, mean, "accuracy a doubling", 1, "a line")
 
 
+class Boasting(Slope):
+    """Counts every cell as a seed."""
+
+    def find(self, data):
+        cells = data["experiment"]["status"].size
+        return replace(super().find(data), seeds=cells)
+
+
 class Nothing(Slope):
     """Effects that are NaN."""
 
@@ -251,6 +259,7 @@ FAULTS = [
     (Mutating, "leaves_the_data_alone", "changes validation_accuracy of the dataset"),
     (Labelling, "leaves_the_data_alone", "changes seen of the dataset"),
     (UpsideDown, "interval_holds_the_effect", "which end is which"),
+    (Boasting, "counts_its_seeds", "rests on 105 seeds, and there are 5"),
     (Certain, "interval_widens_with_confidence", "at a confidence of 0.8 and of 0.999"),
     (Shy, "interval_widens_with_confidence", "more confidence asks for more room"),
     (Sticky, "interval_widens_with_confidence", "at() changes the detector itself"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,6 +128,29 @@ class Cooling(Descending):
         super().step(parameters, gradients, learning_rate, weight_decay, count)
 
 
+class Advancing(Descending):
+    """Counts steps where it is told their number."""
+
+    def step(self, parameters, gradients, learning_rate, weight_decay, count):
+        super().step(parameters, gradients, learning_rate, weight_decay, count.add_(1))
+
+
+class Scheduled(Descending):
+    """Keeps a function."""
+
+    def start(self, parameters):
+        super().start(parameters)
+        self.schedule = lambda count: 1.0
+
+
+class Numbered(Descending):
+    """Keeps a number of numpy's."""
+
+    def start(self, parameters):
+        super().start(parameters)
+        self.root = np.sqrt(2.0)
+
+
 class Noisy(Descending):
     """Adds noise from the global generator."""
 
@@ -202,6 +226,9 @@ FAULTS = [
     (Counting, "keeps_its_state_in_place", "changes taken, which is no tensor"),
     (Dividing, "bears_a_zero_gradient", "with gradients of about 0 at step 1"),
     (Cooling, "changes_nothing_else", "changes learning_rate"),
+    (Advancing, "changes_nothing_else", "changes count"),
+    (Scheduled, "goes_on_from_its_state", "its state schedule = <function"),
+    (Numbered, "goes_on_from_its_state", "write float(…) around numpy's numbers"),
     (Noisy, "same_start_same_end", "from one start end in two places"),
     (Noisy, "changes_nothing_else", "changes torch's random state"),
     (Hidden, "goes_on_from_its_state", "restored after five steps"),
