@@ -241,6 +241,7 @@ def trains_on_torchs_numbers_alone(specimen: Specimen) -> str | None:
     """What forward() draws while it trains comes from torch's generator."""
     drawing = False
     for setting in settings(specimen):
+        draws_on(setting)
         model, examples = setting.model().train(), setting.examples()
         arguments = setting.arguments(examples, examples.train)
         began = copy.deepcopy(model.state_dict())
@@ -272,16 +273,44 @@ def trains_on_torchs_numbers_alone(specimen: Specimen) -> str | None:
     return None
 
 
+def draws_on(setting: Setting) -> None:
+    """See that the generator goes on, however it stands.
+
+    Raises:
+        Fault: it stands in one place after a call, wherever it stood before.
+    """
+    for training in (True, False):
+        model, arguments = setting.model().train(training), setting.arguments(setting.examples())
+        ends = []
+        for state in range(2):
+            disturb(state)
+            model(*arguments)
+            ends.append(torch.get_rng_state())
+        if torch.equal(*ends):
+            raise Fault(
+                f"forward() seeds torch's generator ({setting})",
+                "every step would draw the same numbers, and so would every run",
+                "take torch.manual_seed out; the trainer has seeded the generator for each run",
+            )
+
+
 @promises("architecture")
 def calling_changes_no_weights(specimen: Specimen) -> None:
-    """forward() changes no parameter, and in evaluation no buffer."""
+    """forward() changes no parameter, nor its inputs, and in evaluation no buffer."""
     for setting in settings(specimen):
         examples = setting.examples()
         for training in (True, False):
             model = setting.model().train(training)
             watched = model.named_parameters() if training else model.state_dict().items()
             before = {name: value.detach().clone() for name, value in watched}
-            model(*setting.arguments(examples))
+            given, shown = setting.arguments(examples), setting.arguments(examples)
+            model(*shown)
+            if not all(torch.equal(one, other) for one, other in zip(given, shown, strict=True)):
+                raise Fault(
+                    f"forward() writes into its inputs ({setting})",
+                    "they are shown again at every step and evaluation, and are others each time",
+                    "make a tensor of your own: inputs = inputs + 1, not inputs += 1",
+                )
             after = model.state_dict()
             if names := [name for name in before if not torch.equal(before[name], after[name])]:
                 when = "in training" if training else "in evaluation"
@@ -380,6 +409,7 @@ def gradients_reach_every_parameter(specimen: Specimen) -> str | None:
     """What training changes, and what it never would."""
     told = []
     for setting in settings(specimen):
+        nothing_is_trained_apart(setting)
         gradient, _ = Stack.of(setting).plain(0)
         wanted = {n for n, p in setting.model().named_parameters() if p.requires_grad}
         idle = sorted(n for n in wanted if not bool(gradient[n].any()))
@@ -392,6 +422,49 @@ def gradients_reach_every_parameter(specimen: Specimen) -> str | None:
         if idle:
             told.append(f"no gradient reaches {listed(idle)} ({setting})")
     return "; ".join(told) or None
+
+
+def nothing_is_trained_apart(setting: Setting) -> None:
+    """See that gradients go to the module's parameters alone, and as they are.
+
+    Raises:
+        Fault: something else waits for a gradient, or a hook would change one.
+    """
+    model, examples = setting.model().train(), setting.examples()
+    parameters = dict(model.named_parameters())
+    own = {id(parameter) for parameter in parameters.values()}
+    outputs = model(*setting.arguments(examples, examples.train))
+    if strays := [list(leaf.shape) for leaf in leaves(outputs) if id(leaf) not in own]:
+        raise Fault(
+            f"outputs depend on tensors {listed(strays)} that want a gradient and are no "
+            f"parameters of the module ({setting})",
+            "they would never be trained, nor moved to the device, nor stored",
+            "write nn.Parameter as an attribute, nn.ParameterList or nn.ModuleList for a list; "
+            "or a buffer, which wants no gradient",
+        )
+    hooks = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    hooked = [n for n, one in parameters.items() if any(getattr(one, h, None) for h in hooks)]
+    if hooked:
+        raise Fault(
+            f"{listed(hooked)} has a hook on its gradient ({setting})",
+            "runs train in a stack, whose parameters are other tensors: it would never be called",
+            "change what forward() computes, such as (x - x.detach()) * factor + x.detach(), or "
+            "write requires_grad_(False) for what is not to be trained",
+        )
+
+
+def leaves(outputs: Tensor) -> list[Tensor]:
+    """The tensors that differentiating would leave a gradient in."""
+    found, seen, waiting = [], set(), [outputs.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        waiting.extend(function for function, _ in node.next_functions)
+    return found
 
 
 @promises("architecture")

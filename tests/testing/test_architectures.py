@@ -263,6 +263,57 @@ class Drift(nn.Linear):
         return super().forward(stream)
 
 
+class Scribbling(Reader):
+    """Writes into its inputs, to the same effect each time."""
+
+    def build(self, size, task):
+        return nn.Sequential(Scribble(), super().build(size, task))
+
+
+class Scribble(nn.Module):
+    def forward(self, inputs):
+        inputs[:, 0] = inputs[:, -1]
+        return inputs
+
+
+class Listed(Reader):
+    """A factor in a list, where no module looks for parameters."""
+
+    def body(self, width):
+        return Listing(width, width)
+
+
+class Listing(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.factors = [torch.ones(3, requires_grad=True)]
+
+    def forward(self, stream):
+        return super().forward(stream) * self.factors[0].sum().to(stream)
+
+
+class Hooked(Reader):
+    """A hook that would train the embedding half as fast."""
+
+    def build(self, size, task):
+        model = super().build(size, task)
+        model.embed.weight.register_hook(lambda gradient: 0.5 * gradient)
+        return model
+
+
+class Reseeding(Reader):
+    """Dropout, of the same units at every step."""
+
+    def body(self, width):
+        return nn.Sequential(Reseed(), nn.Linear(width, width), nn.Dropout(0.5))
+
+
+class Reseed(nn.Module):
+    def forward(self, stream):
+        torch.manual_seed(0)
+        return stream
+
+
 class Counting(Reader):
     """Answers that change from call to call."""
 
@@ -426,6 +477,10 @@ FAULTS = [
     (Switching, "leaves_global_state_alone", "changes torch's default dtype"),
     (Normalizing, "answers_each_example_alone", "change by"),
     (Drifting, "calling_changes_no_weights", "calling it changes body.0.weight in training"),
+    (Scribbling, "calling_changes_no_weights", "forward() writes into its inputs"),
+    (Listed, "gradients_reach_every_parameter", "depend on tensors [3] that want a gradient"),
+    (Hooked, "gradients_reach_every_parameter", "embed.weight has a hook on its gradient"),
+    (Reseeding, "trains_on_torchs_numbers_alone", "forward() seeds torch's generator"),
     (Counting, "answers_are_the_same_each_time", "change from call to call"),
     (Detached, "gives_an_output_for_each_answer", "outputs have no gradient"),
     (Indifferent, "gradients_reach_every_parameter", "no parameter has a gradient"),
