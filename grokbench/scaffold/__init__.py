@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,40 @@ EXAMPLES = (
 
 KINDS = (*(example.kind for example in EXAMPLES), "command")
 """What a new plugin may begin with."""
+
+TAKEN = {
+    **dict.fromkeys(
+        (
+            "click",
+            "grokbench",
+            "hypothesis",
+            "jax",
+            "jinja2",
+            "matplotlib",
+            "mypy",
+            "netcdf4",
+            "numpy",
+            "packaging",
+            "pip",
+            "pluggy",
+            "pydantic",
+            "pytest",
+            "rich",
+            "ruff",
+            "scipy",
+            "setuptools",
+            "torch",
+            "wheel",
+            "xarray",
+        ),
+        "library",
+    ),
+    **dict.fromkeys(
+        ("build", "conftest", "dist", "docs", "results", "setup", "src", "suite", "test", "tests"),
+        "folder or file",
+    ),
+}
+"""What a module must not be named after, beside Python's own modules, and what that is."""
 
 USUAL = ("task", "architecture", "detector")
 """What it begins with when nobody says otherwise."""
@@ -121,6 +156,15 @@ def module_named(name: str) -> str:
             "beginning with a letter, such as grokbench-parity"
         )
     module = name.replace("-", "_")
-    if keyword.iskeyword(module) or module in {"grokbench", "test", "tests", "src"}:
-        raise PluginError(f"{name!r} is taken; write a name such as grokbench-{name}")
+    stem = module.removeprefix("grokbench_")
+    if not stem.isidentifier() or keyword.iskeyword(stem):
+        raise PluginError(
+            f"{name!r} leaves {stem!r} for what it registers, which is no name in Python; write a "
+            "word after grokbench-, such as grokbench-parity"
+        )
+    if module in TAKEN or module in sys.stdlib_module_names:
+        raise PluginError(
+            f"{name!r} would hide the {TAKEN.get(module, 'module of Python')} of that name; write a "
+            f"name such as grokbench-{name}"
+        )
     return module

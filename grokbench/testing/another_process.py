@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -156,6 +157,7 @@ def asked(question: Mapping[str, Any]) -> Digests:
     finally:
         watch.cancel()
     if "lost" in answer:
+        end(process)
         another_process.cache_clear()
         raise Fault(
             "asked to make it again, another process gives no answer",
@@ -187,8 +189,14 @@ def another_process() -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
     )
-    atexit.register(process.kill)
+    atexit.register(end, process)
     return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End it, if it has not, and close what leads to it."""
+    with suppress(OSError), process:
+        process.kill()
 
 
 def known() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from grokbench.definition import Definition
-from grokbench.errors import nearest
+from grokbench.errors import PluginError, nearest
 from grokbench.testing.checks import EVERY_KIND, EXAMINATIONS, Check, Specimen, sentence_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def checks_for(
     Raises:
         TypeError: it is no definition.
         ValueError: an expected failure of a check that there is not.
+        PluginError: the class's own `tested_with` or `expected_failures` is not what it should be.
     """
     made = definition if isinstance(definition, type) else type(definition)
     kind = kind_of(made)
@@ -75,8 +77,27 @@ def checks_for(
         for options in several
         for name, examination in examinations.items()
     ]
-    own = getattr(made, "expected_failures", {})
-    return expecting(checks, {**own, **(expected_failures or {})})
+    try:
+        excused = expecting(checks, own_failures(made))
+    except ValueError as error:
+        raise PluginError(f"{made.__name__}.expected_failures: {error}") from None
+    return expecting(excused, expected_failures or {})
+
+
+def own_failures(definition: type[Definition]) -> Mapping[str, str]:
+    """The failures that a class itself expects: check → reason.
+
+    Raises:
+        PluginError: they are no such table.
+    """
+    found: Any = getattr(definition, "expected_failures", {})
+    pairs = found.items() if isinstance(found, Mapping) else [(None, None)]
+    if all(isinstance(one, str) and one.strip() for pair in pairs for one in pair):
+        return dict(found)
+    raise PluginError(
+        f"{definition.__name__}.expected_failures is {reprlib.repr(found)}; write a table of checks "
+        'and reasons: {"mirror_free_is_true": "order is part of the question"}'
+    )
 
 
 def expecting(checks: Sequence[Check], failures: Mapping[str, str]) -> list[Check]:
@@ -112,7 +133,8 @@ def checks_of_plugin(
         expected_failures: as `checks_for` takes them.
 
     Raises:
-        PluginError: there is nothing of that name.
+        PluginError: there is nothing of that name, or a class's own `tested_with` or
+            `expected_failures` is not what it should be.
         ValueError: an expected failure of a check that there is not.
     """
     from grokbench.testing import plugins
@@ -159,9 +181,19 @@ def usable_architectures(definitions: Sequence[type[Definition]]) -> list[Archit
 
 
 def options_of(definition: type[Definition] | Definition) -> Sequence[Mapping[str, Any]]:
-    """The options that a definition is examined with."""
+    """The options that a definition is examined with.
+
+    Raises:
+        PluginError: the class's own are no list of tables.
+    """
     if isinstance(definition, type):
-        return getattr(definition, "tested_with", None) or ({},)
+        found: Any = getattr(definition, "tested_with", None) or ({},)
+        if isinstance(found, list | tuple) and all(isinstance(one, Mapping) for one in found):
+            return found
+        raise PluginError(
+            f"{definition.__name__}.tested_with is {reprlib.repr(found)}; write a list of tables of "
+            'options: [{"modulus": 5}]'
+        )
     return (definition.options.model_dump(mode="json", by_alias=True),)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import grokbench
 from grokbench import PluginError
 from grokbench.cli import cli
 from grokbench.cli.new_plugin import KINDS as OFFERED
@@ -48,7 +51,21 @@ def test_a_new_plugin_with_everything_conforms_and_runs(tmp_path):
     run(site, folder, "-m", "grokbench", "run", "suite.toml", "--jobs", "1")
 
 
-@pytest.mark.parametrize("name", ["Bad name", "1st", "a--b", "../up", "class", "grokbench", ""])
+NAMES = [
+    "Bad name", "1st", "a--b", "../up", "class", "grokbench-class", "grokbench-2x", "",
+    "json", "random", "build", "dist", "results", "tests", "conftest",
+]  # fmt: skip
+
+
+def needed() -> list[str]:
+    """grokbench and all libraries that it is installed with."""
+    pyproject = Path(grokbench.__file__).parents[1] / "pyproject.toml"
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    wanted = [project["name"], *project["dependencies"], *project["optional-dependencies"]["test"]]
+    return sorted({re.match(r"[\w-]+", one)[0].lower() for one in wanted})
+
+
+@pytest.mark.parametrize("name", [*NAMES, *needed()])
 def test_a_name_that_no_package_can_have_is_an_error(tmp_path, name):
     with pytest.raises(PluginError, match="write"):
         new_plugin(name, tmp_path / "made")

@@ -85,8 +85,19 @@ def test_an_option_collects_the_checks_of_a_plugin_beside_its_own_tests(project)
     project.makepyfile(test_it="def test_mine(): pass")
     result = run(project, "--grokbench-plugin", "mine.py", "-v", "-k", "optimizer or mine")
     result.assert_outcomes(passed=16 + 7, failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*collected 25 items*"])
     result.stdout.fnmatch_lines(["*optimizer sign: goes_downhill PASSED*"])
     result.stdout.fnmatch_lines(["*grokking hangs on it; add parameters.addcmul_*"])
+
+
+def test_a_class_that_is_wrong_about_its_examination_is_a_usage_error(project):
+    text = PLUGIN.replace(
+        'name = "sign"', 'name = "sign"\n    expected_failures = ["goes_downhill"]'
+    )
+    project.makepyfile(mine=text)
+    result = run(project, "--grokbench-plugin", "mine.py")
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*--grokbench-plugin: Sign.expected_failures is *"])
 
 
 def test_an_unknown_plugin_is_a_usage_error(project):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbench import CrossEntropy, Examples, Options, SquaredError, Task, Tokens
+from grokbench import CrossEntropy, Examples, Options, PluginError, SquaredError, Task, Tokens
 from grokbench.testing import Outcome, checks_for
 from tests.testing.faults import faults, notes
 
@@ -422,6 +422,24 @@ def test_an_expected_failure_that_does_not_come_is_a_failure():
 def test_an_expected_failure_of_no_check_is_an_error_with_the_nearest_name():
     with pytest.raises(ValueError, match="did you mean 'mirror_free_is_true'"):
         checks_for(Sum, expected_failures={"mirror_free_is_tru": ""})
+
+
+MISTAKEN = [
+    ("expected_failures", ["labels_are_in_range"], "a table of checks and reasons"),
+    ("expected_failures", {"labels_are_in_range": ""}, "a table of checks and reasons"),
+    ("expected_failures", {"labels_in_range": "why"}, "did you mean 'labels_are_in_range'"),
+    ("tested_with", {"modulus": 5}, "a list of tables of options"),
+    ("tested_with", "modulus", "a list of tables of options"),
+]
+
+
+@pytest.mark.parametrize(("attribute", "value", "words"), MISTAKEN)
+def test_what_a_class_says_of_its_own_examination_is_an_error_that_names_it(
+    attribute, value, words
+):
+    mistaken = type("Mistaken", (Sum,), {attribute: value})
+    with pytest.raises(PluginError, match=rf"Mistaken\.{attribute}.*{words}"):
+        checks_for(mistaken)
 
 
 def test_what_is_no_definition_is_an_error():
