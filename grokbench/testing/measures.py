@@ -14,6 +14,8 @@ from torch import Tensor
 from grokbench.architectures import Dense
 from grokbench.errors import PluginError
 from grokbench.measures.base import Measure, Snapshot
+from grokbench.plugins import describe
+from grokbench.suite.measures import RESERVED
 from grokbench.testing.checks import Fault, Inapplicable, Specimen, listed, once, promises
 from grokbench.testing.global_state import RANDOM, SWITCHES, changed, disturb
 from grokbench.testing.reference_tasks import reference_tasks
@@ -122,6 +124,13 @@ def readings(specimen: Specimen) -> list[Reading]:
 @promises("measure")
 def gives_a_number_for_each_quantity(specimen: Specimen) -> str | None:
     """measure() gives one number for each of its quantities, in every precision, not always NaN."""
+    measure: Measure = specimen.make()
+    if taken := sorted({f"{measure.name}_{name}" for name in measure.quantities} & RESERVED):
+        raise Fault(
+            f"it would record {listed(taken)}, which is recorded already",
+            "a suite that asks for it has a mistake, and cannot be run",
+            "give the measure or the quantity another name",
+        )
     seen: dict[str, bool] = {}
     for reading in readings(specimen):
         for precision in ("float64", "float32"):
@@ -143,6 +152,28 @@ def gives_a_number_for_each_quantity(specimen: Specimen) -> str | None:
             "give a number for every model that refuses() lets pass, or refuse more",
         )
     return None
+
+
+@promises("measure")
+def bears_a_diverged_run(specimen: Specimen) -> None:
+    """A model that is not finite any more is measured without an error, as NaN or otherwise."""
+    for reading in readings(specimen):
+        snapshot = reading.snapshot()
+        weights = {name: torch.full_like(one, torch.nan) for name, one in snapshot.weights.items()}
+        lost = replace(
+            snapshot, weights=weights, outputs=torch.full_like(snapshot.outputs, torch.nan)
+        )
+        reading.numbers(snapshot)
+        try:
+            numbers(reading.measure, reading.given(lost))
+        except (Exception, SystemExit) as error:
+            raise Fault(
+                f"where weights are NaN it raises {describe(error)} ({reading})",
+                "a run that diverges would be recorded as crashed, and the runs beside it be "
+                "trained again",
+                "return NaN where `not snapshot.outputs.isfinite().all()`, and let torch's "
+                "distributions check nothing (validate_args=False)",
+            ) from error
 
 
 @promises("measure")

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import reprlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -268,11 +268,10 @@ def hooks_take_their_arguments(module: Module) -> None:
 def signatures(loaded: Any) -> Iterator[tuple[str, list[str], list[str]]]:
     """Marked hooks that take an argument they are never given: name, arguments, and ours."""
     ours = {name: one for name, one in vars(hookspecs).items() if name.startswith("register_")}
-    for name, specification in ours.items():
-        hook = getattr(loaded, name, None)
-        if hook is None or not hasattr(hook, "grokbench_impl"):
+    for name, hook in implementations(loaded):
+        if name not in ours:
             continue
-        expected = list(inspect.signature(specification).parameters)
+        expected = list(inspect.signature(ours[name]).parameters)
         found = [
             parameter.name
             for parameter in inspect.signature(hook).parameters.values()
@@ -280,6 +279,15 @@ def signatures(loaded: Any) -> Iterator[tuple[str, list[str], list[str]]]:
         ]
         if not set(found) <= set(expected):
             yield name, found, expected
+
+
+def implementations(loaded: Any) -> Iterator[tuple[str, Any]]:
+    """The functions that are marked as hooks, each with the name of the hook that it implements."""
+    for name in dir(loaded):
+        function = getattr(loaded, name, None)
+        mark = getattr(function, "grokbench_impl", None)
+        if isinstance(mark, Mapping):
+            yield mark.get("specname") or name, function
 
 
 def registers_definitions(module: Module) -> str:
@@ -292,12 +300,13 @@ def registers_definitions(module: Module) -> str:
         def register(definition: Any, catalogue: Catalogue[Any] = catalogue) -> None:
             if problems := problems_with(definition, catalogue.base, catalogue.kind):
                 what, _, instead = problems[0].partition("; ")
-                why = f"it cannot be used as a {catalogue.kind}"
+                article = "an" if catalogue.kind[0] in "aeiou" else "a"
+                why = f"it cannot be used as {article} {catalogue.kind}"
                 raise Fault(what, why, instead or "write one of the base classes' subclasses")
             registered.append(f"{catalogue.kind} {definition.name}")
 
-        function = getattr(module.loaded, hook, None)
-        if function is not None and hasattr(function, "grokbench_impl"):
+        functions = [one for name, one in implementations(module.loaded) if name == hook]
+        for function in functions:
             takes = inspect.signature(function).parameters
             function(**({"register": register} if "register" in takes else {}))
     if not registered and COMMANDS not in module.groups:

@@ -23,6 +23,12 @@ SMALL = range(1, 257)
 LARGEST = 2**14
 """The largest data size that the kit has examples made of."""
 
+SEEDS = 12
+"""How many are looked at for whether they differ."""
+
+COMMON = 8
+"""So many inputs must be there at two data sizes for their labels to be compared."""
+
 TENSORS = tuple(Examples.__annotations__)
 
 
@@ -284,6 +290,36 @@ def labels_are_in_range(specimen: Specimen) -> None:
 
 
 @promises("task")
+def answers_the_same_at_every_data_size(specimen: Specimen) -> str | None:
+    """Where labels are the same for every seed, they are the same for every data size."""
+    sizes = possible_sizes(specimen)[:2]
+    tables = [
+        [labels_by_input(made(specimen, seed=seed, data_size=size)) for seed in range(2)]
+        for size in sizes
+    ]
+    common = set.intersection(*(set(table) for tables_of in tables for table in tables_of))
+    by_rule = all(first[row] == second[row] for first, second in tables for row in common)
+    if len(sizes) < 2 or len(common) < COMMON or not by_rule:
+        return "labels are drawn, or not compared"
+    others = sum(tables[0][0][row] != tables[1][0][row] for row in common)
+    if others:
+        raise Fault(
+            f"{others} of {len(common)} inputs have another label at data size {sizes[0]} than at "
+            f"{sizes[1]}, whatever the seed",
+            "curves over data size would compare different questions",
+            "compute labels from inputs and options alone",
+        )
+    return None
+
+
+def labels_by_input(examples: Examples) -> dict[tuple[float, ...], list[float] | float]:
+    """Part and input → label."""
+    parts = examples.part.tolist()
+    rows = [(part, *row) for part, row in zip(parts, rows_of(examples.inputs), strict=True)]
+    return dict(zip(rows, examples.labels.tolist(), strict=True))
+
+
+@promises("task")
 def every_part_has_examples(specimen: Specimen) -> str | None:
     """Each of the parts has examples that train or validate."""
     task, examples = specimen.make(), sound(specimen)
@@ -355,6 +391,17 @@ def another_seed_other_examples(specimen: Specimen) -> None:
             "seeds are what intervals rest on, and these would differ in initial weights alone",
             "choose what trains with streams('split')",
         )
+    different: list[Examples] = []
+    for examples in (made(specimen, seed=seed) for seed in range(SEEDS)):
+        if all(differing(one, examples) for one in different):
+            different.append(examples)
+        if len(different) > 2:
+            return
+    raise Fault(
+        f"{SEEDS} seeds have {len(different)} different sets of examples among them",
+        "intervals count each seed as one more, and most of these would be copies",
+        "draw from streams('split') itself, or seed a generator with all of streams.key('split')",
+    )
 
 
 @promises("task")
@@ -376,13 +423,23 @@ def draws_from_its_streams_alone(specimen: Specimen) -> None:
 
 @promises("task")
 def leaves_global_state_alone(specimen: Specimen) -> None:
-    """Making examples changes no random generator, switch or environment variable."""
+    """Making examples changes no random generator, switch, environment variable or option."""
     disturb(3)
     if touched := changed(lambda: made(specimen)):
         raise Fault(
             f"making examples changes {' and '.join(touched)}",
             "whatever else runs in the process would depend on it",
             "draw from streams and set no global switch",
+        )
+    task, size = specimen.make(), middle_of(specimen)
+    before = repr(task.options)
+    with once("makes_every_size_it_allows"):
+        task.examples(size, Streams(0))
+    if repr(task.options) != before:
+        raise Fault(
+            f"making examples changes the task's options from {before} to {task.options!r}",
+            "they are part of a run's identity, and are written down with its results",
+            "write options of numbers, text and tuples, and keep what changes elsewhere",
         )
 
 

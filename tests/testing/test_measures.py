@@ -27,7 +27,8 @@ class Norm(Measure):
 
     def entropy(self, snapshot):
         outputs = snapshot.module()(*snapshot.arguments)
-        return torch.distributions.Categorical(logits=outputs).entropy().mean()
+        chances = torch.distributions.Categorical(logits=outputs, validate_args=False)
+        return chances.entropy().mean()
 
 
 @parametrize_with_checks([Norm])
@@ -126,9 +127,28 @@ class Raising(Norm):
         return snapshot.weights["no such name"].norm()
 
 
+class Strict(Norm):
+    """Has torch look whether the outputs are finite."""
+
+    def entropy(self, snapshot):
+        return torch.distributions.Categorical(logits=snapshot.outputs).entropy().mean()
+
+
+class Shadowing(Norm):
+    """Records what is recorded already."""
+
+    name = "parameter"
+    quantities: ClassVar = {"norm": "L2 norm of all parameters"}
+
+    def measure(self, snapshot):
+        return {"norm": super().measure(snapshot)["all"]}
+
+
 @pytest.mark.parametrize(
     ("measure", "check", "words"),
     [
+        (Strict, "bears_a_diverged_run", "where weights are NaN it raises ValueError"),
+        (Shadowing, "gives_a_number_for_each_quantity", "it would record parameter_norm"),
         (Remembering, "same_model_same_numbers", "entropy changes from"),
         (Placed, "order_of_examples_does_not_matter", "find an example by its inputs"),
         (Spoiling, "leaves_everything_as_it_was", "measuring changes examples.labels"),

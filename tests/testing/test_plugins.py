@@ -155,6 +155,13 @@ BROKEN = [
         "registers_definitions",
         "Sign is not complete; it cannot be used as a task; write check",
     ),
+    (
+        "from grokbench import Architecture, hookimpl\n\n\nclass Half(Architecture):\n"
+        "    name = 'half'\n\n\n@hookimpl\ndef register_architectures(register):\n"
+        "    register(Half)\n",
+        "registers_definitions",
+        "it cannot be used as an architecture",
+    ),
     (SIGN.replace("register(Sign)", "pass"), "registers_definitions", "it registers nothing"),
     (
         SIGN.replace("register(Sign)", "register(Sing)"),
@@ -182,6 +189,17 @@ def test_a_sound_plugin_in_one_file_passes_every_check_with_all_that_it_register
     results = [check.result() for check in checks_of_plugin(str(write(SIGN)))]
     assert [] == [str(one) for one in results if one.outcome is Outcome.FAILED]
     assert {f"plugin {write(SIGN)}", "task sign"} == {one.subject for one in results}
+
+
+def test_a_hook_may_be_named_in_its_mark(write):
+    text = SIGN.replace("@hookimpl", '@hookimpl(specname="register_tasks")')
+    file = write(text.replace("def register_tasks", "def mine"))
+    assert {Outcome.OK} == {
+        one.outcome for one in found(file, "hooks_are_called", "registers_definitions").values()
+    }
+    wrong = write(file.read_text(encoding="utf-8").replace("mine(register)", "mine(registry)"))
+    message = found(wrong, "hooks_take_their_arguments")["hooks_take_their_arguments"].message
+    assert "register_tasks takes (registry)" in message
 
 
 def test_a_slow_import_fails_with_the_seconds_that_were_measured(write, monkeypatch):

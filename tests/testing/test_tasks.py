@@ -103,6 +103,36 @@ class Deaf(Sum):
         return super().examples(data_size, lambda p: torch.Generator().manual_seed(0))
 
 
+class Hesitant(Sum):
+    """Two splits for all seeds."""
+
+    def examples(self, data_size, streams):
+        key = streams.key("split") % 2
+        return super().examples(data_size, lambda p: torch.Generator().manual_seed(key))
+
+
+class Drifting(Sum):
+    """Another question at every data size."""
+
+    def examples(self, data_size, streams):
+        fair = super().examples(data_size, streams)
+        return replace(fair, labels=(fair.labels + data_size) % PRIME)
+
+
+class Diary(Options):
+    seen: list[int] = []  # noqa: RUF012 (pydantic copies it for each)
+
+
+class Noting(Sum):
+    """Writes into its options."""
+
+    Options = Diary
+
+    def examples(self, data_size, streams):
+        self.options.seen.append(data_size)
+        return super().examples(data_size, streams)
+
+
 class Salted(Sum):
     """A split from hash("…"), which every process salts anew."""
 
@@ -293,6 +323,13 @@ FAULTS = [
     (Boring, "has_something_to_learn", "the same label"),
     (Forgetful, "same_seed_same_examples", "train, validation"),
     (Deaf, "another_seed_other_examples", "seeds 0 to 3 have the same examples"),
+    (Hesitant, "another_seed_other_examples", "12 seeds have 2 different sets of examples"),
+    (Drifting, "answers_the_same_at_every_data_size", "121 of 121 inputs have another label"),
+    (
+        Noting,
+        "leaves_global_state_alone",
+        "changes the task's options from Diary(seen=[]) to Diary(seen=[60])",
+    ),
     (Salted, "same_examples_in_another_process", "train, validation"),
     (Unsorted, "same_examples_in_another_process", "labels of seed 0 differ when another"),
     (Torchlit, "draws_from_its_streams_alone", "labels depend on torch's random state"),
