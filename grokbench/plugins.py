@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -60,6 +61,9 @@ HOOKS = {
 
 T = TypeVar("T", bound="Definition")
 
+_importing = threading.RLock()
+"""Held while a plugin is imported: cohorts may train in threads."""
+
 _owners: WeakKeyDictionary[click.Group, dict[str, str]] = WeakKeyDictionary()
 """Which plugin each command of a group came from, so that commands may be added twice."""
 
@@ -99,8 +103,7 @@ class Plugin:
             manager.add_hookspecs(hookspecs)
             if traced():
                 trace(manager, sender, groups)
-            # A plugin that prints would spoil what a command prints for other programs.
-            with put_back(), redirect_stdout(sys.stderr):
+            with apart():
                 module = load()
             manager.register(module)
             self.hooks = manager.hook
@@ -276,19 +279,33 @@ def import_file(path: Path) -> ModuleType:
 def guarded(sender: Sender) -> Iterator[None]:
     """Whatever is raised within, even `sys.exit()`, is remembered and goes no further."""
     try:
-        with alive():
-            yield
+        yield
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
         sender.complain(describe(error))
 
 
 @contextmanager
+def apart() -> Iterator[None]:
+    """What an import does within to the whole process is kept from everybody else.
+
+    Switches and generators are put back, what is printed goes to standard error, so that it does
+    not spoil what a command prints for other programs, and nothing ends the process.
+    """
+    with _importing, put_back(), redirect_stdout(sys.stderr), alive():
+        yield
+
+
+@contextmanager
 def alive() -> Iterator[None]:
-    """Within, `os._exit()` raises SystemExit, as `sys.exit()` does; in forked processes it ends them."""
-    leave, process = os._exit, os.getpid()
+    """Within, `os._exit()` raises SystemExit, as `sys.exit()` does.
+
+    In other threads, such as the one that ends a worker whose parent is gone, and in forked
+    processes it does what it says.
+    """
+    leave, here = os._exit, (os.getpid(), threading.get_ident())
 
     def raise_instead(status: int) -> NoReturn:
-        if os.getpid() != process:
+        if (os.getpid(), threading.get_ident()) != here:
             leave(status)
         raise SystemExit(f"os._exit({status})")
 

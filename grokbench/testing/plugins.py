@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import reprlib
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -22,8 +20,8 @@ from grokbench.plugins import (
     HOOKS,
     Plugin,
     Plugins,
-    alive,
     announcements,
+    apart,
     describe,
     import_file,
 )
@@ -85,8 +83,8 @@ class Module:
         return [hook for group in self.groups for hook in HOOKS[group]]
 
     def load(self) -> Any:
-        """Import it; what it prints goes to standard error."""
-        with alive(), redirect_stdout(sys.stderr):
+        """Import it, as grokbench does."""
+        with apart():
             return self._imported()
 
     def _imported(self) -> Any:
