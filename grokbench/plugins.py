@@ -20,7 +20,7 @@ from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import pluggy
@@ -288,32 +288,11 @@ def guarded(sender: Sender) -> Iterator[None]:
 def apart() -> Iterator[None]:
     """What an import does within to the whole process is kept from everybody else.
 
-    Switches and generators are put back, what is printed goes to standard error, so that it does
-    not spoil what a command prints for other programs, and nothing ends the process.
+    Switches and generators are put back, and what is printed goes to standard error, so that it does
+    not spoil what a command prints for other programs.
     """
-    with _importing, put_back(), redirect_stdout(sys.stderr), alive():
+    with _importing, put_back(), redirect_stdout(sys.stderr):
         yield
-
-
-@contextmanager
-def alive() -> Iterator[None]:
-    """Within, `os._exit()` raises SystemExit, as `sys.exit()` does.
-
-    In other threads, such as the one that ends a worker whose parent is gone, and in forked
-    processes it does what it says.
-    """
-    leave, here = os._exit, (os.getpid(), threading.get_ident())
-
-    def raise_instead(status: int) -> NoReturn:
-        if (os.getpid(), threading.get_ident()) != here:
-            leave(status)
-        raise SystemExit(f"os._exit({status})")
-
-    os._exit = raise_instead
-    try:
-        yield
-    finally:
-        os._exit = leave
 
 
 def traced() -> bool:
