@@ -11,18 +11,17 @@ from grokbench.phenomena.double_descent import (
     Dip,
     DoubleDescentOptions,
     dip,
-    hidden_by_smoothing,
+    wider_than_the_grid,
 )
-from grokbench.phenomena.intervals import t_interval, welch_interval
+from grokbench.phenomena.intervals import Interval
 
 
 class DeeperDoubleDescent(Detector):
     """How much deeper the dip is for the harder task than for the easier one.
 
     An easier task that does not dip counts as depth zero, so the harder one must dip itself.
-    Each depth is measured as `double_descent` does. The interval is Welch's t between the experiments
-    and Student's against zero, for both sides of the harder task's dip, widened as that detector's
-    is; the lowest ends. Huang et al. 2024, takeaway 6, Fig. 7.
+    Each depth and its interval are those of `double_descent`; the interval of their difference
+    joins them as independent (`difference`). Huang et al. 2024, takeaway 6, Fig. 7.
     """
 
     name = "deeper_double_descent"
@@ -30,29 +29,42 @@ class DeeperDoubleDescent(Detector):
     roles = ("easier", "harder")
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
-        return hidden_by_smoothing(self.options, lengths)
+        return wider_than_the_grid(self.options, lengths)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         easier, harder = (dip(data[role], self.options) for role in self.roles)
-        legs = (harder.falls, harder.rises)
-        # Deeper by x than a dip, and by x than no dip at all; both legs of it.
-        both = max(easier.widening, harder.widening)
-        margins = [
-            welch_interval(leg, easier.shallow, self.confidence).widened(both) for leg in legs
-        ]
-        margins += [t_interval(leg, self.confidence).widened(harder.widening) for leg in legs]
+        depths = [one.interval(self.confidence) for one in (harder, easier)]
+        deeper = difference(depths[0], _at_least_none(depths[1]))
         return Finding(
-            effect=min(margin.estimate for margin in margins),
-            low=min(margin.low for margin in margins),
-            high=min(margin.high for margin in margins),
+            effect=deeper.estimate,
+            low=deeper.low,
+            high=deeper.high,
             unit="difference in depth of the dip in final accuracy",
-            seeds=min(len(easier.falls), len(harder.falls)),
+            seeds=min(easier.seeds, harder.seeds),
             evidence=(
                 f"depth of the dip for the harder task: {_words(harder)}; for the easier one: "
                 f"{_words(easier)}"
             ),
             details={"easier": easier.depth, "harder": harder.depth},
         )
+
+
+def difference(first: Interval, second: Interval) -> Interval:
+    """The interval of a difference from those of two independent estimates.
+
+    Each end is off by the root of the sum of the squares of what the two are off by there (Zou and
+    Donner 2008, Statistics in Medicine 27).
+    """
+    estimate = first.estimate - second.estimate
+    below = (first.estimate - first.low, second.high - second.estimate)
+    above = (first.high - first.estimate, second.estimate - second.low)
+    low, high = (sum(off**2 for off in end) ** 0.5 for end in (below, above))
+    return Interval(estimate, estimate - low, estimate + high)
+
+
+def _at_least_none(depth: Interval) -> Interval:
+    """The depth where a dip that is not there is zero deep."""
+    return Interval(*(max(0.0, end) for end in (depth.estimate, depth.low, depth.high)))
 
 
 def _words(found: Dip) -> str:

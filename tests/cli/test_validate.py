@@ -43,7 +43,7 @@ def test_every_mistake_is_shown_at_once_with_its_place(grokbench: Grokbench, sui
 DIP = """
 [claims.dips]
 statement = "Accuracy dips."
-detector = {{ name = "double_descent", smoothing = {smoothing} }}
+detector = {{ name = "double_descent", width = {width} }}
 experiment = "addition"
 where = {{ model_size = [{selected}] }}
 rule = {{ at_least = 0.1 }}
@@ -52,19 +52,19 @@ MANY = range(4, 40, 4)
 
 
 @pytest.mark.parametrize(
-    ("smoothing", "selected", "warned"),
-    [("true", MANY[:8], True), ("false", MANY[:8], False), ("true", MANY, False)],
+    ("width", "selected", "warned"),
+    [(3, MANY[:8], True), (1, MANY[:8], False), (3, MANY, False)],
 )
-def test_smoothing_over_few_model_sizes_is_warned_of_and_no_mistake(
-    grokbench: Grokbench, suite: Path, smoothing: str, selected: range, warned: bool
+def test_a_dip_wider_than_the_grid_is_warned_of_and_no_mistake(
+    grokbench: Grokbench, suite: Path, width: int, selected: range, warned: bool
 ) -> None:
     text = suite.read_text(encoding="utf-8").replace("[4, 8]", str(list(MANY)))
     chosen = ", ".join(map(str, selected))
-    suite.write_text(text + DIP.format(smoothing=smoothing, selected=chosen), encoding="utf-8")
+    suite.write_text(text + DIP.format(width=width, selected=chosen), encoding="utf-8")
     result = grokbench("validate", suite)
     assert result.exit_code == 0
     assert "no mistakes" in result.stdout
-    assert warned == result.stderr.startswith("warning: claims.dips.detector: smoothing hides")
+    assert warned == result.stderr.startswith("warning: claims.dips.detector: a dip 3 sizes wide")
     assert warned == bool(result.stderr)
 
 
