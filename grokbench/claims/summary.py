@@ -83,7 +83,7 @@ class Summary:
         told = [f"{self.counts[Outcome.REPRODUCED]} of {self.claims} {claims} reproduced", *named]
         together = (
             f"; at most {100 * (1 - CONFIDENCE):.0f} % that any of those decided is decided "
-            f"wrongly ({METHOD})"
+            f"wrongly ({METHOD}), where every interval holds what it promises"
             if self.claims > 1
             else ""
         )

@@ -38,17 +38,32 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
     """The dataset with every dimension in its natural order, so that no order in a file matters.
 
     Model sizes go by their number of parameters, everything else by its value.
+
+    Raises:
+        NotEnoughDataError: a seed is there twice, which would count as two independent ones.
     """
     order = {}
     for dimension in dataset.sizes:
         if dimension == "part" or dimension not in dataset.coords:
             continue
         labels = dataset[dimension].to_numpy()
+        if dimension == "seed":
+            _check_once(labels)
         keys = [labels.astype(str)] if labels.dtype.kind in "OUS" else [labels]
         if dimension == "model_size":
             keys.append(dataset["parameters"].to_numpy())
         order[dimension] = np.lexsort(keys)
     return dataset.isel(order)
+
+
+def _check_once(seeds: npt.NDArray[np.generic]) -> None:
+    labels, counts = np.unique(seeds, return_counts=True)
+    if (counts > 1).any():
+        twice = ", ".join(str(label) for label in labels[counts > 1])
+        raise NotEnoughDataError(
+            f"seed {twice} is there more than once, and runs of one seed are no independent ones: "
+            "keep one of each, or give them seeds of their own"
+        )
 
 
 def finished(dataset: xr.Dataset) -> xr.DataArray:

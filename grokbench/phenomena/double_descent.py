@@ -358,9 +358,9 @@ def errors_that_hide_a_dip(accuracy: Floats, groups: Groups) -> float:
 
     Where a dip can hide in one place only, these are Student's. Where noise makes many, the deepest
     of them seldom falls so far short: how far shows on curves drawn about the nearest one that dips
-    by just the depth at the upper end.
+    by just the depth at the upper end. Either leg may fall short, so each has half of the 2.5 %.
     """
-    curve, tail = Curve.of(accuracy), (1 - CONFIDENCE) / 2
+    curve, tail = Curve.of(accuracy), (1 - CONFIDENCE) / 4
     errors = -student(CONFIDENCE, accuracy.shape[1])
     for _ in range(ROUNDS):
         depth = float(deepest(curve, groups, allowing(errors)))

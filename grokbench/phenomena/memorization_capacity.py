@@ -74,7 +74,8 @@ class MemorizationCapacity(Detector):
 
     The slope of log2(capacity) over log2(parameters), one for each seed, with what guessing gets
     right taken out of the capacity. Sizes that hold everything, or little more than chance, say
-    only "more" or "less"; they are used, as such bounds, where fewer than two others remain.
+    only "more" or "less"; they are used, as such bounds, where fewer than two others remain. The
+    effect is then at most the true slope, and nothing bounds that from above.
     The interval is Student's t over the seeds' slopes.
     Huang et al. 2024, takeaway 2, Fig. 4.
     """
@@ -94,7 +95,7 @@ class MemorizationCapacity(Detector):
         return Finding(
             effect=slope.estimate,
             low=slope.low,
-            high=slope.high,
+            high=np.inf if bounded else slope.high,
             unit="doublings of memorization capacity per doubling of parameters",
             seeds=len(slopes),
             evidence=(

@@ -150,4 +150,5 @@ def test_the_score_is_one_sentence() -> None:
     outcomes = [Outcome.REPRODUCED] * 3 + [Outcome.UNDECIDED]
     told = str(Summary.of([verdict(outcome) for outcome in outcomes]))
     assert "3 of 4 claims reproduced, 1 undecided; at most 5 %" in told
+    assert "where every interval holds what it promises" in told
     assert "The suite claims nothing." == str(Summary.of([]))

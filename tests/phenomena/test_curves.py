@@ -115,6 +115,13 @@ def test_canonical_order_undoes_any_shuffle():
     xr.testing.assert_identical(canonical(dataset), canonical(shuffled(dataset, seed=1)))
 
 
+def test_a_seed_that_is_there_twice_is_no_two_independent_ones():
+    dataset = world(lambda *_: ending_at(0.5))
+    twice = dataset.isel(seed=[0, 1, 0])
+    with pytest.raises(NotEnoughDataError, match="seed 0 is there more than once"):
+        canonical(twice)
+
+
 def test_model_sizes_with_text_labels_are_ordered_by_their_parameters():
     dataset = world(lambda *_: ending_at(0.5), sizes=(8, 16, 64))
     dataset = dataset.assign_coords(model_size=["2x8", "10x16", "1x64"])

@@ -67,6 +67,13 @@ def test_from_chance_straight_to_everything_is_a_rise_of_at_least():
     assert finding.low > 1
 
 
+def test_no_end_above_is_known_where_what_a_size_holds_is_only_known_to_be_more():
+    """Capacity in proportion to the parameters, and all sizes but one hold everything."""
+    finding = found(labels(20, sizes=(32, 64, 128, 256)))
+    assert finding.details["bound"]
+    assert finding.effect < 1 < finding.high == np.inf
+
+
 def test_sizes_that_all_hold_everything_say_nothing():
     with pytest.raises(NotEnoughDataError, match="6 of them saturated"):
         found(labels(1e6))
