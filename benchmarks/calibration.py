@@ -313,7 +313,6 @@ def trials() -> tuple[Trial, ...]:
                 "near-perfect from size 24 on (Fig. 6 (c, d))",
             ),
             {"width": 3},
-            cost=3,
         ),
         *(
             Trial(

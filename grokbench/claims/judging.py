@@ -25,9 +25,10 @@ def score(
 
     Holm's step-down procedure (1979, Scandinavian Journal of Statistics 6, 65-70) keeps the
     probability that even one of the decided claims is decided wrongly at 5 % or less, however the
-    claims depend on each other: of m claims, the first to be decided must be so by intervals of
-    confidence 1 - 0.05/m, the next by 1 - 0.05/(m - 1), and so on. m counts every claim of the
-    suite, run or not, so that it is fixed with the suite.
+    claims depend on each other, as long as every detector's intervals hold what they promise. Of m
+    claims, the first to be decided must be so by intervals of confidence 1 - 0.05/m, the next by
+    1 - 0.05/(m - 1), and so on. m counts every claim of the suite, run or not, so that it is fixed
+    with the suite.
 
     Args:
         suite: whose claims.
