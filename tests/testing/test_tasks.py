@@ -369,7 +369,9 @@ def test_a_broken_task_is_found_by_its_check_and_told_what_is_wrong(task, check,
     assert words in found[check]
 
 
-@pytest.mark.parametrize("task", {one[0] for one in FAULTS}, ids=lambda task: task.__name__)
+@pytest.mark.parametrize(
+    "task", dict.fromkeys(one[0] for one in FAULTS), ids=lambda task: task.__name__
+)
 def test_no_fault_is_reported_by_a_check_that_is_about_something_else(task):
     """One cause has one message: at most three checks see the same fault from different sides."""
     named = {check for broken, check, _ in FAULTS if broken is task}
