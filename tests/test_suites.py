@@ -29,12 +29,17 @@ def test_every_suite_is_sound_and_says_where_its_claims_come_from(path: Path) ->
 
 
 @pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
-def test_committed_results_are_complete_and_score_to_the_committed_verdicts(folder: Path) -> None:
+def test_committed_results_are_what_they_are_said_to_be(folder: Path) -> None:
+    """As complete as results/README.md says, and they score to the committed verdicts."""
     suite = load_suite(ROOT / "suites" / f"{folder.name}.toml")
     tree = open_results(folder)
     assert suite.text == provenance(tree)["suite"]["text"]
     plugins = Plugins.load()
-    assert () == make_plan(suite, plugins, records_in(tree)).missing
+    missing = sum(len(one.runs) for one in make_plan(suite, plugins, records_in(tree)).missing)
+    runs = len(suite.runs())
+    done = f"{runs - missing} of {runs} runs" if missing else "all of it"
+    table = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert f"| `{folder.name}/` | `suites/{folder.name}.toml` | {done}" in table
     verdicts = score(suite, tree, plugins.detectors)
     again = json.loads(json.dumps(verdicts_document(suite, verdicts, tree)))
     committed = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))

@@ -59,6 +59,7 @@ TAKEN = {
             "pluggy",
             "pydantic",
             "pytest",
+            "pytest_xdist",
             "rich",
             "ruff",
             "scipy",

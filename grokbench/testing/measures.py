@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from grokbench.architectures import Dense
 from grokbench.errors import PluginError
@@ -165,7 +167,8 @@ def bears_a_diverged_run(specimen: Specimen) -> None:
         )
         reading.numbers(snapshot)
         try:
-            numbers(reading.measure, reading.given(lost))
+            with strict_distributions():
+                numbers(reading.measure, reading.given(lost))
         except (Exception, SystemExit) as error:
             raise Fault(
                 f"where weights are NaN it raises {describe(error)} ({reading})",
@@ -174,6 +177,17 @@ def bears_a_diverged_run(specimen: Specimen) -> None:
                 "return NaN where `not snapshot.outputs.isfinite().all()`, and let torch's "
                 "distributions check nothing (validate_args=False)",
             ) from error
+
+
+@contextmanager
+def strict_distributions() -> Iterator[None]:
+    """Within it torch's distributions check what they are given; torch.compile() makes them stop."""
+    former = Distribution._validate_args
+    Distribution.set_default_validate_args(True)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(former)
 
 
 @promises("measure")
