@@ -101,8 +101,10 @@ class Lines(Watcher):
         self.tally = Tally(wanted, self.clock)
         ended = sum(len(cohort.runs) for cohort in plan.cohorts)
         ended -= sum(len(cohort.runs) for cohort in plan.missing)
+        failed = sum(one.failed for one in plan.experiments)
         if ended:
-            self.console.print(f"{amounts.count(ended, 'run')} already trained and stored.")
+            among = f", {failed} of them failed" if failed else ""
+            self.console.print(f"{amounts.count(ended, 'run')} already trained and stored{among}.")
         if wanted:
             self.console.print(
                 f"Training {amounts.count(self.tally.runs, 'run')} "

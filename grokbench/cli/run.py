@@ -89,7 +89,7 @@ def run(
             watcher=watching,
             files=plugin,
         )
-    if not watching.tally.runs:
+    if not watching.tally.runs and not sitting.failed:
         click.echo("Everything asked for is trained and stored; nothing to do.")
     judge(sitting)
     report(sitting)
@@ -114,7 +114,8 @@ def judge(sitting: Sitting) -> None:
     from grokbench.claims import Outcome
 
     if {verdict.outcome for verdict in sitting.verdicts} == {Outcome.NOT_RUN}:
-        click.echo("None of the claims has been run yet.")
+        why = "no run behind them ended well" if sitting.failed else "none has been run yet"
+        click.echo(f"None of the claims can be judged: {why}.")
     else:
         print_verdicts(sitting.verdicts)
 

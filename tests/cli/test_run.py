@@ -162,7 +162,7 @@ def test_before_any_claim_was_run_there_is_no_table_of_verdicts(
     monkeypatch.setattr(progress, "Lines", PressesCtrlCAtOnce)
     result = grokbench("run", suite, "--jobs", 1)
     assert result.exit_code == 130
-    assert "None of the claims has been run yet." in result.stdout
+    assert "None of the claims can be judged: none has been run yet." in result.stdout
     assert "hardly_anything" not in result.stdout
 
 
@@ -200,3 +200,18 @@ def test_runs_that_raise_an_error_give_exit_code_4_and_stop_nobody(
     assert "4 runs failed" in result.stderr
     claims = json.loads((tmp_path / "results/small/verdicts.json").read_text())["claims"]
     assert claims[0]["outcome"] == "reproduced"
+
+
+def test_runs_that_failed_are_not_called_done(
+    grokbench: Grokbench, suite: Path, tmp_path: Path
+) -> None:
+    moody = tmp_path / "moody.py"
+    moody.write_text(BROKEN_TASK, encoding="utf-8")
+    suite.write_text(suite.read_text(encoding="utf-8").replace("modular_addition", "moody"))
+    words = ["run", suite, "--jobs", 1, "--plugin", moody]
+    grokbench(*words)
+    again = grokbench(*words)
+    assert again.exit_code == 4
+    assert "already trained and stored, 4 of them failed." in again.stdout
+    assert "nothing to do" not in again.stdout
+    assert "--retry-failed trains again" in again.stderr
