@@ -12,7 +12,7 @@ from grokbench.record import Run
 from grokbench.training.process import out_of_memory
 
 COMPILING_SECONDS = 60.0
-"""With less time left, a cohort that is to be compiled is not begun: 16 to 48 s were measured."""
+"""With less time left, a cohort that is to be compiled is not begun: 16 to 50 s were measured."""
 
 COMPILED_WORK = {"cpu": 4e13, "cuda": 2e15}
 """Floating-point operations from which a cohort is compiled, by device: minutes of work, because
