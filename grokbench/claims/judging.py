@@ -90,9 +90,9 @@ def judge(
 
     Returns:
         NOT_RUN when a role has no finished run. UNDECIDED when the detector had too little to go
-        on, when it rests on fewer seeds than the claim asks for or says more than there are, or when
-            the interval has the
-        rule's bound inside. Cells without a finished run are left out, and the reason counts them.
+        on, when it rests on fewer seeds than the claim asks for, when it says that there are more
+        than there are, or when the interval has the rule's bound inside. Cells without a finished
+        run are left out, and the reason counts them.
     """
     absent = [name for role, name in claim.experiments.items() if role not in datasets]
     if absent:
