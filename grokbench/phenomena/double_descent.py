@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
@@ -12,24 +12,30 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 from scipy import stats
-from scipy.optimize import isotonic_regression
 
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.curves import (
-    ROUNDING,
     canonical,
     generalization_accuracy,
     of_part,
     settled,
     single_curve,
 )
+from grokbench.phenomena.dips import (
+    Curve,
+    Groups,
+    allowing,
+    beyond,
+    deepest,
+    place,
+    with_dip,
+    without_dip,
+)
 from grokbench.phenomena.intervals import CONFIDENCE, Floats, Interval
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
-
-Places = npt.NDArray[np.intp]
 
 LEARNED = 0.1
 """Where no model size reaches this mirror-free accuracy, nothing was learned that could dip."""
@@ -37,15 +43,20 @@ LEARNED = 0.1
 LONGEST = 6
 """Groups of more neighbouring sizes than this are not tried."""
 
-LEAST_VARIANCE = 0.3
-"""No size's seeds are taken to vary less than this share of what sizes' seeds vary by on average:
-that a few seeds agree does not show that all do."""
+COMMON = 0.3
+"""How much all sizes' scatter counts in each size's, beside its neighbourhood's."""
+
+LEAST_SHARE = 1e-12
+"""Of the largest variance that is possible: for runs that agree exactly."""
+
+TAIL = (1 - CONFIDENCE) / 2
+"""The share of draws beyond either end of an interval of 95 %."""
 
 RESAMPLES = 500
 """How many curves are drawn to learn how deep a dip noise makes, and how much of one it hides."""
 
 ROUNDS = 3
-"""How often the curve that just dips deeply enough is fitted anew; the upper end stands by then."""
+"""How often the curve that dips by just so much is fitted anew; the ends stand by then."""
 
 
 class DoubleDescentOptions(Options):
@@ -60,206 +71,176 @@ class DoubleDescentOptions(Options):
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Mean final accuracy along model size, and the variances of those means.
+class Scatter:
+    """How much runs of each size vary: `share`, [..., sizes], of the most that their mean allows.
 
-    Both are [sizes], or [resamples, sizes] for many curves.
+    Numbers between 0 and 1 with a mean of m have a variance of at most m (1 - m), as where every run
+    generalizes or does not. `seeds` are [sizes].
     """
 
-    mean: Floats
-    variance: Floats
+    share: Floats
+    seeds: Floats
 
     @classmethod
-    def of(cls, accuracy: Floats) -> Curve:
-        """The means over seeds ([..., sizes, seeds], NaN where there is no run).
+    def of(cls, accuracy: Floats) -> Scatter:
+        """The scatter over seeds ([..., sizes, seeds], NaN where there is no run).
 
-        A few seeds say little of how much they vary, so each size's variance is averaged with its
-        neighbours' (1-2-1) and is not taken to be below `LEAST_VARIANCE` of all sizes'.
+        A few seeds say little of how much they vary, so each size's share is that of its
+        neighbourhood (1-2-1), and in part of all sizes: that a few agree does not show that all do.
         """
-        known = ~np.isnan(accuracy)
-        seeds = known.sum(axis=-1)
-        mean = np.where(known, accuracy, 0).sum(axis=-1) / seeds
-        squares = np.where(known, accuracy - mean[..., None], 0) ** 2
-        own = squares.sum(axis=-1) / (seeds - 1)
-        beside = np.concatenate([own[..., :1], own, own[..., -1:]], axis=-1)
-        shared = (beside[..., :-2] + 2 * own + beside[..., 2:]) / 4
-        least = LEAST_VARIANCE * shared.mean(axis=-1, keepdims=True)
-        return cls(mean, np.maximum(shared, least) / seeds)
+        seeds = (~np.isnan(accuracy)).sum(axis=-1)
+        mean = means(accuracy)
+        own = np.nansum((accuracy - mean[..., None]) ** 2, axis=-1) / (seeds - 1)
+        most = _most(mean, seeds)
+        shared = COMMON * most.mean(axis=-1, keepdims=True)
+        common = own.sum(axis=-1, keepdims=True) / most.sum(axis=-1, keepdims=True)
+        share = (_beside(own) + shared * common) / (_beside(most) + shared)
+        return cls(np.clip(share, LEAST_SHARE, 0.99), seeds)
+
+    def variance(self, level: Floats) -> Floats:
+        """The variance of means, were `level` ([sizes]) the truth."""
+        return self.share * _most(level, self.seeds) / self.seeds
+
+    def drawn(self, level: Floats, runs: npt.NDArray[np.bool_]) -> Floats:
+        """Experiments as they may be, were `level` so: [resamples, sizes, seeds], NaN without a run.
+
+        Runs are drawn from the beta distribution of that mean and variance.
+        """
+        level, alike = _credible(level, self.seeds), 1 / self.share - 1
+        shape = (RESAMPLES, *runs.shape)
+        ends = (level * alike)[:, None], ((1 - level) * alike)[:, None]
+        return np.where(runs, np.random.default_rng(0).beta(*ends, shape), np.nan)
+
+
+def means(accuracy: Floats) -> Floats:
+    """The mean over seeds, the last axis, of what runs there are."""
+    known = ~np.isnan(accuracy)
+    return np.asarray(np.where(known, accuracy, 0).sum(axis=-1) / known.sum(axis=-1))
+
+
+def _credible(level: Floats, seeds: Floats) -> Floats:
+    """Of eleven seeds that all generalize, the twelfth may not (Krichevsky and Trofimov 1981)."""
+    return np.asarray((np.clip(level, 0, 1) * seeds + 0.5) / (seeds + 1))
+
+
+def _most(level: Floats, seeds: Floats) -> Floats:
+    credible = _credible(level, seeds)
+    return credible * (1 - credible)
+
+
+def _beside(values: Floats) -> Floats:
+    """Each size's average with its neighbours, 1-2-1; itself where it has none."""
+    padded = np.concatenate([values[..., :1], values, values[..., -1:]], axis=-1)
+    return np.asarray((padded[..., :-2] + 2 * values + padded[..., 2:]) / 4)
 
 
 @dataclass(frozen=True)
-class Groups:
-    """Groups of neighbouring sizes, each from `start` up to and without `end` (both [groups])."""
+class Ends:
+    """The interval of a depth, and how many standard errors of a leg each end allows for."""
 
-    start: Places
-    end: Places
-
-    @classmethod
-    def of(cls, sizes: int, shortest: int, longest: int) -> Groups:
-        """All groups of `shortest` to `longest` of so many sizes."""
-        pairs = [
-            (start, start + length)
-            for start in range(sizes)
-            for length in range(shortest, longest + 1)
-            if start + length <= sizes
-        ]
-        return cls(*np.array(pairs, np.intp).reshape(-1, 2).T)
-
-    def over(self, curve: Curve) -> Curve:
-        """The mean over each group, and its variance; groups in place of sizes."""
-        length = self.end - self.start
-        return Curve(self._sums(curve.mean) / length, self._sums(curve.variance) / length**2)
-
-    def _sums(self, values: Floats) -> Floats:
-        zero = np.zeros((*values.shape[:-1], 1))
-        up_to = np.concatenate([zero, np.cumsum(values, axis=-1)], axis=-1)
-        return np.asarray(up_to[..., self.end] - up_to[..., self.start])
-
-    @cached_property
-    def dips(self) -> tuple[tuple[int, Places, Places], ...]:
-        """Each group that may be a dip, and which groups lie wholly before it and wholly after it."""
-        sides = (
-            (bottom, np.flatnonzero(self.end <= start), np.flatnonzero(self.start >= end))
-            for bottom, (start, end) in enumerate(zip(self.start, self.end, strict=True))
-        )
-        return tuple(dip for dip in sides if dip[1].size and dip[2].size)
-
-
-Measure = Callable[[Floats, Floats], Floats]
-"""What a leg counts for: from how far it goes, and the standard error of that."""
-
-
-def allowing(errors: float) -> Measure:
-    """How far a leg goes, less so many of its standard errors."""
-    return lambda leg, error: leg - errors * error
-
-
-def beyond(depth: float) -> Measure:
-    """By how many of its standard errors a leg goes farther than `depth`."""
-    return lambda leg, error: (leg - depth) / error
-
-
-def deepest(curve: Curve, groups: Groups, measure: Measure) -> Floats:
-    """The deepest dip of each curve, [...]: the smaller leg of it, as `measure` has them.
-
-    A dip is a group of neighbouring sizes, one before it from which accuracy falls, and one after it
-    to which it rises.
-    """
-    over = groups.over(curve)
-    depths = [
-        np.minimum(
-            _legs(over, before, bottom, measure).max(axis=-1),
-            _legs(over, after, bottom, measure).max(axis=-1),
-        )
-        for bottom, before, after in groups.dips
-    ]
-    return np.asarray(np.max(depths, axis=0))
-
-
-def place(curve: Curve, groups: Groups, measure: Measure) -> tuple[int, int, int]:
-    """Which groups the deepest dip of one curve has for peak, dip and recovery."""
-    over, best, deep = groups.over(curve), (0, 0, 0), -np.inf
-    for bottom, before, after in groups.dips:
-        falls, rises = (_legs(over, side, bottom, measure) for side in (before, after))
-        if min(falls.max(), rises.max()) > deep:
-            deep = min(falls.max(), rises.max())
-            best = int(before[falls.argmax()]), bottom, int(after[rises.argmax()])
-    return best
-
-
-def _legs(over: Curve, side: Places, bottom: int, measure: Measure) -> Floats:
-    leg = over.mean[..., side] - over.mean[..., [bottom]]
-    variance = over.variance[..., side] + over.variance[..., [bottom]]
-    return measure(leg, np.sqrt(variance) + ROUNDING)
-
-
-def without_dip(curve: Floats, weights: Floats) -> Floats:
-    """The nearest curve that nowhere falls and then rises: up to some size, and down from there."""
-    best, least = curve, np.inf
-    for top in range(len(curve)):
-        up = isotonic_regression(curve[: top + 1], weights=weights[: top + 1]).x
-        down = isotonic_regression(curve[top:], weights=weights[top:], increasing=False).x
-        fit = np.concatenate([up[:-1], [max(up[-1], down[0])], down[1:]])
-        distance = float((weights * (fit - curve) ** 2).sum())
-        if distance < least:
-            best, least = fit, distance
-    return best
-
-
-def with_dip(curve: Curve, groups: Groups, depth: float) -> Floats:
-    """The nearest curve that dips by `depth` or more, [sizes]; near as variances measure it.
-
-    For each peak, dip and recovery the two legs are two inequalities on three means, and the nearest
-    means that keep them are those of Lagrange; the cheapest of all is taken.
-    """
-    over = groups.over(curve)
-    variance = over.variance + ROUNDING**2
-    best, least = np.zeros(len(groups.start)), np.inf
-    for bottom, before, after in groups.dips:
-        lacking = np.maximum(depth - over.mean + over.mean[bottom], 0)
-        short_fall, short_rise = lacking[before][:, None], lacking[after]
-        fall, rise = _pulls(
-            short_fall, short_rise, variance[before][:, None], variance[after], variance[bottom]
-        )
-        costs = fall * short_fall + rise * short_rise
-        cheapest = np.unravel_index(costs.argmin(), costs.shape)
-        if costs[cheapest] < least:
-            least, best = costs[cheapest], np.zeros(len(groups.start))
-            best[before[cheapest[0]]] = fall[cheapest]
-            best[after[cheapest[1]]] = rise[cheapest]
-            best[bottom] = -fall[cheapest] - rise[cheapest]
-    moved = curve.mean.copy()
-    for group in np.flatnonzero(best):
-        moved[groups.start[group] : groups.end[group]] += best[group] * variance[group]
-    return moved
-
-
-def _pulls(
-    fall: Floats, rise: Floats, peak: Floats, recovery: Floats, dip: float
-) -> tuple[Floats, Floats]:
-    """How hard each leg has to be pulled to make good what it lacks, given the means' variances."""
-    determinant = (peak + dip) * (recovery + dip) - dip**2
-    falling = ((recovery + dip) * fall - dip * rise) / determinant
-    rising = ((peak + dip) * rise - dip * fall) / determinant
-    return (
-        np.where(falling < 0, 0, np.where(rising < 0, fall / (peak + dip), falling)),
-        np.where(rising < 0, 0, np.where(falling < 0, rise / (recovery + dip), rising)),
-    )
+    depth: Interval
+    showing: float
+    """By so many both legs of a dip exceed the lower end."""
+    seeming: float
+    """By so many both exceed the estimate."""
+    hiding: float
+    """By so many, zero or fewer, all dips fall short of the upper end."""
 
 
 @dataclass(frozen=True)
 class Dip:
     """How deep an experiment's curve dips, and where.
 
-    `curve` is [sizes], with the sizes' `labels`. A dip is shown by any of `groups`, and may hide in
-    those of `narrow`. What it takes is told in standard errors of a leg, those of a 95 % interval:
-    `showing` so many by which both legs must exceed a depth to show it; `seeming` so many by which
-    they exceed zero every second time where nothing dips; `hiding` so many, zero or fewer, by which
-    all dips must fall short of a depth to exclude it.
+    `accuracy` is [sizes, seeds], with the sizes' `labels`. A dip is shown by any of `groups`, and may
+    hide in those of `narrow`.
     """
 
-    curve: Curve
+    accuracy: Floats
     labels: tuple[str, ...]
-    seeds: int
     groups: Groups
     narrow: Groups
-    showing: float
-    seeming: float
-    hiding: float
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """How deep the dip is; the estimate is zero or less every second time where nothing dips."""
+        return self.ends(confidence).depth
+
+    def ends(self, confidence: float = CONFIDENCE) -> Ends:
+        """The interval, and what it rests on.
+
+        Quantiles of what noise does are taken at 95 %, which the draws are enough for; a surer
+        interval allows for as many standard errors more as Student's quantile is larger.
+        """
         surer = student(confidence, self.seeds) - student(CONFIDENCE, self.seeds)
-        low, estimate = (
-            float(deepest(self.curve, self.groups, allowing(errors)))
-            for errors in (self.showing + surer, self.seeming)
-        )
-        high = float(deepest(self.curve, self.narrow, allowing(self.hiding - surer)))
-        return Interval(estimate, min(low, estimate), max(high, estimate))
+        low, showing = self._shown(TAIL, student(CONFIDENCE, self.seeds), surer)
+        estimate, seeming = self._estimate
+        high, hiding = self._hidden(TAIL / 2, -surer)
+        depth = Interval(estimate, min(low, estimate), max(high, estimate))
+        return Ends(depth, showing, seeming, hiding)
+
+    def _shown(self, share: float, least: float, more: float) -> tuple[float, float]:
+        """The depth at which curves that dip no deeper seem to in such a share of draws.
+
+        Returns it, and by how many standard errors such dips are exceeded; `least` at the fewest, and
+        so many `more`.
+        """
+        depth = 0.0
+        for _ in range(ROUNDS):
+            depth = max(depth, 0.0)
+            truth = without_dip(self.curve, self.narrow, depth)
+            seen = deepest(self._about(truth), self.groups, beyond(depth))
+            errors = max(least, float(np.quantile(seen, 1 - share))) + more
+            depth = float(deepest(self._if(truth), self.groups, allowing(errors)))
+            if depth <= 0:
+                break
+        return depth, errors
+
+    def _hidden(self, share: float, more: float) -> tuple[float, float]:
+        """The depth at which curves that dip as deeply seem not to in twice such a share of draws.
+
+        Where a dip can hide in one place only, Student's errors do. Where noise makes many, the
+        deepest of them seldom falls so far short. Either leg may, so that each has half of the tail.
+        Returns it, and by how many standard errors, zero or fewer, all dips fall short of it.
+        """
+        errors, curve = -student(CONFIDENCE, self.seeds) + more, self.curve
+        for _ in range(ROUNDS):
+            depth = float(deepest(curve, self.narrow, allowing(errors)))
+            truth = with_dip(self.curve, self.narrow, depth)
+            seen = deepest(self._about(truth), self.narrow, beyond(depth))
+            errors, curve = min(0.0, float(np.quantile(seen, share))) + more, self._if(truth)
+        return float(deepest(curve, self.narrow, allowing(errors))), errors
 
     @cached_property
+    def curve(self) -> Curve:
+        """The means, and their variances were they the truth."""
+        return self._if(means(self.accuracy))
+
+    @property
+    def seeds(self) -> int:
+        return int(self.accuracy.shape[1])
+
+    @cached_property
+    def _scatter(self) -> Scatter:
+        return Scatter.of(self.accuracy)
+
+    def _if(self, truth: Floats) -> Curve:
+        """The means, with the variances that they have if `truth` ([sizes]) is so."""
+        return Curve(means(self.accuracy), self._scatter.variance(truth))
+
+    def _about(self, truth: Floats) -> Curve:
+        """Curves as this one may have been if `truth` were so: [resamples, sizes]."""
+        runs = ~np.isnan(self.accuracy)
+        made = self._scatter.drawn(truth, runs)
+        chance = means(made) - _credible(truth, self._scatter.seeds)
+        return Curve(truth + chance, Scatter.of(made).variance(truth))
+
+    @cached_property
+    def _estimate(self) -> tuple[float, float]:
+        return self._shown(0.5, 0.0, 0.0)
+
+    @property
     def depth(self) -> float:
-        return self.interval().estimate
+        """The estimate."""
+        return self._estimate[0]
 
     @property
     def sizes(self) -> tuple[str, str, str]:
@@ -287,7 +268,7 @@ class Dip:
 
     @cached_property
     def _place(self) -> tuple[int, int, int]:
-        return place(self.curve, self.groups, allowing(self.seeming))
+        return place(self.curve, self.groups, allowing(student(CONFIDENCE, self.seeds)))
 
     def _name(self, group: int) -> str:
         first, last = self.groups.start[group], self.groups.end[group] - 1
@@ -324,67 +305,19 @@ def dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
 
 def measured(accuracy: Floats, labels: tuple[str, ...], options: DoubleDescentOptions) -> Dip:
     """The dip of accuracies, [sizes, seeds]: at least two seeds a size."""
-    (sizes, seeds), curve = accuracy.shape, Curve.of(accuracy)
     # Any group longer than these holds two of them, one of which is as high, or as low.
-    narrow = Groups.of(sizes, options.width, 2 * options.width - 1)
+    narrow = Groups.of(len(accuracy), options.width, 2 * options.width - 1)
     longest = max(LONGEST, 2 * options.width - 1)
-    groups = Groups.of(sizes, options.width, longest) if options.smoothing else narrow
-    seeming = depths_without_a_dip(accuracy, groups)
-    tail = (1 - CONFIDENCE) / 2
-    return Dip(
-        curve,
-        labels,
-        seeds,
-        groups,
-        narrow,
-        showing=max(student(CONFIDENCE, seeds), float(np.quantile(seeming, 1 - tail))),
-        seeming=max(0.0, float(np.median(seeming))),
-        hiding=errors_that_hide_a_dip(accuracy, narrow),
-    )
-
-
-def depths_without_a_dip(accuracy: Floats, groups: Groups) -> Floats:
-    """How deep noise dips where nothing does, in standard errors: [resamples].
-
-    Curves are drawn about the nearest one without a dip, and a dip is looked for all over them.
-    """
-    weights = (~np.isnan(accuracy)).sum(axis=1).astype(float)
-    flat = without_dip(Curve.of(accuracy).mean, weights)
-    return deepest(Curve.of(drawn(accuracy, flat)), groups, beyond(0))
-
-
-def errors_that_hide_a_dip(accuracy: Floats, groups: Groups) -> float:
-    """By how many standard errors no dip may come up to a depth that is excluded; zero or fewer.
-
-    Where a dip can hide in one place only, these are Student's. Where noise makes many, the deepest
-    of them seldom falls so far short: how far shows on curves drawn about the nearest one that dips
-    by just the depth at the upper end. Either leg may fall short, so each has half of the 2.5 %.
-    """
-    curve, tail = Curve.of(accuracy), (1 - CONFIDENCE) / 4
-    errors = -student(CONFIDENCE, accuracy.shape[1])
-    for _ in range(ROUNDS):
-        depth = float(deepest(curve, groups, allowing(errors)))
-        dipping = Curve.of(drawn(accuracy, with_dip(curve, groups, depth)))
-        errors = min(0.0, float(np.quantile(deepest(dipping, groups, beyond(depth)), tail)))
-    return errors
-
-
-def drawn(accuracy: Floats, truth: Floats) -> Floats:
-    """Experiments as this one may have been if `truth` ([sizes]) were so: [resamples, sizes, seeds].
-
-    Each residual about its size's mean comes under a random sign (the wild bootstrap: Wu 1986,
-    Annals of Statistics 14).
-    """
-    seeds = (~np.isnan(accuracy)).sum(axis=1)
-    spread = accuracy - np.nanmean(accuracy, axis=1)[:, None]
-    spread = spread * np.sqrt(seeds / (seeds - 1))[:, None]
-    signs = np.random.default_rng(0).integers(0, 2, (RESAMPLES, *accuracy.shape), np.int8) * 2 - 1
-    return np.asarray(truth[:, None] + signs * spread)
+    groups = Groups.of(len(accuracy), options.width, longest) if options.smoothing else narrow
+    return Dip(accuracy, labels, groups, narrow)
 
 
 def student(confidence: float, seeds: int) -> float:
-    """Student's quantile for a two-sided interval over so many seeds."""
-    return float(stats.t.ppf((1 + confidence) / 2, seeds - 1))
+    """Student's quantile for a two-sided interval, of a variance that three sizes' seeds tell of.
+
+    Averaged 1-2-1 it has 8/3 times the degrees of freedom of one (Satterthwaite 1946).
+    """
+    return float(stats.t.ppf((1 + confidence) / 2, 8 / 3 * (seeds - 1)))
 
 
 def wider_than_the_grid(
@@ -417,12 +350,11 @@ class DoubleDescent(Detector):
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         seen = dip(data["experiment"], self.options)
-        depth = seen.interval(self.confidence)
-        fall, rise = seen.legs
+        ends, (fall, rise) = seen.ends(self.confidence), seen.legs
         return Finding(
-            effect=depth.estimate,
-            low=depth.low,
-            high=depth.high,
+            effect=ends.depth.estimate,
+            low=ends.depth.low,
+            high=ends.depth.high,
             unit="depth of the dip in final accuracy",
             seeds=seen.seeds,
             evidence=seen.evidence,
@@ -431,9 +363,9 @@ class DoubleDescent(Detector):
                 "rise": rise,
                 "sizes": list(seen.sizes),
                 "standard_errors": {
-                    "showing": seen.showing,
-                    "seeming": seen.seeming,
-                    "hiding": seen.hiding,
+                    "showing": ends.showing,
+                    "seeming": ends.seeming,
+                    "hiding": ends.hiding,
                 },
             },
         )
