@@ -201,13 +201,13 @@ class Dip:
         deepest of them seldom falls so far short. Either leg may, so that each has half of the tail.
         Returns it, and by how many standard errors, zero or fewer, all dips fall short of it.
         """
-        errors, curve = -student(CONFIDENCE, self.seeds) + more, self.curve
+        errors = -student(CONFIDENCE, self.seeds) + more
         for _ in range(ROUNDS):
-            depth = float(deepest(curve, self.narrow, allowing(errors)))
-            truth = with_dip(self.curve, self.narrow, depth)
-            seen = deepest(self._about(truth), self.narrow, beyond(depth))
-            errors, curve = min(0.0, float(np.quantile(seen, share))) + more, self._if(truth)
-        return float(deepest(curve, self.narrow, allowing(errors))), errors
+            depth = float(deepest(self.curve, self.narrow, allowing(errors)))
+            about = self._about(with_dip(self.curve, self.narrow, depth), as_seen=True)
+            seen = deepest(about, self.narrow, beyond(depth))
+            errors = min(0.0, float(np.quantile(seen, share))) + more
+        return float(deepest(self.curve, self.narrow, allowing(errors))), errors
 
     @cached_property
     def curve(self) -> Curve:
@@ -226,12 +226,15 @@ class Dip:
         """The means, with the variances that they have if `truth` ([sizes]) is so."""
         return Curve(means(self.accuracy), self._scatter.variance(truth))
 
-    def _about(self, truth: Floats) -> Curve:
-        """Curves as this one may have been if `truth` were so: [resamples, sizes]."""
-        runs = ~np.isnan(self.accuracy)
-        made = self._scatter.drawn(truth, runs)
-        chance = means(made) - _credible(truth, self._scatter.seeds)
-        return Curve(truth + chance, Scatter.of(made).variance(truth))
+    def _about(self, truth: Floats, *, as_seen: bool = False) -> Curve:
+        """Curves as this one may have been if `truth` were so: [resamples, sizes].
+
+        Their variances are those under `truth`, or under what was drawn.
+        """
+        made = self._scatter.drawn(truth, ~np.isnan(self.accuracy))
+        mean, scatter = means(made), Scatter.of(made)
+        chance = mean - _credible(truth, scatter.seeds)
+        return Curve(truth + chance, scatter.variance(mean if as_seen else truth))
 
     @cached_property
     def _estimate(self) -> tuple[float, float]:
