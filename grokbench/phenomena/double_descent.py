@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -170,10 +170,27 @@ class Dip:
         Quantiles of what noise does are taken at 95 %, which the draws are enough for; a surer
         interval allows for as many standard errors more as Student's quantile is larger.
         """
-        surer = student(confidence, self.seeds) - student(CONFIDENCE, self.seeds)
-        low, showing = self._shown(TAIL, student(CONFIDENCE, self.seeds), surer)
+        if confidence == CONFIDENCE:
+            return self._at_95
+        surer = self._allowing_for(
+            student(confidence, self.seeds) - student(CONFIDENCE, self.seeds)
+        )
+        if confidence < CONFIDENCE:
+            return surer
+        # Rounds that end early may leave the surer interval inside the other by a hair.
+        depth, sure = surer.depth, self._at_95.depth
+        low, high = min(depth.low, sure.low), max(depth.high, sure.high)
+        return replace(surer, depth=Interval(depth.estimate, low, high))
+
+    @cached_property
+    def _at_95(self) -> Ends:
+        return self._allowing_for(0.0)
+
+    def _allowing_for(self, more: float) -> Ends:
+        """The interval of 95 %, with so many standard errors more."""
+        low, showing = self._shown(TAIL, student(CONFIDENCE, self.seeds), more)
         estimate, seeming = self._estimate
-        high, hiding = self._hidden(TAIL / 2, -surer)
+        high, hiding = self._hidden(TAIL / 2, -more)
         depth = Interval(estimate, min(low, estimate), max(high, estimate))
         return Ends(depth, showing, seeming, hiding)
 
