@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 from scipy import stats
@@ -34,6 +33,7 @@ from grokbench.phenomena.dips import (
     without_dip,
 )
 from grokbench.phenomena.intervals import CONFIDENCE, Floats, Interval
+from grokbench.phenomena.scatter import Scatter, credible, means
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
@@ -43,17 +43,8 @@ LEARNED = 0.1
 LONGEST = 6
 """Groups of more neighbouring sizes than this are not tried."""
 
-COMMON = 0.3
-"""How much all sizes' scatter counts in each size's, beside its neighbourhood's."""
-
-LEAST_SHARE = 1e-12
-"""Of the largest variance that is possible: for runs that agree exactly."""
-
 TAIL = (1 - CONFIDENCE) / 2
 """The share of draws beyond either end of an interval of 95 %."""
-
-RESAMPLES = 500
-"""How many curves are drawn to learn how deep a dip noise makes, and how much of one it hides."""
 
 ROUNDS = 3
 """How often the curve that dips by just so much is fitted anew; the ends stand by then."""
@@ -68,70 +59,6 @@ class DoubleDescentOptions(Options):
     """How many neighbouring sizes peak, dip and recovery each span; narrower dips do not count."""
     part: str | None = None
     """Which part of the task; the first unless said otherwise."""
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """How much runs of each size vary: `share`, [..., sizes], of the most that their mean allows.
-
-    Numbers between 0 and 1 with a mean of m have a variance of at most m (1 - m), as where every run
-    generalizes or does not. `seeds` are [sizes].
-    """
-
-    share: Floats
-    seeds: Floats
-
-    @classmethod
-    def of(cls, accuracy: Floats) -> Scatter:
-        """The scatter over seeds ([..., sizes, seeds], NaN where there is no run).
-
-        A few seeds say little of how much they vary, so each size's share is that of its
-        neighbourhood (1-2-1), and in part of all sizes: that a few agree does not show that all do.
-        """
-        seeds = (~np.isnan(accuracy)).sum(axis=-1)
-        mean = means(accuracy)
-        own = np.nansum((accuracy - mean[..., None]) ** 2, axis=-1) / (seeds - 1)
-        most = _most(mean, seeds)
-        shared = COMMON * most.mean(axis=-1, keepdims=True)
-        common = own.sum(axis=-1, keepdims=True) / most.sum(axis=-1, keepdims=True)
-        share = (_beside(own) + shared * common) / (_beside(most) + shared)
-        return cls(np.clip(share, LEAST_SHARE, 0.99), seeds)
-
-    def variance(self, level: Floats) -> Floats:
-        """The variance of means, were `level` ([sizes]) the truth."""
-        return self.share * _most(level, self.seeds) / self.seeds
-
-    def drawn(self, level: Floats, runs: npt.NDArray[np.bool_]) -> Floats:
-        """Experiments as they may be, were `level` so: [resamples, sizes, seeds], NaN without a run.
-
-        Runs are drawn from the beta distribution of that mean and variance.
-        """
-        level, alike = _credible(level, self.seeds), 1 / self.share - 1
-        shape = (RESAMPLES, *runs.shape)
-        ends = (level * alike)[:, None], ((1 - level) * alike)[:, None]
-        return np.where(runs, np.random.default_rng(0).beta(*ends, shape), np.nan)
-
-
-def means(accuracy: Floats) -> Floats:
-    """The mean over seeds, the last axis, of what runs there are."""
-    known = ~np.isnan(accuracy)
-    return np.asarray(np.where(known, accuracy, 0).sum(axis=-1) / known.sum(axis=-1))
-
-
-def _credible(level: Floats, seeds: Floats) -> Floats:
-    """Of eleven seeds that all generalize, the twelfth may not (Krichevsky and Trofimov 1981)."""
-    return np.asarray((np.clip(level, 0, 1) * seeds + 0.5) / (seeds + 1))
-
-
-def _most(level: Floats, seeds: Floats) -> Floats:
-    credible = _credible(level, seeds)
-    return credible * (1 - credible)
-
-
-def _beside(values: Floats) -> Floats:
-    """Each size's average with its neighbours, 1-2-1; itself where it has none."""
-    padded = np.concatenate([values[..., :1], values, values[..., -1:]], axis=-1)
-    return np.asarray((padded[..., :-2] + 2 * values + padded[..., 2:]) / 4)
 
 
 @dataclass(frozen=True)
@@ -177,7 +104,7 @@ class Dip:
         )
         if confidence < CONFIDENCE:
             return surer
-        # Rounds that end early may leave the surer interval inside the other by a hair.
+        # What it takes differs with the depth, and may leave the surer one inside the other by a hair.
         depth, sure = surer.depth, self._at_95.depth
         low, high = min(depth.low, sure.low), max(depth.high, sure.high)
         return replace(surer, depth=Interval(depth.estimate, low, high))
@@ -250,7 +177,7 @@ class Dip:
         """
         made = self._scatter.drawn(truth, ~np.isnan(self.accuracy))
         mean, scatter = means(made), Scatter.of(made)
-        chance = mean - _credible(truth, scatter.seeds)
+        chance = mean - credible(truth, scatter.seeds)
         return Curve(truth + chance, scatter.variance(mean if as_seen else truth))
 
     @cached_property
