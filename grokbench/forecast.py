@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from grokbench.plan import Plan, make_plan, shape_of
+from grokbench.plan import Cohort, Plan, make_plan, shape_of
 from grokbench.plugins import Plugins
 from grokbench.record import METRICS, Run
 from grokbench.store import Store
@@ -23,6 +23,8 @@ class Forecast:
     """A plan, and what the rest of it will take on this machine."""
 
     plan: Plan
+    cohorts: tuple[Cohort, ...]
+    """Those asked about that are missing and that this device can train."""
     seconds: float | None
     """Wall time with all worker processes; None when it was not measured."""
     memory: int | None
@@ -37,20 +39,25 @@ def plan_suite(
     suite: Suite | str | Path,
     out: str | Path | None = None,
     *,
+    only: Sequence[str] = (),
+    seeds: int | None = None,
     device: str = "cpu",
     jobs: int | None = None,
+    shard: tuple[int, int] | None = None,
+    retry_failed: bool = False,
     measure: bool = True,
     files: Sequence[Path] = (),
 ) -> Forecast:
     """Say what a suite still needs; nothing is stored.
 
     Args:
-        suite, out, device, jobs, files: as for `run_suite`; with more than one job, a script must
-            call this under `if __name__ == "__main__":`, too.
+        suite, out, only, seeds, device, jobs, shard, retry_failed, files: as for `run_suite`; with
+            more than one job, a script must call this under `if __name__ == "__main__":`, too.
         measure: train each kind of cohort for a moment, to know what all will cost.
 
     Raises:
         SuiteError: a mistake in the suite.
+        UnknownNameError: `only` names an experiment that the suite does not have.
         DeviceError: the device is not there.
         ResultsError: the results folder holds something that grokbench did not write.
     """
@@ -58,9 +65,10 @@ def plan_suite(
     check_device(device)
     plugins = Plugins.load(suite.plugins)
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
-    plan = make_plan(suite, plugins, store.records(), device=device)
-    why = why_untrainable({run.recipe.precision for run in suite.runs().values()}, device)
-    left = [cohort for cohort in plan.missing if cohort.runs[0].recipe.precision not in why]
+    plan = make_plan(suite, plugins, store.records(), device=device, retry_failed=retry_failed)
+    wanted = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
+    why = why_untrainable({run.recipe.precision for one in wanted for run in one.runs}, device)
+    left = tuple(cohort for cohort in wanted if cohort.runs[0].recipe.precision not in why)
     shapes = {shape_of(cohort.runs[0]): cohort for cohort in left}
     reasons = {shape: why_single(cohort, plugins) for shape, cohort in shapes.items()}
     disk = sum(curve_bytes(run, plugins) for cohort in left for run in cohort.runs)
@@ -70,11 +78,10 @@ def plan_suite(
         if reasons[shape_of(cohort.runs[0])]
     )
     for precision, reason in why.items():
-        asking = [one for one in plan.missing if one.runs[0].recipe.precision == precision]
-        runs = sum(len(cohort.runs) for cohort in asking)
-        notes += (f"{runs} runs ask for precision {precision!r} and are left out here: {reason}",)
+        asking = sum(len(one.runs) for one in wanted if one.runs[0].recipe.precision == precision)
+        notes += (f"{asking} runs ask for precision {precision!r} and are left out: {reason}",)
     if not measure or not left:
-        return Forecast(plan, None, None, disk, notes)
+        return Forecast(plan, left, None, None, disk, notes)
     workers = worker_count(jobs, device, len(left))
     costs = measure_costs(left, suite.plugins, jobs=workers, device=device)
     seconds = makespan([costs.cohorts[cohort.id].seconds(cohort) for cohort in left], workers)
@@ -85,7 +92,7 @@ def plan_suite(
         if why
     )
     memory = max((cost.memory for cost in costs.cohorts.values()), default=0) * workers
-    return Forecast(plan, costs.workers + seconds, memory or None, disk, notes)
+    return Forecast(plan, left, costs.workers + seconds, memory or None, disk, notes)
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:

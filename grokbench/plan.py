@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grokbench.errors import GrokbenchError
+from grokbench.errors import GrokbenchError, UnknownNameError, nearest
 from grokbench.plugins import Plugins
 from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Suite
@@ -92,7 +92,14 @@ class Plan:
             only: names of experiments; all when empty.
             seeds: how many seeds of each experiment.
             shard: (i, n): every n-th of all the suite's cohorts, from the i-th on, counted from 1.
+
+        Raises:
+            UnknownNameError: `only` names an experiment that the suite does not have.
         """
+        for name in only:
+            if name not in suite.experiments:
+                hint = nearest(name, suite.experiments)
+                raise UnknownNameError(f"suite {suite.name!r} has no experiment {name!r}; {hint}")
         if shard and not 1 <= shard[0] <= shard[1]:
             raise GrokbenchError(f"shard {shard[0]}/{shard[1]}: write 1/{shard[1]} and so on")
         runs = {

@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from grokbench.claims import Verdict, score, verdicts_document
-from grokbench.errors import DeviceError, UnknownNameError, nearest
+from grokbench.errors import DeviceError
 from grokbench.forecast import worker_count
 from grokbench.plan import Cohort, Plan, make_plan
 from grokbench.plugins import Plugins
@@ -99,10 +99,6 @@ def run_suite(
     """
     begun = time.monotonic()
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
-    for name in only:
-        if name not in suite.experiments:
-            hint = nearest(name, suite.experiments)
-            raise UnknownNameError(f"suite {suite.name!r} has no experiment {name!r}; {hint}")
     watcher = watcher or Watcher()
     check_device(device)
     plugins = Plugins.load(suite.plugins)

@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
 
 import grokbench
 from grokbench import session
-from grokbench.errors import DeviceError
+from grokbench.errors import DeviceError, UnknownNameError
 from grokbench.forecast import plan_suite
 from grokbench.plan import Cohort
 from grokbench.record import Record, Status
@@ -230,6 +231,28 @@ def test_a_plan_says_what_is_missing_and_what_it_will_take_and_stores_nothing(
     assert (0, 0) == (len(forecast.plan.missing), forecast.disk)
 
 
+@pytest.mark.parametrize(
+    "cut", [{"only": ["memorization"]}, {"seeds": 1}, {"shard": (1, 2)}, {"seeds": 2, "jobs": 1}]
+)
+def test_a_plan_is_cut_as_a_sitting_is(suite: Path, tmp_path: Path, cut: dict[str, Any]) -> None:
+    forecast = plan_suite(suite, tmp_path / "out", measure=False, **cut)
+    sitting = run_suite(suite, tmp_path / "out", **cut)
+    assert 0 < sitting.trained < 27
+    assert sitting.trained == sum(len(cohort.runs) for cohort in forecast.cohorts)
+    forecast = plan_suite(suite, tmp_path / "out", **cut)
+    assert ((), None) == (forecast.cohorts, forecast.seconds)
+    assert forecast.plan.missing
+
+
+@pytest.mark.parametrize("use", [run_suite, plan_suite])
+def test_an_experiment_that_the_suite_does_not_have_is_a_mistake(
+    use: Callable[..., object], suite: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UnknownNameError, match="no experiment 'adition'; did you mean 'addition'"):
+        use(suite, tmp_path / "out", only=["adition"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_plan_says_which_models_cannot_be_stacked_and_why(tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     path.write_text(
@@ -376,6 +399,7 @@ def test_experiments_in_a_precision_that_can_be_had_are_named_trained_and_planne
     suite.write_text(text)
     forecast = plan_suite(suite, tmp_path / "out", measure=False)
     assert [note for note in forecast.notes if note.startswith("9 runs ask for precision 'tf32'")]
+    assert 18 == sum(len(cohort.runs) for cohort in forecast.cohorts)
     with pytest.raises(DeviceError, match="without memorization: --only addition"):
         run_suite(suite, tmp_path / "out")
     sitting = run_suite(suite, tmp_path / "out", only=["addition"], seeds=1, jobs=1)

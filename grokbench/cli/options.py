@@ -99,4 +99,23 @@ jobs = click.option(
     help="Worker processes.  [default: one for each CPU core]",
 )
 
+only = click.option(
+    "--only",
+    multiple=True,
+    metavar="EXPERIMENT",
+    help="Train this experiment alone; may be given again.",
+)
+
+seeds = click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N", help="Train the first N seeds alone."
+)
+
+shard = click.option(
+    "--shard", type=Shard(), metavar="I/N", help="Train the I-th of N equal shares."
+)
+
+retry_failed = click.option(
+    "--retry-failed", is_flag=True, help="Train again the runs that raised an error."
+)
+
 as_json = click.option("--json", is_flag=True, help="Print JSON instead of a table.")

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 @click.command()
 @options.suite_file
 @options.output_folder
+@options.only
 @options.device
 @options.jobs
+@options.shard
+@options.seeds
+@options.retry_failed
 @click.option(
     "--measure/--no-measure",
     default=True,
@@ -30,19 +34,34 @@ if TYPE_CHECKING:
 def plan(
     suite: Path,
     out: Path | None,
+    only: tuple[str, ...],
     device: str,
     jobs: int | None,
+    shard: tuple[int, int] | None,
+    seeds: int | None,
+    retry_failed: bool,
     measure: bool,
     plugin: tuple[Path, ...],
     json: bool,
 ) -> None:
     """Show what SUITE still needs, and how long it will take.
 
-    Nothing is stored.
+    Nothing is stored. What is asked about is chosen as `grokbench run` chooses what it trains.
     """
     from grokbench.forecast import plan_suite
 
-    forecast = plan_suite(suite, out, device=device, jobs=jobs, measure=measure, files=plugin)
+    forecast = plan_suite(
+        suite,
+        out,
+        only=only,
+        seeds=seeds,
+        device=device,
+        jobs=jobs,
+        shard=shard,
+        retry_failed=retry_failed,
+        measure=measure,
+        files=plugin,
+    )
     if json:
         print_json(document(forecast))
     else:
@@ -57,16 +76,16 @@ def show(forecast: Forecast) -> None:
         numbers = [getattr(experiment, name) for name in counts]
         experiments.add_row(experiment.name, *map(str, numbers))
     console().print(experiments)
-    missing = sum(len(cohort.runs) for cohort in plan.missing)
-    if missing:
+    runs = sum(len(cohort.runs) for cohort in forecast.cohorts)
+    if runs:
         click.echo(
-            f"To train: {amounts.count(missing, 'run')} "
-            f"in {amounts.count(len(plan.missing), 'cohort')}{expense(forecast)}"
+            f"To train: {amounts.count(runs, 'run')} "
+            f"in {amounts.count(len(forecast.cohorts), 'cohort')}{expense(forecast)}"
         )
-        for note in forecast.notes:
-            click.echo(f"  {note}")
     else:
         click.echo("Nothing to train.")
+    for note in forecast.notes:
+        click.echo(f"  {note}")
     if plan.stale:
         click.echo(
             f"{amounts.count(plan.stale, 'record')} belong to no run of this suite any more: the "
@@ -97,7 +116,7 @@ def document(forecast: Forecast) -> dict[str, Any]:
                 "runs": [run.id for run in cohort.runs],
                 "work": cohort.work,
             }
-            for cohort in plan.missing
+            for cohort in forecast.cohorts
         ],
         "stale": plan.stale,
         "seconds": forecast.seconds,

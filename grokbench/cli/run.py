@@ -23,24 +23,15 @@ CHECKPOINT_EVERY = "30s"
 @click.command()
 @options.suite_file
 @options.output_folder
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="EXPERIMENT",
-    help="Train this experiment alone; may be given again.",
-)
+@options.only
 @options.device
 @options.jobs
 @click.option(
     "--budget", type=options.Duration(), metavar="TIME", help="End after this long (25m, 1h30m)."
 )
-@click.option(
-    "--shard", type=options.Shard(), metavar="I/N", help="Train the I-th of N equal shares."
-)
-@click.option(
-    "--seeds", type=click.IntRange(min=1), metavar="N", help="Train the first N seeds alone."
-)
-@click.option("--retry-failed", is_flag=True, help="Train again the runs that raised an error.")
+@options.shard
+@options.seeds
+@options.retry_failed
 @click.option(
     "--checkpoint-every",
     type=options.Duration(),

@@ -26,6 +26,15 @@ def test_a_plan_counts_what_is_done_and_what_is_missing(grokbench: Grokbench, su
     assert {"runs": 8, "done": 4, "missing": 4} == counts(grokbench(*plan))
 
 
+def test_a_plan_of_some_seeds_is_what_a_run_of_them_trains(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    assert "To train: 4 runs in" in grokbench("plan", suite, "--no-measure", "--seeds", 1).stdout
+    grokbench("run", suite, "--jobs", 1, "--seeds", 1)
+    assert "Nothing to train." in grokbench("plan", suite, "--seeds", 1).stdout
+    assert "To train: 4 runs in" in grokbench("plan", suite, "--no-measure").stdout
+
+
 def test_a_plan_stores_nothing(grokbench: Grokbench, suite: Path) -> None:
     before = set(suite.parent.iterdir())
     assert grokbench("plan", suite, "--jobs", 1).exit_code == 0
