@@ -335,16 +335,24 @@ def trace(manager: pluggy.PluginManager, sender: Sender, groups: Sequence[str]) 
     manager.add_hookcall_monitoring(before, after)
 
 
+LONGEST = 300
+"""How many characters of an error's own words are told."""
+
+NOT_PLUGINS = sys.stdlib_module_names | {"grokbench", "pluggy", "torch", "numpy", "xarray", "scipy"}
+"""Packages whose lines say nothing of where a plugin went wrong."""
+
+
 def describe(error: BaseException) -> str:
-    """An error in one line, with the line of the plugin that raised it."""
+    """An error in one line, with the line of the plugin in which, or below which, it was raised."""
     text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, SyntaxError) or not frames:
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}…"
+    if isinstance(error, SyntaxError):
         return text
-    path = Path(frames[-1].filename)
-    if path == Path(__file__) or path.parent == Path(pluggy.__file__).parent:
-        return text
-    return f"{text} ({path.name}, line {frames[-1].lineno})"
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_globals.get("__name__", "").split(".")[0] not in NOT_PLUGINS:
+            return f"{text} ({Path(frame.f_code.co_filename).name}, line {line})"
+    return text
 
 
 def _add_commands(plugin: Plugin, cli: click.Group) -> None:

@@ -211,7 +211,7 @@ def test_a_failing_task_fails_alone_and_is_tried_again_when_asked(tmp_path: Path
     sitting = run_suite(path, tmp_path / "out", jobs=1)
     assert (3, 1) == (sitting.trained, sitting.failed)
     messages = sitting.tree["luck"]["message"].to_numpy().ravel().tolist()
-    assert ["", "ValueError: seed 1 is unlucky", ""] == messages
+    assert ["", "ValueError: seed 1 is unlucky (odd_plugin.py, line 50)", ""] == messages
     assert 0 == run_suite(path, tmp_path / "out", jobs=1).trained
     assert 1 == run_suite(path, tmp_path / "out", jobs=1, retry_failed=True).trained
 

@@ -14,6 +14,7 @@ from grokbench.claims.words import number, percent, rule_in_prose
 from grokbench.errors import NotEnoughDataError, UnknownNameError, nearest
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.intervals import CONFIDENCE, Interval
+from grokbench.plugins import describe
 from grokbench.record import Status
 from grokbench.suite.model import Claim, Rule, Suite
 
@@ -112,7 +113,7 @@ def judge(
     except NotEnoughDataError as error:
         return Verdict(claim, Outcome.UNDECIDED, None, f"{error}{missing}")
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
-        reason = f"detector {claim.detector.name!r} raised {type(error).__name__}: {error}"
+        reason = f"detector {claim.detector.name!r} raised {describe(error)}"
         return Verdict(claim, Outcome.UNDECIDED, None, reason)
     there = seeds_trained(data.values())
     outcome, because = _decide(claim, finding, there)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import torch
 
-from grokbench.plugins import Plugins
+from grokbench.plugins import Plugins, describe
 from grokbench.record import Record, Run, Status, failed
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.descent import Descent, State
@@ -26,7 +26,6 @@ from grokbench.training.process import (
     repeat_exactly,
     stream_of_its_own,
 )
-from grokbench.training.programs import first_line
 
 Advance = Callable[[int, float], None]
 """Told the step and the stack's mean validation accuracy at every evaluation."""
@@ -76,7 +75,7 @@ def train(
                 raise
             check_still_there(torch.device(device))
             if len(runs) == 1:
-                return [failed(runs[0], first_line(error))]
+                return [failed(runs[0], describe(error))]
             shares = 2 if out_of_memory(error) else len(runs)
     gc.collect()  # of the stack that failed, nothing is left in memory
     cuts = [len(runs) * i // shares for i in range(shares + 1)]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from grokbench.architectures.base import Architecture, Batch, Program, Views
+from grokbench.plugins import describe
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.judging import Judgement
@@ -234,7 +235,7 @@ def why_apart(
         except Exception as error:  # a plugin's module may raise anything
             if not stacked:
                 raise
-            return f"torch.func.vmap refuses it: {first_line(error)}"
+            return f"torch.func.vmap refuses it: {describe(error)}"
     within = AGREEMENT[dtype]
     largest = max(float(alone.abs().max()) for alone in found[0].values())
     for name, alone in found[0].items():
@@ -262,7 +263,3 @@ def probe_batch(batch: Batch, dtype: torch.dtype) -> Batch:
     # The first run's last example is padding: a module that mixes examples is found out by it.
     weights[0, -1] = 0
     return Batch(pick(batch.inputs), pick(batch.labels), pick(batch.part), weights)
-
-
-def first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".split("\n")[0][:200]

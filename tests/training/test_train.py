@@ -89,7 +89,7 @@ def test_a_run_whose_task_raises_is_stored_as_failed_and_the_others_go_on() -> N
     records = train(runs, PLUGINS)
     assert [one.id for one in runs] == [record.run_id for record in records]
     assert [Status.DONE, Status.FAILED, Status.DONE] == [record.status for record in records]
-    assert "ValueError: seed 1 is unlucky" == records[1].message
+    assert "ValueError: seed 1 is unlucky (odd_plugin.py, line 50)" == records[1].message
 
 
 @pytest.mark.parametrize("architecture", ["perceptron", "normalizing"])
