@@ -126,7 +126,7 @@ class Check:
     subject: str
     name: str
     sentence: str
-    examine: Callable[[], str | None]
+    examine: Callable[[], str | None] = field(repr=False)
     expected: str = ""
 
     @property
@@ -143,12 +143,13 @@ class Check:
             Fault: the promise is broken.
             Inapplicable: there is nothing to examine.
         """
+        __tracebackhide__ = True  # pytest shows the test and the fault, not how the kit found it
         with kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 return self.examine() or ""
-            except (Fault, Inapplicable):
-                raise
+            except (Fault, Inapplicable) as found:
+                raise found.with_traceback(None) from found.__cause__
             except (Exception, SystemExit) as error:
                 raise Fault(
                     f"it raises {describe(error)}",

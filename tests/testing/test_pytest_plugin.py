@@ -76,6 +76,14 @@ def test_the_decorator_makes_an_item_of_every_check(project):
     result.stdout.fnmatch_lines(["*18 of 18 parameters with weight decay do not shrink*"])
 
 
+def test_a_failure_shows_the_test_and_the_fault_and_no_line_of_the_kit(project):
+    project.makepyfile(test_it=DECORATED.format(more=""))
+    result = run(project, "-k", "obeys_each_weight_decay")
+    result.stdout.fnmatch_lines([">       check()", "E *Fault: 18 of 18 parameters*"])
+    result.stdout.no_fnmatch_line("*self.examine()*")
+    result.stdout.no_fnmatch_line("*raise Fault*")
+
+
 def test_an_expected_failure_is_a_strict_xfail(project):
     project.makepyfile(test_it=DECORATED.format(more=EXPECTED))
     run(project).assert_outcomes(passed=15, xfailed=1)
