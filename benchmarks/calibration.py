@@ -159,6 +159,12 @@ def along(depth: float, peak: float = 0.6, grid: Grid = LINE) -> tuple[Law, Grid
     return Levels(dip(grid, depth, peak=peak), tuple(alike)), grid
 
 
+def unequally(depth: float) -> tuple[Law, Grid]:
+    """As `along`, but runs do or do not at every other size up to 36, and agree at all the rest."""
+    alike = tuple(0.6 if size.hidden_size in (12, 20, 28, 36) else 50.0 for size in LINE.sizes)
+    return Levels(dip(LINE, depth), alike), LINE
+
+
 @cache
 def crossing() -> float:
     """The data size at which the two curves of `PAPER` cross.
@@ -258,6 +264,16 @@ def trials() -> tuple[Trial, ...]:
             drawn(experiment=along(0.0)),
             drawn(experiment=along(0.6)),
             ("a plateau, then a rise", "from 0.6 to nothing at sizes 24 to 40 (Fig. 6 (a))"),
+            cost=3,
+        ),
+        Trial(
+            "`double_descent`, sizes that vary unequally",
+            "double_descent",
+            0.0,
+            Rule(at_least=0.1),
+            drawn(experiment=unequally(0.0)),
+            drawn(experiment=unequally(0.6)),
+            ("a plateau, then a rise", "from 0.6 to nothing at sizes 24 to 40"),
             cost=3,
         ),
         Trial(

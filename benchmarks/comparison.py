@@ -33,7 +33,7 @@ from rich.table import Table
 
 from grokbench import Suite, Verdict, parse_suite, run_suite
 from grokbench.comparison import Comparison, compare
-from grokbench.phenomena.intervals import wilson_interval
+from grokbench.phenomena.intervals import share_interval
 
 SUITE = Path(__file__).parents[1] / "suites" / "quick.toml"
 REPETITIONS = 7
@@ -164,7 +164,7 @@ def planted(repetitions: Sequence[Repetition]) -> Table:
                 there = [r for r in told if (r.experiment, dict(r.cell)) == (PLANTED_IN, cell)]
                 found, elsewhere = found + bool(there), elsewhere + (len(told) > len(there))
                 count += 1
-        share = wilson_interval(found / count, count)
+        share = share_interval(found / count, count)
         interval = f"{share.low:.2f} to {share.high:.2f}"
         table.add_row(kind, f"{found} of {count}", interval, f"{elsewhere} of {count}")
     return table

@@ -20,7 +20,7 @@ from grokbench.phenomena.curves import (
     single_curve,
 )
 from grokbench.phenomena.dynamics import Share
-from grokbench.phenomena.intervals import Floats, t_interval
+from grokbench.phenomena.intervals import Floats, Interval, t_interval
 
 THRESHOLD = 0.9
 
@@ -119,7 +119,7 @@ class CriticalDataSize(Detector):
     fall minus the share known to rise (Kendall's tau for interval-censored values). A pair whose
     brackets overlap counts as neither, so a grid too coarse to tell shows 0, not 1; a pair beyond
     the same end of the grid is unknown and does not count. The interval is Student's t over the
-    seeds' values.
+    seeds' values; where they all agree, as if one differed by one pair.
     Huang et al. 2024, takeaway 1, Fig. 3.
     """
 
@@ -130,13 +130,21 @@ class CriticalDataSize(Detector):
         dataset, threshold, part = data["experiment"], self.options.threshold, self.options.part
         brackets = critical_data_size_brackets(dataset, threshold, part)
         ends = zip(brackets["lower"].values.T, brackets["upper"].values.T, strict=True)
-        taus = [tau for ends_of_seed in ends if (tau := fall(*ends_of_seed)) is not None]
+        falls = [found for ends_of_seed in ends if (found := fall(*ends_of_seed)) is not None]
+        taus = [tau for tau, _ in falls]
         if not taus:
             raise NotEnoughDataError(
                 "a fall needs finished runs at two model sizes with the same seed, one of whose "
                 "critical data sizes lies within the grid; there is no such pair"
             )
         interval = t_interval(np.array(taus), self.confidence)
+        if interval.low == interval.high:
+            # Seeds that agree do not show that the next one does: one is taken to differ by one pair.
+            differing = np.array(taus)
+            differing[0] -= 1 / min(pairs for _, pairs in falls)
+            away = t_interval(differing, self.confidence)
+            half = (away.high - away.low) / 2
+            interval = Interval(interval.estimate, interval.low - half, interval.high + half)
         curve = critical_data_sizes(dataset, threshold, part).dropna("model_size", subset=["low"])
         first, last = curve.isel(model_size=0), curve.isel(model_size=-1)
         return Finding(
@@ -159,10 +167,10 @@ class CriticalDataSize(Detector):
         )
 
 
-def fall(lower: Floats, upper: Floats) -> float | None:
-    """Pairs known to fall minus pairs known to rise, over all pairs (each [model_size], in order).
+def fall(lower: Floats, upper: Floats) -> tuple[float, int] | None:
+    """Pairs known to fall minus pairs known to rise, over all pairs; and how many pairs.
 
-    A pair that both lie beyond the same end of the grid says nothing and is left out. None when no
+    The ends of the brackets are [model_size], in order. A pair that both lie beyond the same end of the grid says nothing and is left out. None when no
     pair says anything.
     """
     known = ~np.isnan(lower)
@@ -175,7 +183,7 @@ def fall(lower: Floats, upper: Floats) -> float | None:
         return None
     falls = sum(bool(small[0] >= large[1]) for small, large in pairs)
     rises = sum(bool(large[0] >= small[1]) for small, large in pairs)
-    return (falls - rises) / len(pairs)
+    return (falls - rises) / len(pairs), len(pairs)
 
 
 def _doublings(small: xr.DataArray, large: xr.DataArray) -> float:

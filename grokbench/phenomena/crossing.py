@@ -122,6 +122,7 @@ class Crossing(Detector):
         in_memory, in_target = pairs_of(data["memorization"], critical)
         capacity = capacity_curve(data["memorization"], in_memory, options.saturated_at)
         enough = critical_curve(critical_brackets(critical, options.generalized_at))
+        enough.check_seeds()
         found = crossing_of(capacity, enough, in_target)
         both = {"parameters": found.parameters, "data_size": found.data_size}
         intervals = {name: one.interval(self.confidence) for name, one in both.items()}
@@ -140,7 +141,7 @@ class Crossing(Detector):
             high=asked.high - zero,
             unit=f"log2 of the {unit} at the crossing"
             + (f" over {options.relative_to:g}" if zero else ""),
-            seeds=min(len(capacity.labels) - 1, len(enough.seeds)),
+            seeds=min(capacity.seeds, len(enough.seeds)),
             evidence=(
                 f"the curves cross at {_words(intervals['parameters'])} parameters and "
                 f"{_words(intervals['data_size'])} examples"

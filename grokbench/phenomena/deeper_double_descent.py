@@ -70,4 +70,4 @@ def _at_least_none(depth: Interval) -> Interval:
 def _words(found: Dip) -> str:
     if found.depth > 0:
         return f"{found.depth:.2f}, at size {found.sizes[1]}"
-    return f"none was found ({found.depth:z.2f})"
+    return f"none was found ({found.depth:z.2f})".replace("-", "−")

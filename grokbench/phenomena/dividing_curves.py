@@ -50,6 +50,11 @@ class CapacityCurve:
     saturated: Bools
     """Where the capacity is only known to be at least so large, [sizes]."""
 
+    @property
+    def seeds(self) -> int:
+        """How many seeds it rests on."""
+        return len(self.labels) - 1
+
     def at(self, sizes: Floats, pairs: Pairs) -> Floats:
         """log2 of how many of the target's examples models of these sizes hold: [1 + seeds, n]."""
         below = np.minimum(sizes - self.sizes[0], 0)
@@ -178,6 +183,18 @@ class CriticalCurve:
     smallest: float
     """log2 of the parameters of the smallest and the largest model that it rests on."""
     largest: float
+
+    def check_seeds(self) -> None:
+        """See that there are seeds to learn from how much it varies.
+
+        Raises:
+            NotEnoughDataError: there is one.
+        """
+        if len(self.seeds) < 2:
+            raise NotEnoughDataError(
+                "an interval needs a critical-size curve of two seeds or more with finished runs; "
+                f"there is {len(self.seeds)}"
+            )
 
     def at(self, sizes: Floats) -> Floats:
         """log2 of the critical data sizes at these sizes: [1 + seeds + fitted sizes, n]."""

@@ -99,9 +99,7 @@ class Dip:
         """
         if confidence == CONFIDENCE:
             return self._at_95
-        surer = self._allowing_for(
-            student(confidence, self.seeds) - student(CONFIDENCE, self.seeds)
-        )
+        surer = self._allowing_for(self._student(confidence) - self._student(CONFIDENCE))
         if confidence < CONFIDENCE:
             return surer
         # What it takes differs with the depth, and may leave the surer one inside the other by a hair.
@@ -115,7 +113,7 @@ class Dip:
 
     def _allowing_for(self, more: float) -> Ends:
         """The interval of 95 %, with so many standard errors more."""
-        low, showing = self._shown(TAIL, student(CONFIDENCE, self.seeds), more)
+        low, showing = self._shown(TAIL, self._student(CONFIDENCE), more)
         estimate, seeming = self._estimate
         high, hiding = self._hidden(TAIL / 2, -more)
         depth = Interval(estimate, min(low, estimate), max(high, estimate))
@@ -145,7 +143,7 @@ class Dip:
         deepest of them seldom falls so far short. Either leg may, so that each has half of the tail.
         Returns it, and by how many standard errors, zero or fewer, all dips fall short of it.
         """
-        errors = -student(CONFIDENCE, self.seeds) + more
+        errors = -self._student(CONFIDENCE) + more
         for _ in range(ROUNDS):
             depth = float(deepest(self.curve, self.narrow, allowing(errors)))
             about = self._about(with_dip(self.curve, self.narrow, depth), as_seen=True)
@@ -160,7 +158,16 @@ class Dip:
 
     @property
     def seeds(self) -> int:
-        return int(self.accuracy.shape[1])
+        """How many runs there are of the size with the fewest."""
+        return int(self._runs.min())
+
+    @property
+    def _runs(self) -> Floats:
+        return np.asarray((~np.isnan(self.accuracy)).sum(axis=1))
+
+    def _student(self, confidence: float) -> float:
+        """Student's quantile, as if every size had the harmonic mean of their runs."""
+        return student(confidence, float(stats.hmean(self._runs)))
 
     @cached_property
     def _scatter(self) -> Scatter:
@@ -175,7 +182,7 @@ class Dip:
 
         Their variances are those under `truth`, or under what was drawn.
         """
-        made = self._scatter.drawn(truth, ~np.isnan(self.accuracy))
+        made = self._scatter.drawn(truth)
         mean, scatter = means(made), Scatter.of(made)
         chance = mean - credible(truth, scatter.seeds)
         return Curve(truth + chance, scatter.variance(mean if as_seen else truth))
@@ -208,14 +215,14 @@ class Dip:
         legs = (
             f"falls by {fall:z.2f} from size {peak} to {bottom} and rises by {rise:z.2f} "
             f"to {recovery}"
-        )
+        ).replace("-", "−")
         if self.depth > 0:
             return f"mean accuracy {legs}"
         return f"no dip was found: what comes nearest {legs}, no more than noise does without a dip"
 
     @cached_property
     def _place(self) -> tuple[int, int, int]:
-        return place(self.curve, self.groups, allowing(student(CONFIDENCE, self.seeds)))
+        return place(self.curve, self.groups, allowing(self._student(CONFIDENCE)))
 
     def _name(self, group: int) -> str:
         first, last = self.groups.start[group], self.groups.end[group] - 1
@@ -227,18 +234,16 @@ def dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
 
     Raises:
         NotEnoughDataError: more than one data size or value of a swept field, fewer than three
-            model sizes (three times the width) or two seeds, or nothing learned at any size.
+            model sizes (three times the width) with runs of two seeds, or nothing learned at any.
     """
     data = single_curve(of_part(canonical(dataset), options.part), "model_size", "seed")
     accuracy = settled(data, options.metric).transpose("model_size", "seed").to_numpy()
-    seeds = (~np.isnan(accuracy)).sum(axis=0) >= 3
-    sizes = (~np.isnan(accuracy[:, seeds])).sum(axis=1) >= 2
-    if sizes.sum() < 3 * options.width or seeds.sum() < 2:
+    sizes = (~np.isnan(accuracy)).sum(axis=1) >= 2
+    if sizes.sum() < 3 * options.width:
         wide = f" ({3 * options.width} sizes for a width of {options.width})"
         raise NotEnoughDataError(
-            "a dip needs three model sizes and two seeds with finished runs"
-            f"{wide if options.width > 1 else ''}; there are {sizes.sum()} sizes and "
-            f"{seeds.sum()} seeds"
+            "a dip needs three model sizes with finished runs of two seeds"
+            f"{wide if options.width > 1 else ''}; there are {sizes.sum()} sizes"
         )
     learned = settled(data, generalization_accuracy(data)).mean("seed").max().item()
     if learned < LEARNED:
@@ -247,7 +252,7 @@ def dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
             f"{learned:.2f} at the most, at any model size"
         )
     labels = tuple(str(label) for label in data["model_size"].to_numpy()[sizes])
-    return measured(accuracy[np.ix_(sizes, seeds)], labels, options)
+    return measured(accuracy[sizes], labels, options)
 
 
 def measured(accuracy: Floats, labels: tuple[str, ...], options: DoubleDescentOptions) -> Dip:
@@ -259,7 +264,7 @@ def measured(accuracy: Floats, labels: tuple[str, ...], options: DoubleDescentOp
     return Dip(accuracy, labels, groups, narrow)
 
 
-def student(confidence: float, seeds: int) -> float:
+def student(confidence: float, seeds: float) -> float:
     """Student's quantile for a two-sided interval, of a variance that three sizes' seeds tell of.
 
     Averaged 1-2-1 it has 8/3 times the degrees of freedom of one (Satterthwaite 1946).

@@ -24,7 +24,7 @@ from grokbench.phenomena.curves import (
     settled,
     sustained_crossing,
 )
-from grokbench.phenomena.intervals import wilson_interval
+from grokbench.phenomena.intervals import share_interval
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 DynamicName = Literal["none", "progression", "ungrokking", "semi-grokking", "grokking"]
@@ -149,8 +149,8 @@ class Dynamics(Detector):
     """The share of runs that show one of the training dynamics.
 
     Each run is labelled by what `classify` reads off its curves. Runs of one seed may resemble each
-    other, so each seed counts as one trial of the Wilson interval, however many cells it ran in.
-    Huang et al. 2024, § 3 and Fig. 2; Wilson 1927.
+    other, so each seed counts as one trial, however many cells it ran in.
+    Huang et al. 2024, § 3 and Fig. 2; interval: Clopper and Pearson 1934.
     """
 
     name = "dynamics"
@@ -165,7 +165,7 @@ class Dynamics(Detector):
         shown = (runs["dynamic"] == int(Dynamic.of_label(self.options.expected))).where(known)
         cells = [dimension for dimension in shown.dims if dimension != "seed"]
         of_seed = shown.mean(cells).dropna("seed").to_numpy()
-        share = wilson_interval(float(of_seed.mean()), len(of_seed), self.confidence)
+        share = share_interval(float(of_seed.mean()), len(of_seed), self.confidence)
         counts = {
             member.label: int((runs["dynamic"] == int(member)).sum())
             for member in Dynamic

@@ -46,6 +46,9 @@ class Brackets:
     low: Floats
     high: Floats
 
+    fewest: int
+    """How many runs there are at the size with the fewest."""
+
     @property
     def middle(self) -> Floats:
         """The middle of each bracket; of a bracket open at one side, its other end."""
@@ -67,13 +70,14 @@ def emergence_brackets(
     accuracy = accuracy.dropna("seed", how="all").dropna("model_size", how="all")
     if not accuracy.size:
         raise NotEnoughDataError("no finished run has validation examples")
+    fewest = int(accuracy.notnull().sum("seed").min())
     if best_of_seeds:
         accuracy = accuracy.max("seed").expand_dims("seed")
     size = np.log2(accuracy["parameters"].to_numpy().astype(float))
     values = accuracy.transpose("seed", "model_size").to_numpy()
     high = np.where(reaches(values, threshold), size, np.inf).min(axis=1)
     failed = ~np.isnan(values) & (size < high[:, None])
-    return Brackets(np.where(failed, size, -np.inf).max(axis=1), high)
+    return Brackets(np.where(failed, size, -np.inf).max(axis=1), high, fewest)
 
 
 class Emergence(Detector):
@@ -108,10 +112,14 @@ class Emergence(Detector):
             )
         effect = float(shifted.middle.mean() - reference.middle.mean())
         if options.best_of_seeds:
-            first, second = (brackets.high for brackets in every)
-            low = shifted.low.item() - luckiest(first, len(second), self.confidence)
-            high = luckiest(second, len(first), self.confidence) - reference.low.item()
+            first, second = every
+            low = shifted.low.item() - luckiest(first.high, second.fewest, self.confidence)
+            high = luckiest(second.high, first.fewest, self.confidence) - reference.low.item()
+            orders = math.comb(first.fewest + second.fewest, first.fewest)
+            luck = f"; luck alone would put one's seeds all first in 1 of {orders} orders"
+            seeds = min(first.fewest, second.fewest)
         else:
+            luck, seeds = "", min(self._seeds(data[role]) for role in self.roles)
             low = self._end(shifted.low, reference.high, low=True)
             high = self._end(shifted.high, reference.low, low=False)
         return Finding(
@@ -119,10 +127,10 @@ class Emergence(Detector):
             low=low,
             high=high,
             unit="log2 of the parameters needed, shifted over reference",
-            seeds=min(self._seeds(data[role]) for role in self.roles),
+            seeds=seeds,
             evidence=(
                 f"it takes {_words(reference)} parameters in the reference "
-                f"and {_words(shifted)} when shifted"
+                f"and {_words(shifted)} when shifted{luck}"
             ),
             details={
                 "reference_low": [float(value) for value in reference.low],
@@ -153,7 +161,7 @@ def luckiest(values: Floats, others: int, confidence: float) -> float:
 
     Args:
         values: log2 of the parameters at which each seed has the ability.
-        others: how many seeds they are compared with.
+        others: how many seeds they are compared with, at the size with the fewest runs.
         confidence: of the two-sided interval.
     """
     tail, number = (1 - confidence) / 2, len(values)

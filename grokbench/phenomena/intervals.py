@@ -1,4 +1,4 @@
-"""Intervals over seeds: Student's t for means, Wilson's score for shares."""
+"""Intervals over seeds: Student's t for means, Clopper and Pearson's for shares."""
 
 from __future__ import annotations
 
@@ -71,15 +71,17 @@ def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE
     return Interval(difference, difference - half, difference + half)
 
 
-def wilson_interval(share: float, trials: int, confidence: float = CONFIDENCE) -> Interval:
-    """A share of independent trials (Wilson 1927): 5 of 5 is 0.57 to 1, never 1 to 1."""
+def share_interval(share: float, trials: int, confidence: float = CONFIDENCE) -> Interval:
+    """A share of independent trials (Clopper and Pearson 1934): 5 of 5 is 0.48 to 1, never 1 to 1.
+
+    It errs no more often than it says at any confidence and any share. Trials may count in part.
+    """
     if trials < 1:
         raise NotEnoughDataError("a share of no trials has no interval")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    shrink = 1 + z**2 / trials
-    centre = (share + z**2 / (2 * trials)) / shrink
-    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / shrink
-    return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+    tail, hits = (1 - confidence) / 2, share * trials
+    low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, hits + 1, trials - hits) if hits < trials else 1.0
+    return Interval(share, min(share, float(low)), max(share, float(high)))
 
 
 def _quantile(freedom: float, confidence: float) -> float:

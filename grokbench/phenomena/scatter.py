@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from grokbench.phenomena.intervals import Floats
 
@@ -34,8 +33,9 @@ class Scatter:
     def of(cls, accuracy: Floats) -> Scatter:
         """The scatter over seeds ([..., sizes, seeds], NaN where there is no run).
 
-        A few seeds say little of how much they vary, so each size's share is that of its
+        A few seeds say little of how much they vary, so each size's share is at least that of its
         neighbourhood (1-2-1), and in part of all sizes: that a few agree does not show that all do.
+        But where runs of one size differ more than their neighbours', that size's are believed.
         """
         seeds = (~np.isnan(accuracy)).sum(axis=-1)
         mean = means(accuracy)
@@ -43,22 +43,25 @@ class Scatter:
         most = _most(mean, seeds)
         shared = COMMON * most.mean(axis=-1, keepdims=True)
         common = own.sum(axis=-1, keepdims=True) / most.sum(axis=-1, keepdims=True)
-        share = (_beside(own) + shared * common) / (_beside(most) + shared)
+        share = np.maximum((_beside(own) + shared * common) / (_beside(most) + shared), own / most)
         return cls(np.clip(share, LEAST_SHARE, 0.99), seeds)
 
     def variance(self, level: Floats) -> Floats:
         """The variance of means, were `level` ([sizes]) the truth."""
         return self.share * _most(level, self.seeds) / self.seeds
 
-    def drawn(self, level: Floats, runs: npt.NDArray[np.bool_]) -> Floats:
+    def drawn(self, level: Floats) -> Floats:
         """Experiments as they may be, were `level` so: [resamples, sizes, seeds], NaN without a run.
 
-        Runs are drawn from the beta distribution of that mean and variance.
+        Runs are drawn from the beta distribution of that mean and variance, as many of each size as
+        there are, whichever seeds' they were.
         """
         level, alike = credible(level, self.seeds), 1 / self.share - 1
-        shape = (RESAMPLES, *runs.shape)
+        runs = np.arange(self.seeds.max()) < self.seeds[:, None]
         ends = (level * alike)[:, None], ((1 - level) * alike)[:, None]
-        return np.where(runs, np.random.default_rng(0).beta(*ends, shape), np.nan)
+        return np.where(
+            runs, np.random.default_rng(0).beta(*ends, (RESAMPLES, *runs.shape)), np.nan
+        )
 
 
 def means(accuracy: Floats) -> Floats:

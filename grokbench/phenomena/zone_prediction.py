@@ -37,6 +37,7 @@ class ZonePrediction(Detector):
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options
         found = forecast(data["memorization"], data["critical"], data["target"], options)
+        found.critical.check_seeds()
         target = _observed(found.target, options)
         critical = (
             target
@@ -57,7 +58,7 @@ class ZonePrediction(Detector):
             low=min(interval.low for interval in intervals.values()),
             high=min(interval.high for interval in intervals.values()),
             unit="share of runs foretold, less that of the best guess without the theory",
-            seeds=len(score.seeds),
+            seeds=min(found.capacity.seeds, len(found.critical.seeds), len(score.seeds)),
             evidence=(
                 f"the curves foretell {agreement:.0%} of {runs} runs in {cells} of "
                 f"{score.scored[..., 0].size} cells{_alone(found, score)}; the best guess, {best}, "

@@ -52,7 +52,19 @@ def test_a_critical_size_that_rises_has_a_negative_effect():
 
 def test_a_grid_too_coarse_to_tell_sizes_apart_shows_no_fall():
     finding = found(needing(lambda size, _: 500 - size / 10))
-    assert (0.0, 0.0, 0.0) == (finding.effect, finding.low, finding.high)
+    assert 0.0 == finding.effect
+    assert pytest.approx(0.0926, abs=1e-4) == finding.high == -finding.low
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(3, False), (5, True), (11, True)])
+def test_seeds_that_agree_on_two_sizes_show_a_fall_only_where_there_are_enough(seeds, shown):
+    """As if one of them differed by one pair, of which there is one."""
+    finding = found(
+        needing(lambda size, _: {8: 600, 64: 400}[size], sizes=(8, 64), seeds=range(seeds))
+    )
+    assert 1.0 == finding.effect
+    assert shown == (finding.low > 0.2)
+    assert finding.low < 1 < finding.high
 
 
 def test_sizes_that_all_lie_beyond_the_grid_say_nothing_of_a_fall():
@@ -117,4 +129,5 @@ def test_reversing_the_sizes_turns_a_fall_into_a_rise(ends):
     lower, upper = np.array(ends).T
     forward, backward = fall(lower, upper), fall(lower[::-1], upper[::-1])
     assert (forward is None) == (backward is None)
-    assert (forward or 0) == -(backward or 0)
+    if forward and backward:
+        assert forward == (-backward[0], backward[1])

@@ -130,3 +130,8 @@ def test_a_seed_that_was_not_run_counts_as_little_as_one_that_is_not_there():
 def test_one_size_of_random_labels_makes_no_curve():
     with pytest.raises(NotEnoughDataError, match="two model sizes"):
         found(memorization(sizes=(8,)), critical())
+
+
+def test_one_seed_of_the_critical_experiment_is_too_few():
+    with pytest.raises(NotEnoughDataError, match="critical-size curve of two seeds or more"):
+        found(memorization(), critical(seeds=(0,)))

@@ -130,6 +130,36 @@ def test_a_wide_dip_of_noisy_sizes_is_shown_by_groups_of_them_more_often_than_by
     assert grouped >= single + 4
 
 
+def test_sizes_that_vary_much_more_than_their_neighbours_seem_to_dip_no_more_often():
+    """Runs of some sizes do or do not generalize, as often as others' accuracy is high."""
+    generator = np.random.default_rng(4)
+    levels = np.array([0.6] * 11 + [0.98] * 4)[:, None]
+    alike = np.where(np.isin(np.arange(15), (2, 4, 6, 8)), 0.6, 50)[:, None]
+    worlds = generator.beta(levels * alike, (1 - levels) * alike, (40, 15, 11))
+    assert 4 > sum(seen(accuracy).low > 0 for accuracy in worlds)
+
+
+def test_it_does_not_matter_which_seeds_are_missing():
+    generator = np.random.default_rng(2)
+    accuracy = (generator.random((10, 6)) < np.array(DIPPING)[:, None]).astype(float)
+    accuracy[[1, 4, 4, 7], [0, 2, 5, 3]] = np.nan
+    renamed = generator.permuted(accuracy, axis=1)
+    one, other = (seen(values) for values in (accuracy, renamed))
+    assert pytest.approx((one.low, one.estimate, one.high)) == (
+        other.low,
+        other.estimate,
+        other.high,
+    )
+
+
+def test_seeds_that_share_no_model_size_are_enough():
+    """Only a size's own runs are averaged: nothing is compared within a seed."""
+    lost = {(size, seed) for i, size in enumerate(SIZES) for seed in range(20) if seed % 10 != i}
+    finding = found(curve(DIPPING, seeds=20, lost=lost))
+    assert 2 == finding.seeds
+    assert finding.effect > 0.2
+
+
 def test_a_width_that_the_grid_does_not_have_is_refused_and_warned_of():
     with pytest.raises(NotEnoughDataError, match=r"12 sizes for a width of 4.*10 sizes"):
         found(curve(DIPPING), width=4)
@@ -166,7 +196,7 @@ def test_missing_cells_are_neither_zeros_nor_dips():
     assert found(curve(RISING, lost=lost)).high < 0.1
 
 
-def test_a_seed_without_three_sizes_is_left_out():
+def test_as_many_seeds_count_as_the_size_with_the_fewest_has():
     lost = {(size, 0) for size in SIZES[2:]}
     assert found(curve(DIPPING, lost=lost)).seeds == 4
 
@@ -179,7 +209,9 @@ def test_two_data_sizes_at_once_are_refused():
 
 @pytest.mark.parametrize("grid", [{"sizes": (4, 8)}, {"seeds": (0,)}])
 def test_two_sizes_or_one_seed_are_not_enough(grid):
-    with pytest.raises(NotEnoughDataError, match="three model sizes and two seeds"):
+    with pytest.raises(
+        NotEnoughDataError, match="three model sizes with finished runs of two seeds"
+    ):
         found(world(lambda *_: ending_at(0.5), **grid))
 
 
@@ -232,8 +264,8 @@ def test_runs_are_drawn_with_the_mean_that_is_asked_for_and_vary_as_the_seeds_do
     accuracy = generator.beta(2, 2, (6, 400))
     accuracy[0, :100] = np.nan
     scatter, level = Scatter.of(accuracy), np.array([0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
-    made = scatter.drawn(level, ~np.isnan(accuracy))
-    assert np.array_equal(np.isnan(accuracy), np.isnan(made[0]))
+    made = scatter.drawn(level)
+    assert [300, *[400] * 5] == (~np.isnan(made[0])).sum(axis=-1).tolist()
     assert level.tolist() == pytest.approx(np.nanmean(made, axis=(0, 2)).tolist(), abs=0.005)
     assert [0.2] * 6 == pytest.approx(scatter.share.tolist(), rel=0.1)
     errors = np.nanmean(made, axis=2).std(axis=0)

@@ -119,7 +119,7 @@ def test_the_share_counts_each_seed_once_however_many_cells_it_ran_in():
     runs = world(lambda size, _, seed: grokking() if seed < 4 else memorizing())
     finding = Dynamics().find({"experiment": runs})
     assert (0.8, 5) == (finding.effect, finding.seeds)
-    assert finding.low < 0.4  # Wilson for 4 of 5, not for 16 of 20
+    assert finding.low < 0.4  # of 4 of 5 seeds, not of 16 of 20 runs
     assert {"grokking": 16, "ungrokking": 4} == {
         label: count for label, count in finding.details["runs"].items() if count
     }

@@ -101,6 +101,22 @@ def test_with_more_seeds_the_unlucky_ones_count_no_more():
     assert 2.0 == luckiest(np.arange(3.0), 3, 0.95)
 
 
+def test_luck_is_allowed_for_by_the_runs_of_the_size_with_the_fewest():
+    lost = {(256, seed) for seed in range(1, 11)}
+    data = (emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11) for _ in range(2))
+    whole = found(*data, best_of_seeds=True)
+    reference = emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11)
+    ragged = emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11, lost=lost)
+    finding = found(reference, ragged, best_of_seeds=True)
+    assert (11, 1) == (whole.seeds, finding.seeds)
+    assert finding.low < whole.low
+
+
+def test_the_evidence_says_how_sure_so_few_seeds_can_be():
+    data = emerging(lambda _: 16, seeds=3), emerging(lambda _: 128, seeds=3)
+    assert "all first in 1 of 20 orders" in found(*data, best_of_seeds=True).evidence
+
+
 def test_a_missing_size_widens_the_bracket():
     lost = {(64, seed) for seed in range(5)}
     finding = found(emerging(lambda _: 16), emerging(lambda _: 128, lost=lost))

@@ -164,6 +164,17 @@ def test_exchanging_the_model_sizes_destroys_the_finding():
     assert found(dataset, critical).high < 0
 
 
+def test_as_many_seeds_count_as_the_experiment_with_the_fewest_has():
+    critical = world(by_theory, sizes=(12, 48, 192), data_sizes=DATA_SIZES, seeds=(10, 11, 12))
+    assert 3 == found(target(by_theory), critical).seeds
+
+
+def test_one_seed_of_the_critical_experiment_is_too_few():
+    critical = world(by_theory, sizes=(12, 48, 192), data_sizes=DATA_SIZES, seeds=(10,))
+    with pytest.raises(NotEnoughDataError, match="critical-size curve of two seeds or more"):
+        found(target(by_theory), critical)
+
+
 def test_one_seed_is_too_few():
     dataset = world(by_theory, sizes=SIZES, data_sizes=DATA_SIZES, seeds=(0,))
     with pytest.raises(NotEnoughDataError):
