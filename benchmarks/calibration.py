@@ -188,7 +188,7 @@ def trials() -> tuple[Trial, ...]:
             "`dynamics`",
             "dynamics",
             0.5,
-            Rule(at_least=0.5),
+            Rule(at_least=0.4),
             half,
             all_of_them,
             ("half of all runs grok", "every run groks"),

@@ -134,7 +134,7 @@ def run_suite(
     untold = bool(records) and not store.path.exists()
     seconds = time.monotonic() - begun if desk.trained or untold else None
     versions = {origin.name: origin.version for origin in plugins.origins()}
-    provenance = collect_provenance(suite, device=device, plugins=versions, seconds=seconds)
+    provenance = collect_provenance(suite, folder, device=device, plugins=versions, seconds=seconds)
     tree = store.assemble(suite, provenance)
     verdicts = score(suite, tree, plugins.detectors)
     document = json.dumps(verdicts_document(suite, verdicts, tree), indent=2, ensure_ascii=False)

@@ -46,11 +46,18 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
         tree = assembled(asked, records_in(tree), provenance(tree))
     else:
         carried = provenance(tree)["suite"]
-        try:
-            asked = parse_suite(carried["text"], carried["name"], files)
-        except SuiteError as error:
+        # Where the suite's own plugins were when it was run; else here, if results were moved.
+        there = (results if results.is_dir() else results.parent) / carried.get("folder", ".")
+        places = [there, Path()] if "folder" in carried else [Path()]
+        for place in places:
+            try:
+                asked = parse_suite(carried["text"], carried["name"], files, folder=place)
+                break
+            except SuiteError as error:
+                mistakes = error.mistakes
+        else:
             source = f"{results}, the suite that it carries (--suite FILE judges by another)"
-            raise SuiteError(source, error.mistakes) from None
+            raise SuiteError(source, mistakes)
         asked = replace(asked, name=carried["name"])
     plugins = Plugins.load(asked.plugins)
     return Judged(tree, asked, score(asked, tree, plugins.detectors))

@@ -47,6 +47,9 @@ def plan(
     """Show what SUITE still needs, and how long it will take.
 
     Nothing is stored. What is asked about is chosen as `grokbench run` chooses what it trains.
+    "Shared" runs belong to an earlier experiment of the suite, too, and are trained once; a cohort is
+    runs of one shape that are trained together. The time is that of all worker processes together, as
+    measured just now, on the machine as busy as it is.
     """
     from grokbench.forecast import plan_suite
 
@@ -65,10 +68,10 @@ def plan(
     if json:
         print_json(document(forecast))
     else:
-        show(forecast)
+        show(forecast, measured=measure)
 
 
-def show(forecast: Forecast) -> None:
+def show(forecast: Forecast, *, measured: bool) -> None:
     plan = forecast.plan
     counts = ("runs", "done", "diverged", "failed", "missing", "shared")
     experiments = table("experiment", *counts, right=counts)
@@ -86,6 +89,8 @@ def show(forecast: Forecast) -> None:
         click.echo("Nothing to train.")
     for note in forecast.notes:
         click.echo(f"  {note}")
+    if runs and not measured:
+        click.echo("  How long that takes was not measured (--no-measure).")
     if plan.stale:
         click.echo(
             f"{amounts.count(plan.stale, 'record')} belong to no run of this suite any more: the "

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,21 +29,28 @@ PACKAGES = ("torch", "numpy", "scipy", "xarray", "netCDF4")
 
 
 def collect_provenance(
-    suite: Suite, *, device: str, plugins: Mapping[str, str], seconds: float | None
+    suite: Suite, folder: Path, *, device: str, plugins: Mapping[str, str], seconds: float | None
 ) -> dict[str, Any]:
     """What there is to know about one sitting, which ends now.
 
     Args:
         suite: what was run.
+        folder: where the results are.
         device: what it was trained on, in words.
         plugins: name → version of every plugin.
         seconds: wall time of the sitting; None when nothing was trained, and there was none.
 
     Returns:
-        `suite` (its name, text, and SHA-256) and `sittings`, with this one alone, if there was one.
+        `suite` (its name, text, and SHA-256; and where it has plugins of its own its folder, from
+        the results') and `sittings`, with this one alone, if there was one.
     """
     sha256 = hashlib.sha256(suite.text.encode()).hexdigest()
     asked = {"suite": {"name": suite.name, "text": suite.text, "sha256": sha256}}
+    if suite.plugins and suite.path is not None:
+        with suppress(ValueError):  # on another drive, there is no way from here to there
+            asked["suite"]["folder"] = Path(
+                os.path.relpath(suite.path.resolve().parent, folder.resolve())
+            ).as_posix()
     if seconds is None:
         return {**asked, "sittings": []}
     sitting = {

@@ -166,6 +166,23 @@ def test_before_any_claim_was_run_there_is_no_table_of_verdicts(
     assert "hardly_anything" not in result.stdout
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_results_are_judged_again_with_the_plugins_beside_the_suite(
+    grokbench: Grokbench, suite: Path, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """From another folder; or in the suite's own, when the results are somewhere else now."""
+    elsewhere = suite.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    grokbench("run", suite, "--jobs", 1)
+    results = elsewhere / "results" / "small"
+    if moved:
+        results = results.rename(suite.parent / "kept")
+        monkeypatch.chdir(suite.parent)
+    result = grokbench("score", results)
+    assert (0, "") == (result.exit_code, result.stderr)
+
+
 BROKEN_TASK = '''
 import grokbench
 from grokbench.tasks.modular import ModularAddition
@@ -196,7 +213,7 @@ def test_runs_that_raise_an_error_give_exit_code_4_and_stop_nobody(
     suite.write_text(suite.read_text(encoding="utf-8").replace("modular_addition", "moody"))
     result = grokbench("run", suite, "--jobs", 1, "--plugin", moody)
     assert result.exit_code == 4
-    assert "runs failed (ValueError: fifteen is [too many])" in result.stdout
+    assert "runs failed (ValueError: fifteen is [too many] (moody.py, line " in result.stdout
     assert "4 runs failed" in result.stderr
     claims = json.loads((tmp_path / "results/small/verdicts.json").read_text())["claims"]
     assert claims[0]["outcome"] == "reproduced"

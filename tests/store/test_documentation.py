@@ -19,7 +19,8 @@ def results(tmp_path, monkeypatch, suite, record):
     quick = suite()
     store = Store(Path("results/quick"), "quick")
     store.save("cohort", [record(run) for run in quick.runs().values()])
-    return store.assemble(quick, collect_provenance(quick, device="cpu", plugins={}, seconds=1))
+    now = collect_provenance(quick, tmp_path, device="cpu", plugins={}, seconds=1)
+    return store.assemble(quick, now)
 
 
 def test_the_examples_run(results, capsys):

@@ -18,10 +18,10 @@ from grokbench.store import Store, collect_provenance, provenance, suite_text
 
 
 @pytest.fixture
-def collect(suite):
+def collect(suite, tmp_path):
     def collect(text: str = "name = 'small'\n", device: str = "cpu"):
         return collect_provenance(
-            suite(text=text), device=device, plugins={"my-plugin": "1.2"}, seconds=12.34
+            suite(text=text), tmp_path, device=device, plugins={"my-plugin": "1.2"}, seconds=12.34
         )
 
     return collect
@@ -84,7 +84,9 @@ def test_where_nothing_was_trained_there_was_no_sitting_but_the_suite_is_taken_u
     store = Store(tmp_path, "small")
     store.save("a", [record(run) for run in suite().runs().values()])
     before = provenance(store.assemble(suite(), collect("# one\n")))
-    now = collect_provenance(suite(text="# two\n"), device="cpu", plugins={}, seconds=None)
+    now = collect_provenance(
+        suite(text="# two\n"), tmp_path, device="cpu", plugins={}, seconds=None
+    )
     assert [] == now["sittings"]
     tree = store.assemble(suite(text="# two\n"), now)
     assert "# two\n" == suite_text(tree)
