@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -40,8 +39,8 @@ class Known:
 
 def most_frequent(labels: Labels) -> int:
     """The commonest dynamic (of equals the lowest); UNKNOWN for none."""
-    counts = Counter(int(label) for label in labels.ravel() if label != int(Dynamic.UNKNOWN))
-    return min(counts, key=lambda label: (-counts[label], label), default=int(Dynamic.UNKNOWN))
+    known = labels[labels != int(Dynamic.UNKNOWN)]
+    return int(np.bincount(known).argmax()) if known.size else int(Dynamic.UNKNOWN)
 
 
 def overall(known: Known) -> Labels:
