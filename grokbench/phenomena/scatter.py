@@ -11,6 +11,10 @@ from grokbench.phenomena.intervals import Floats
 COMMON = 0.3
 """How much all sizes' scatter counts in each size's, beside its neighbourhood's."""
 
+OWN = 0.75
+"""How much of a size's own scatter its share is at least. All of it would often be too much, since a few
+seeds seem to vary more than they do as easily as less; half leaves erratic sizes seeming sure."""
+
 LEAST_SHARE = 1e-12
 """Of the largest variance that is possible: for runs that agree exactly."""
 
@@ -35,7 +39,7 @@ class Scatter:
 
         A few seeds say little of how much they vary, so each size's share is at least that of its
         neighbourhood (1-2-1), and in part of all sizes: that a few agree does not show that all do.
-        But where runs of one size differ more than their neighbours', that size's are believed.
+        But where runs of one size differ far more than their neighbours', most of that is believed.
         """
         seeds = (~np.isnan(accuracy)).sum(axis=-1)
         mean = means(accuracy)
@@ -43,7 +47,9 @@ class Scatter:
         most = _most(mean, seeds)
         shared = COMMON * most.mean(axis=-1, keepdims=True)
         common = own.sum(axis=-1, keepdims=True) / most.sum(axis=-1, keepdims=True)
-        share = np.maximum((_beside(own) + shared * common) / (_beside(most) + shared), own / most)
+        share = np.maximum(
+            (_beside(own) + shared * common) / (_beside(most) + shared), OWN * own / most
+        )
         return cls(np.clip(share, LEAST_SHARE, 0.99), seeds)
 
     def variance(self, level: Floats) -> Floats:
