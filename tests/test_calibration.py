@@ -125,4 +125,4 @@ def test_tables_have_a_row_for_each_trial_that_was_measured() -> None:
     rates = {Task(0, having, 3, 10): Rate(1, 10) for having in (False, True)}
     false, power = tables(rates, (3,)).split("\n\n")
     assert 3 == len(false.splitlines()) == len(power.splitlines())
-    assert np.char.count(power, "`dynamics`, ≥ 0.5") == 1
+    assert np.char.count(power, "`dynamics`, ≥ 0.4") == 1
