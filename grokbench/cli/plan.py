@@ -48,8 +48,8 @@ def plan(
 
     Nothing is stored. What is asked about is chosen as `grokbench run` chooses what it trains.
     "Shared" runs belong to an earlier experiment of the suite, too, and are trained once; a cohort is
-    runs of one shape that are trained together. The time is that of all worker processes together, as
-    measured just now, on the machine as busy as it is.
+    runs of one shape that are trained together. The time is from start to end with all
+    worker processes at work, as measured just now, on the machine as busy as it is.
     """
     from grokbench.forecast import plan_suite
 

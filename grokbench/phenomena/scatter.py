@@ -12,8 +12,8 @@ COMMON = 0.3
 """How much all sizes' scatter counts in each size's, beside its neighbourhood's."""
 
 OWN = 0.75
-"""How much of a size's own scatter its share is at least. All of it would often be too much, since a few
-seeds seem to vary more than they do as easily as less; half leaves erratic sizes seeming sure."""
+"""How much of a size's own scatter its share is at least. Few seeds seem to vary more than they do as
+easily as less: with all of it 5.7 % of 1000 worlds without a shallow dip seemed to have one, with this 4.9 %."""
 
 LEAST_SHARE = 1e-12
 """Of the largest variance that is possible: for runs that agree exactly."""

@@ -102,12 +102,12 @@ def test_with_more_seeds_the_unlucky_ones_count_no_more():
 
 
 def test_luck_is_allowed_for_by_the_runs_of_the_size_with_the_fewest():
-    lost = {(256, seed) for seed in range(1, 11)}
-    data = (emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11) for _ in range(2))
-    whole = found(*data, best_of_seeds=True)
-    reference = emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11)
-    ragged = emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11, lost=lost)
-    finding = found(reference, ragged, best_of_seeds=True)
+    def data(lost=()):
+        return emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11, lost=lost)
+
+    whole = found(data(), data(), best_of_seeds=True)
+    ragged = data(lost={(256, seed) for seed in range(1, 11)})
+    finding = found(data(), ragged, best_of_seeds=True)
     assert (11, 1) == (whole.seeds, finding.seeds)
     assert finding.low < whole.low
 

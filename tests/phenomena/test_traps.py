@@ -129,7 +129,7 @@ def test_an_ability_that_never_emerged_needs_at_least_so_many_parameters():
 # Few seeds decide nothing.
 
 
-def test_five_of_five_seeds_is_an_interval_from_fifty_seven_percent():
+def test_five_of_five_seeds_is_an_interval_from_forty_eight_percent():
     finding = found(Dynamics, simulate(Emerging(at=1), Grid((64,), seeds=5), 1))
     assert (1.0, 0.48) == (finding.effect, round(finding.low, 2))
 
