@@ -28,6 +28,7 @@ import xarray as xr
 from scipy import stats
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.dips import Groups, as_it_is
 from grokbench.phenomena.intervals import CONFIDENCE
 from grokbench.plugins import Plugins
 from grokbench.suite.model import Rule
@@ -117,22 +118,33 @@ def dealt(draw: Draw, role: str) -> Draw:
     return world
 
 
-def failing(draw: Draw, share: float) -> Draw:
-    """The same worlds, where such a share of runs at the smaller half of the sizes fails by chance."""
+FALLEN = 0.02
+"""The final accuracy of a run that fails."""
+
+
+def failing(draw: Draw, share: float, sizes: Sequence[int] | None = None) -> Draw:
+    """The same worlds, where such a share of runs at some hidden sizes fails by chance.
+
+    At the smaller half of the sizes, unless they are named.
+    """
 
     def world(seeds: int, number: int) -> World:
-        return {role: _failed(data, share, number) for role, data in draw(seeds, number).items()}
+        made = draw(seeds, number)
+        return {role: _failed(data, share, sizes, number) for role, data in made.items()}
 
     return world
 
 
-def _failed(data: xr.Dataset, share: float, number: int) -> xr.Dataset:
+def _failed(data: xr.Dataset, share: float, sizes: Sequence[int] | None, number: int) -> xr.Dataset:
     generator = np.random.default_rng([number, 2])
-    smaller = data["parameters"] <= data["parameters"].median()
+    if sizes is None:
+        there = data["parameters"] <= data["parameters"].median()
+    else:
+        there = data["hidden_size"].isin(sizes)
     cells = data["status"]
-    fails = cells.copy(data=generator.random(cells.shape) < share) & smaller
+    fails = cells.copy(data=generator.random(cells.shape) < share) & there
     curves = ("validation_accuracy", "mirror_free_accuracy")
-    fallen = {name: data[name].where(~fails | data[name].isnull(), 0.02) for name in curves}
+    fallen = {name: data[name].where(~fails | data[name].isnull(), FALLEN) for name in curves}
     return data.assign({name: curve.transpose(*data[name].dims) for name, curve in fallen.items()})
 
 
@@ -332,6 +344,26 @@ def trials() -> tuple[Trial, ...]:
         ),
         *(
             Trial(
+                f"`double_descent`, that nothing dips, seeds agree{words}",
+                "double_descent",
+                _depth_where_fail(share, sizes),
+                rule,
+                failing(drawn(experiment=AGREED), share, sizes),
+                drawn(experiment=AGREED),
+                (
+                    f"near-perfect, but {100 * share:.0f} % of runs fail at {where}",
+                    "near-perfect from size 24 on (Fig. 6 (c, d))",
+                ),
+                {"width": len(sizes)},
+                cost=3,
+            )
+            for share, sizes, where, rule, words in (
+                (0.3, (36,), "size 36", Rule(at_most=0.1), ""),
+                (0.11, (36, 40, 44), "sizes 36 to 44", Rule(at_most=0.15), ", width 3"),
+            )
+        ),
+        *(
+            Trial(
                 f"`deeper_double_descent`{words}",
                 "deeper_double_descent",
                 0.0,
@@ -404,6 +436,18 @@ def _notched(depth: float) -> tuple[float, ...]:
     first = places.index(28)
     levels[first : first + 3] = levels[first - 3 : first].mean() - depth
     return tuple(float(level) for level in levels)
+
+
+AGREED = (Levels(_rising(), 1000.0), LINE)
+"""Final accuracy that rises, near-perfect from size 24 on, and that all seeds of a size agree in."""
+
+
+def _depth_where_fail(share: float, sizes: Sequence[int]) -> float:
+    """How deep `AGREED` dips where such a share of runs at these hidden sizes fails."""
+    fails = np.isin([size.hidden_size for size in LINE.sizes], sizes)
+    levels = np.array(_rising()) - share * fails * (np.array(_rising()) - FALLEN)
+    width = len(sizes)
+    return as_it_is(levels, Groups.of(len(levels), width, 2 * width - 1))
 
 
 def reproduced(

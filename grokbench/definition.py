@@ -73,7 +73,10 @@ def findings_in(
         elif item["type"] in {"dict_type", "model_type"}:
             message = f"should be a table, not {reprlib.repr(item['input'])}"
         elif item["type"] == "list_type":
-            message = f"should be a list, not {reprlib.repr(item['input'])}"
+            given = reprlib.repr(item["input"])
+            message = f"should be a list, not {given}"
+            if type(item["input"]) in {int, float, str}:
+                message += f"; write [{given}]"
         elif item["type"] == "too_short":
             message = "is too short; list one value or more"
         else:

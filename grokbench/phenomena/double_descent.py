@@ -28,6 +28,7 @@ from grokbench.phenomena.dips import (
     allowing,
     beyond,
     deepest,
+    dip_of_unseen_runs,
     place,
     with_dip,
     without_dip,
@@ -71,7 +72,7 @@ class Ends:
     seeming: float
     """By so many both exceed the estimate."""
     hiding: float
-    """By so many, zero or fewer, all dips fall short of the upper end."""
+    """By so many, zero or fewer, all dips of runs that were seen fall short of the upper end."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Dip:
         """
         if confidence == CONFIDENCE:
             return self._at_95
-        surer = self._allowing_for(self._student(confidence) - self._student(CONFIDENCE))
+        surer = self._allowing_for(confidence)
         if confidence < CONFIDENCE:
             return surer
         # What it takes differs with the depth, and may leave the surer one inside the other by a hair.
@@ -109,14 +110,16 @@ class Dip:
 
     @cached_property
     def _at_95(self) -> Ends:
-        return self._allowing_for(0.0)
+        return self._allowing_for(CONFIDENCE)
 
-    def _allowing_for(self, more: float) -> Ends:
-        """The interval of 95 %, with so many standard errors more."""
+    def _allowing_for(self, confidence: float) -> Ends:
+        """The interval of 95 % with so many standard errors more, and for what no run shows."""
+        more = self._student(confidence) - self._student(CONFIDENCE)
         low, showing = self._shown(TAIL, self._student(CONFIDENCE), more)
         estimate, seeming = self._estimate
         high, hiding = self._hidden(TAIL / 2, -more)
-        depth = Interval(estimate, min(low, estimate), max(high, estimate))
+        unseen = dip_of_unseen_runs(self.curve, self.narrow, self._runs, (1 - confidence) / 2)
+        depth = Interval(estimate, min(low, estimate), max(high, unseen, estimate))
         return Ends(depth, showing, seeming, hiding)
 
     def _shown(self, share: float, least: float, more: float) -> tuple[float, float]:
@@ -290,8 +293,8 @@ class DoubleDescent(Detector):
 
     The effect is the smaller of the fall into the dip and the rise out of it, so that both must be
     there; zero or negative where nothing dips. The lower end allows for dips having been looked for
-    everywhere, the upper for one hiding anywhere. Huang et al. 2024, takeaway 5, Fig. 6; model-wise
-    double descent: Nakkiran et al. 2020.
+    everywhere, the upper for one hiding anywhere, even in runs of a kind that no seed happens to show.
+    Huang et al. 2024, takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
     """
 
     name = "double_descent"

@@ -23,6 +23,9 @@ from grokbench.phenomena.curves import (
 from grokbench.phenomena.dynamics import Share
 from grokbench.phenomena.intervals import Floats, welch_interval
 
+FEWEST = 3
+"""The best of fewer seeds than this is too much a matter of luck to be compared."""
+
 
 class EmergenceOptions(Options):
     threshold: Share = 0.9
@@ -32,7 +35,7 @@ class EmergenceOptions(Options):
     shifted_part: str | None = None
     """Which part of the shifted experiment's task; the first unless said otherwise."""
     best_of_seeds: bool = False
-    """Compare the best seeds of each size, as Fig. 8 does."""
+    """Compare the best seeds of each size, as Fig. 8 does; at least three a size."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,15 @@ class Emergence(Detector):
         effect = float(shifted.middle.mean() - reference.middle.mean())
         if options.best_of_seeds:
             first, second = every
+            seeds = min(first.fewest, second.fewest)
+            if seeds < FEWEST:
+                raise NotEnoughDataError(
+                    f"the best of seeds takes {FEWEST} finished runs at every model size; one has {seeds}"
+                )
             low = shifted.low.item() - luckiest(first.high, second.fewest, self.confidence)
             high = luckiest(second.high, first.fewest, self.confidence) - reference.low.item()
             orders = math.comb(first.fewest + second.fewest, first.fewest)
             luck = f"; luck alone would put one's seeds all first in 1 of {orders} orders"
-            seeds = min(first.fewest, second.fewest)
         else:
             luck, seeds = "", min(self._seeds(data[role]) for role in self.roles)
             low = self._end(shifted.low, reference.high, low=True)

@@ -13,7 +13,7 @@ from grokbench.suite.choices import choose
 from grokbench.suite.experiments import Draft
 from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Claim, Rule
-from grokbench.suite.schema import ClaimTable, RuleTable, model_size
+from grokbench.suite.schema import EITHER_BOUND, ClaimTable, RuleTable, model_size
 
 Drafts = Mapping[str, Draft]
 
@@ -177,7 +177,7 @@ def matches(given: Any, label: Any) -> bool:
 def _rule(given: Mapping[str, Any], at: Location, report: Report) -> Rule | None:
     table = RuleTable.read(given, at, report)
     if ("at_least" in given) == ("at_most" in given):
-        report.add(at, "write either { at_least = … } or { at_most = … }")
+        report.add(at, EITHER_BOUND)
         return None
     if table.at_least is None and table.at_most is None:
         return None

@@ -32,6 +32,8 @@ LARGEST = 2**63 - 1
 LARGEST_STEPS = 10**8
 """More steps than this is a slip of the keyboard."""
 
+EITHER_BOUND = "write either { at_least = … } or { at_most = … }"
+
 T = TypeVar("T")
 
 
@@ -49,9 +51,9 @@ def model_size(given: Any) -> ModelSize:
 
 def numbered(given: Any) -> Any:
     """5 stands for the seeds 0 … 4."""
-    if type(given) is not int:
+    if given is None or isinstance(given, list):
         return given
-    if not 1 <= given <= MOST_SEEDS:
+    if type(given) is not int or not 1 <= given <= MOST_SEEDS:
         raise ValueError(f"write how many seeds, 1 to {MOST_SEEDS}, or list them")
     return list(range(given))
 
@@ -60,6 +62,12 @@ def name_or_table(given: Any) -> str | dict[str, Any]:
     if isinstance(given, str | dict):
         return given
     raise ValueError("write a name, or a table { … }")
+
+
+def rule_table(given: Any) -> dict[str, Any] | None:
+    if given is None or isinstance(given, dict):
+        return given
+    raise ValueError(EITHER_BOUND)
 
 
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -157,7 +165,7 @@ class ClaimTable(Table):
     experiment: str | None = None
     experiments: dict[str, str | None] | None = None
     where: dict[str, Any] | None = None
-    rule: dict[str, Any] | None = None
+    rule: Annotated[dict[str, Any] | None, BeforeValidator(rule_table)] = None
     minimum_seeds: Count | None = None
     expect: Expected | None = None
 

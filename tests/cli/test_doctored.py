@@ -92,12 +92,16 @@ DOCTORS: dict[str, Callable[[Groups], None]] = {
 }
 
 
+UNDECIDED = {"double_descent_with_little_data"}
+"""Of these nothing shows the contrary: eight seeds never exclude that a single size dips by 0.1."""
+
+
 def test_every_claim_of_the_quick_suite_is_doctored() -> None:
     assert DOCTORS.keys() == load_suite(SUITE).claims.keys()
 
 
 @pytest.mark.parametrize("claim", DOCTORS)
-def test_doctored_results_are_1_and_the_claim_is_named(
+def test_doctored_results_are_no_success_and_the_claim_is_named(
     grokbench: Callable[..., Result], tmp_path: Path, claim: str
 ) -> None:
     path = tmp_path / "quick.nc"
@@ -107,6 +111,7 @@ def test_doctored_results_are_1_and_the_claim_is_named(
     DOCTORS[claim](groups)
     write_results(xr.DataTree.from_dict({"/": tree.to_dataset(), **groups}), path)
     told = grokbench("check", path, "--suite", SUITE)
-    assert told.exit_code == 1, told.output
+    outcome, codes = ("undecided", {1, 3}) if claim in UNDECIDED else ("not reproduced", {1})
+    assert told.exit_code in codes, told.output
     expected = load_suite(SUITE).claims[claim].expect
-    assert f"{claim}: expected to be {expected}, came out not reproduced" in told.stdout
+    assert f"{claim}: expected to be {expected}, came out {outcome}" in told.stdout

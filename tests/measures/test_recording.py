@@ -179,7 +179,7 @@ def test_a_run_cut_short_keeps_what_was_measured(tmp_path: Path) -> None:
         ('["picky"]', "write sizes of 9 or more"),
         ('["train"]', "records 'train_loss', a name that is taken"),
         ('["seen", "seen"]', "records 'seen_norm', a name that is taken"),
-        ('"seen"', "should be a list, not 'seen'"),
+        ('"seen"', "should be a list, not 'seen'; write ['seen']"),
         ("[7]", "write a name, or a table"),
     ],
 )

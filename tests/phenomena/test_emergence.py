@@ -106,10 +106,18 @@ def test_luck_is_allowed_for_by_the_runs_of_the_size_with_the_fewest():
         return emerging(lambda seed: 16 * 2 ** (seed % 3), seeds=11, lost=lost)
 
     whole = found(data(), data(), best_of_seeds=True)
-    ragged = data(lost={(256, seed) for seed in range(1, 11)})
+    ragged = data(lost={(256, seed) for seed in range(3, 11)})
     finding = found(data(), ragged, best_of_seeds=True)
-    assert (11, 1) == (whole.seeds, finding.seeds)
+    assert (11, 3) == (whole.seeds, finding.seeds)
     assert finding.low < whole.low
+
+
+def test_the_best_of_fewer_than_three_seeds_is_not_compared():
+    fewer = emerging(lambda _: 128, lost={(256, seed) for seed in range(3)})
+    with pytest.raises(
+        NotEnoughDataError, match="takes 3 finished runs at every model size; one has 2"
+    ):
+        found(emerging(lambda _: 16), fewer, best_of_seeds=True)
 
 
 def test_the_evidence_says_how_sure_so_few_seeds_can_be():

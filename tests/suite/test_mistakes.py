@@ -153,6 +153,14 @@ ONE_MISTAKE = {
         "seeds = 5", "seeds = 0",
         "experiments.alone.seeds: write how many seeds, 1 to 100000, or list them, not 0",
     ),
+    "seeds as text": (
+        "seeds = 5", 'seeds = "5"',
+        "experiments.alone.seeds: write how many seeds, 1 to 100000, or list them, not '5'",
+    ),
+    "one data size, not in a list": (
+        "data_sizes = [10]", "data_sizes = 10",
+        "experiments.swept.data_sizes: should be a list, not 10; write [10]",
+    ),
     "no data sizes": (
         "data_sizes = [10]", "data_sizes = []",
         "experiments.swept.data_sizes: is too short; list one value or more",
@@ -231,6 +239,10 @@ ONE_MISTAKE = {
     "a rule with none": (
         "{ at_most = 1 }", "{ }",
         "claims.compared.rule: write either { at_least = … } or { at_most = … }",
+    ),
+    "a rule without a side": (
+        "{ at_most = 1 }", "1",
+        "claims.compared.rule: write either { at_least = … } or { at_most = … }, not 1",
     ),
     "a rule that is no number": (
         "{ at_most = 1 }", "{ at_most = nan }",
