@@ -245,7 +245,7 @@ def test_permuting_labels_between_sizes_destroys_what_was_found(case):
     An honest interval of 95 % is beyond zero in 2.5 % of worlds, and the rule asks for more: were it
     just so, more than `tolerated` would be met in one of a thousand such tests.
     """
-    worlds = 60 if case.cheap else 10
+    worlds = 30 if case.cheap else 10
     tolerated = stats.binom.ppf(0.999, worlds, 0.025)
     kept = sum(
         case.judged(
