@@ -75,7 +75,7 @@ def findings_in(
         elif item["type"] == "list_type":
             given = reprlib.repr(item["input"])
             message = f"should be a list, not {given}"
-            if type(item["input"]) in {int, float, str}:
+            if type(item["input"]) in {int, str} and "..." not in given:
                 message += f"; write [{given}]"
         elif item["type"] == "too_short":
             message = "is too short; list one value or more"

@@ -121,20 +121,22 @@ def judge(
         # Both must decide, and alike: a plugin's intervals might not be nested.
         surely, _ = _decide(claim, replace(wider, effect=finding.effect), there)
         if surely is not outcome:
-            outcome, because = Outcome.UNDECIDED, _alone_only(claim.rule, confidence, wider)
+            because = _alone_only(outcome, claim.rule, confidence, wider)
+            outcome = Outcome.UNDECIDED
     return Verdict(
         claim,
         outcome,
         finding,
-        f"{because}{finding.evidence}{missing}",
+        f"{'preliminary: ' if missing and outcome.decided else ''}{because}{finding.evidence}{missing}",
         confidence,
         Interval(finding.effect, wider.low, wider.high),
+        whole=not missing,
     )
 
 
-def _alone_only(rule: Rule, confidence: float, wider: Finding) -> str:
+def _alone_only(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -> str:
     return (
-        f"decided by its own interval alone, not by the {percent(confidence)} that it takes among "
+        f"{alone.description} by its own interval alone, not by the {percent(confidence)} that it takes among "
         f"the other claims ({number(wider.low)} to {number(wider.high)}, rule {rule_in_prose(rule)}): "
     )
 

@@ -48,6 +48,7 @@ class Verdict:
         confidence: how sure the interval had to be that decided, or that could not: more than 95 %
             where several claims are judged together.
         deciding: that interval; None where there is no finding.
+        whole: whether all runs that the claim looks at are there.
     """
 
     claim: Claim
@@ -56,6 +57,7 @@ class Verdict:
     reason: str
     confidence: float = CONFIDENCE
     deciding: Interval | None = None
+    whole: bool = True
 
     @property
     def expected(self) -> bool:

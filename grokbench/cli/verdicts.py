@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """One row a claim, in the order of the suite; then why, for those not reproduced."""
+    """One row a claim, in the order of the suite; then why, for those not reproduced or not whole."""
     from rich.text import Text
 
     from grokbench.claims import Outcome, Summary
@@ -42,7 +42,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     out.print(listed)
     out.print()
     for verdict in verdicts:
-        if verdict.outcome is not Outcome.REPRODUCED:
+        if verdict.outcome is not Outcome.REPRODUCED or not verdict.whole:
             out.print(f"{verdict.claim.name}: {verdict.reason}")
     out.print(str(Summary.of(verdicts)))
 

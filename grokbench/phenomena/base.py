@@ -46,7 +46,13 @@ class Detector(Definition, ABC):
     """How sure the finding's interval is; a claim is judged at 0.95, many of them together at more."""
 
     def at(self, confidence: float) -> Self:
-        """Return a copy of the detector whose intervals have another confidence."""
+        """Return a copy of the detector whose intervals have another confidence.
+
+        Raises:
+            ValueError: it is not between 0 and 1.
+        """
+        if not 0 < confidence < 1:
+            raise ValueError(f"a confidence lies between 0 and 1, such as 0.99; not {confidence}")
         other = copy(self)
         other.confidence = confidence
         return other

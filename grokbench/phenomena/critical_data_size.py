@@ -170,8 +170,8 @@ class CriticalDataSize(Detector):
 def fall(lower: Floats, upper: Floats) -> tuple[float, int] | None:
     """Pairs known to fall minus pairs known to rise, over all pairs; and how many pairs.
 
-    The ends of the brackets are [model_size], in order. A pair that both lie beyond the same end of the grid says nothing and is left out. None when no
-    pair says anything.
+    The ends of the brackets are [model_size], in order. A pair that both lie beyond the same end of
+    the grid says nothing and is left out. None when no pair says anything.
     """
     known = ~np.isnan(lower)
     pairs = [

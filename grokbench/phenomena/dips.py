@@ -57,10 +57,9 @@ class Groups:
     def over(self, curve: Curve) -> Curve:
         """The mean over each group, and its variance; groups in place of sizes."""
         length = self.end - self.start
-        return Curve(self.sums(curve.mean) / length, self.sums(curve.variance) / length**2)
+        return Curve(self._sums(curve.mean) / length, self._sums(curve.variance) / length**2)
 
-    def sums(self, values: Floats) -> Floats:
-        """The sum over each group, [..., groups]."""
+    def _sums(self, values: Floats) -> Floats:
         zero = np.zeros((*values.shape[:-1], 1))
         up_to = np.concatenate([zero, np.cumsum(values, axis=-1)], axis=-1)
         return np.asarray(up_to[..., self.end] - up_to[..., self.start])
@@ -121,23 +120,6 @@ def _legs(over: Curve, side: Places, bottom: int, measure: Measure) -> Floats:
     leg = over.mean[..., side] - over.mean[..., [bottom]]
     variance = over.variance[..., side] + over.variance[..., [bottom]]
     return measure(leg, np.sqrt(variance) + ROUNDING)
-
-
-def dip_of_unseen_runs(curve: Curve, groups: Groups, runs: Floats, share: float) -> float:
-    """The deepest dip of one curve if of some group one kind of run went unseen by chance.
-
-    Of n `runs` ([sizes]) none fails in such a `share` of experiments where each does with probability
-    1 - share^(1/n): Clopper and Pearson's (1934) limit for none of n. Either the runs of the dip may
-    fail unseen, or those of its peak or its recovery do better, up to 1.
-    """
-    mean = groups.over(curve).mean
-    unseen = 1 - share ** (1 / groups.sums(runs))
-    worse, better = mean - unseen * mean, mean + unseen * (1 - mean)
-    return max(
-        float(min(peak[before].max(), recovery[after].max()) - dip[bottom])
-        for peak, dip, recovery in ((mean, worse, mean), (better, mean, mean), (mean, mean, better))
-        for bottom, before, after in groups.dips
-    )
 
 
 def without_dip(curve: Curve, groups: Groups, depth: float) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -28,13 +28,13 @@ from grokbench.phenomena.dips import (
     allowing,
     beyond,
     deepest,
-    dip_of_unseen_runs,
     place,
     with_dip,
     without_dip,
 )
 from grokbench.phenomena.intervals import CONFIDENCE, Floats, Interval
 from grokbench.phenomena.scatter import Scatter, credible, means
+from grokbench.phenomena.unseen import deepest_unseen
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
@@ -73,6 +73,8 @@ class Ends:
     """By so many both exceed the estimate."""
     hiding: float
     """By so many, zero or fewer, all dips of runs that were seen fall short of the upper end."""
+    unseen: float
+    """How deep a dip might be in runs of a kind that no seed shows: the least upper end."""
 
 
 @dataclass(frozen=True)
@@ -98,61 +100,63 @@ class Dip:
         Quantiles of what noise does are taken at 95 %, which the draws are enough for; a surer
         interval allows for as many standard errors more as Student's quantile is larger.
         """
-        if confidence == CONFIDENCE:
-            return self._at_95
-        surer = self._allowing_for(confidence)
-        if confidence < CONFIDENCE:
-            return surer
-        # What it takes differs with the depth, and may leave the surer one inside the other by a hair.
-        depth, sure = surer.depth, self._at_95.depth
-        low, high = min(depth.low, sure.low), max(depth.high, sure.high)
-        return replace(surer, depth=Interval(depth.estimate, low, high))
+        more = self._student(confidence) - self._student(CONFIDENCE)
+        judged, showing = self._showing
+        showing, hiding = max(0.0, showing + more), min(0.0, self._hiding - more)
+        low = float(deepest(judged, self.groups, allowing(showing)))
+        high = float(deepest(self.curve, self.narrow, allowing(hiding)))
+        unseen = deepest_unseen(self.curve, self.narrow, self._runs, (1 - confidence) / 2)
+        estimate, (_, seeming) = self.depth, self._seeming
+        depth = Interval(
+            estimate, max(min(low, estimate), -1.0), min(max(high, unseen, estimate), 1.0)
+        )
+        return Ends(depth, showing, seeming, hiding, unseen)
+
+    @property
+    def depth(self) -> float:
+        """The estimate."""
+        judged, errors = self._seeming
+        return float(deepest(judged, self.groups, allowing(errors)))
 
     @cached_property
-    def _at_95(self) -> Ends:
-        return self._allowing_for(CONFIDENCE)
+    def _seeming(self) -> tuple[Curve, float]:
+        return self._shown(0.5, 0.0)
 
-    def _allowing_for(self, confidence: float) -> Ends:
-        """The interval of 95 % with so many standard errors more, and for what no run shows."""
-        more = self._student(confidence) - self._student(CONFIDENCE)
-        low, showing = self._shown(TAIL, self._student(CONFIDENCE), more)
-        estimate, seeming = self._estimate
-        high, hiding = self._hidden(TAIL / 2, -more)
-        unseen = dip_of_unseen_runs(self.curve, self.narrow, self._runs, (1 - confidence) / 2)
-        depth = Interval(estimate, min(low, estimate), max(high, unseen, estimate))
-        return Ends(depth, showing, seeming, hiding)
+    @cached_property
+    def _showing(self) -> tuple[Curve, float]:
+        return self._shown(TAIL, self._student(CONFIDENCE))
 
-    def _shown(self, share: float, least: float, more: float) -> tuple[float, float]:
-        """The depth at which curves that dip no deeper seem to in such a share of draws.
+    def _shown(self, share: float, least: float) -> tuple[Curve, float]:
+        """The means as they vary, were there only as deep a dip as seems to be in so many draws.
 
-        Returns it, and by how many standard errors such dips are exceeded; `least` at the fewest, and
-        so many `more`.
+        With it, by how many standard errors such dips are exceeded there; `least` at the fewest.
         """
         depth = 0.0
         for _ in range(ROUNDS):
-            depth = max(depth, 0.0)
             truth = without_dip(self.curve, self.narrow, depth)
             seen = deepest(self._about(truth), self.groups, beyond(depth))
-            errors = max(least, float(np.quantile(seen, 1 - share))) + more
-            depth = float(deepest(self._if(truth), self.groups, allowing(errors)))
+            errors = max(least, float(np.quantile(seen, 1 - share)))
+            judged = self._if(truth)
+            depth = float(deepest(judged, self.groups, allowing(errors)))
             if depth <= 0:
                 break
-        return depth, errors
+        return judged, errors
 
-    def _hidden(self, share: float, more: float) -> tuple[float, float]:
-        """The depth at which curves that dip as deeply seem not to in twice such a share of draws.
+    @cached_property
+    def _hiding(self) -> float:
+        """By how many standard errors, zero or fewer, all dips seem shallower than the deepest is.
 
-        Where a dip can hide in one place only, Student's errors do. Where noise makes many, the
-        deepest of them seldom falls so far short. Either leg may, so that each has half of the tail.
-        Returns it, and by how many standard errors, zero or fewer, all dips fall short of it.
+        In as many draws as lie beyond the upper end. Where a dip can hide in one place only, Student's
+        errors do. Where noise makes many, the deepest of them seldom falls so far short. Either leg
+        may, so that each has half of the tail.
         """
-        errors = -self._student(CONFIDENCE) + more
+        errors = -self._student(CONFIDENCE)
         for _ in range(ROUNDS):
-            depth = float(deepest(self.curve, self.narrow, allowing(errors)))
+            depth = min(1.0, float(deepest(self.curve, self.narrow, allowing(errors))))
             about = self._about(with_dip(self.curve, self.narrow, depth), as_seen=True)
             seen = deepest(about, self.narrow, beyond(depth))
-            errors = min(0.0, float(np.quantile(seen, share))) + more
-        return float(deepest(self.curve, self.narrow, allowing(errors))), errors
+            errors = min(0.0, float(np.quantile(seen, TAIL / 2)))
+        return errors
 
     @cached_property
     def curve(self) -> Curve:
@@ -189,15 +193,6 @@ class Dip:
         mean, scatter = means(made), Scatter.of(made)
         chance = mean - credible(truth, scatter.seeds)
         return Curve(truth + chance, scatter.variance(mean if as_seen else truth))
-
-    @cached_property
-    def _estimate(self) -> tuple[float, float]:
-        return self._shown(0.5, 0.0, 0.0)
-
-    @property
-    def depth(self) -> float:
-        """The estimate."""
-        return self._estimate[0]
 
     @property
     def sizes(self) -> tuple[str, str, str]:
@@ -264,7 +259,7 @@ def measured(accuracy: Floats, labels: tuple[str, ...], options: DoubleDescentOp
     narrow = Groups.of(len(accuracy), options.width, 2 * options.width - 1)
     longest = max(LONGEST, 2 * options.width - 1)
     groups = Groups.of(len(accuracy), options.width, longest) if options.smoothing else narrow
-    return Dip(accuracy, labels, groups, narrow)
+    return Dip(np.sort(accuracy, axis=1), labels, groups, narrow)
 
 
 def student(confidence: float, seeds: float) -> float:
@@ -280,8 +275,10 @@ def wider_than_the_grid(
 ) -> str | None:
     """The warning that goes with few model sizes; `lengths` as `Detector.warning` has them."""
     sizes, needed = min(length["model_size"] for length in lengths.values()), 3 * options.width
-    if options.width == 1 or sizes >= needed:
+    if sizes >= needed:
         return None
+    if options.width == 1:
+        return f"a dip takes 3 model sizes, and there are {sizes}; select or train more"
     return (
         f"a dip {options.width} sizes wide takes {needed} model sizes, and there are {sizes}; "
         "write a smaller width, or none"
@@ -306,13 +303,18 @@ class DoubleDescent(Detector):
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         seen = dip(data["experiment"], self.options)
         ends, (fall, rise) = seen.ends(self.confidence), seen.legs
+        hidden = (
+            f"; one of {ends.unseen:.2f} is not excluded, in runs of a kind that so few seeds need not show"
+            if ends.depth.estimate <= 0 and ends.unseen >= ends.depth.high
+            else ""
+        )
         return Finding(
             effect=ends.depth.estimate,
             low=ends.depth.low,
             high=ends.depth.high,
             unit="depth of the dip in final accuracy",
             seeds=seen.seeds,
-            evidence=seen.evidence,
+            evidence=f"{seen.evidence}{hidden}",
             details={
                 "fall": fall,
                 "rise": rise,

@@ -119,7 +119,8 @@ class Emergence(Detector):
             seeds = min(first.fewest, second.fewest)
             if seeds < FEWEST:
                 raise NotEnoughDataError(
-                    f"the best of seeds takes {FEWEST} finished runs at every model size; one has {seeds}"
+                    f"the best of seeds takes {FEWEST} finished runs at every model size "
+                    f"that has any; one has {seeds}"
                 )
             low = shifted.low.item() - luckiest(first.high, second.fewest, self.confidence)
             high = luckiest(second.high, first.fewest, self.confidence) - reference.low.item()

@@ -108,6 +108,9 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
             where = f"line {len(lines)}, column {len(lines[-1]) + 1}"
         mistake = Mistake(where, f"is not TOML: {message[0].lower()}{message[1:]}")
         raise SuiteError(source, [mistake]) from None
+    except (ValueError, RecursionError) as error:
+        mistake = Mistake("", f"cannot be read as TOML: {error}")
+        raise SuiteError(source, [mistake]) from None
 
 
 def tables(

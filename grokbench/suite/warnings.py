@@ -25,6 +25,10 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
         warning = ask(detector.name, partial(detector.warning, lengths))
         if warning:
             found.append(Mistake(place(("claims", claim.name, "detector")), warning))
+        seeds = min(length["seed"] for length in lengths.values())
+        if seeds < claim.minimum_seeds:
+            few = f"asks for {claim.minimum_seeds} seeds, and there are {seeds}; it stays undecided"
+            found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
     return found
 
 

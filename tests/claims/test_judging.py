@@ -164,7 +164,15 @@ def test_missing_cells_are_counted_in_the_reason():
 
     verdict = judge(claim(minimum_seeds=4), grid(run), Saying(1, 1, 1, seeds=4))
     assert Outcome.REPRODUCED is verdict.outcome
+    assert verdict.reason.startswith("preliminary: ")
     assert verdict.reason.endswith("(4 of 20 runs are left out: 3 not run, 1 diverged)")
+    assert not verdict.whole
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 1.5, -0.5, float("nan")])
+def test_a_confidence_that_is_none_is_refused(confidence):
+    with pytest.raises(ValueError, match="a confidence lies between 0 and 1"):
+        Saying(1, 1, 1).at(confidence)
 
 
 def test_a_selection_keeps_every_dimension():

@@ -96,7 +96,7 @@ def test_the_reason_says_that_it_would_have_been_decided_alone() -> None:
         for name in ("one", "other")
     }
     first, _ = score(Suite("two", {}, claims), TREE, {"sure": Sure})
-    assert "decided by its own interval alone, not by the 97.5 %" in first.reason
+    assert "reproduced by its own interval alone, not by the 97.5 %" in first.reason
     assert 0.975 == pytest.approx(first.confidence)
     assert first.finding is not None
     assert first.deciding is not None

@@ -47,6 +47,7 @@ detector = {{ name = "double_descent", width = {width} }}
 experiment = "addition"
 where = {{ model_size = [{selected}] }}
 rule = {{ at_least = 0.1 }}
+minimum_seeds = {minimum}
 """
 MANY = range(4, 40, 4)
 
@@ -60,12 +61,25 @@ def test_a_dip_wider_than_the_grid_is_warned_of_and_no_mistake(
 ) -> None:
     text = suite.read_text(encoding="utf-8").replace("[4, 8]", str(list(MANY)))
     chosen = ", ".join(map(str, selected))
-    suite.write_text(text + DIP.format(width=width, selected=chosen), encoding="utf-8")
+    text += DIP.format(width=width, selected=chosen, minimum=2)
+    suite.write_text(text, encoding="utf-8")
     result = grokbench("validate", suite)
     assert result.exit_code == 0
     assert "no mistakes" in result.stdout
     assert warned == result.stderr.startswith("warning: claims.dips.detector: a dip 3 sizes wide")
     assert warned == bool(result.stderr)
+
+
+def test_a_claim_that_the_grid_must_leave_undecided_is_warned_of(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    text = suite.read_text(encoding="utf-8") + DIP.format(width=1, selected="4, 8", minimum=5)
+    suite.write_text(text, encoding="utf-8")
+    told = grokbench("validate", suite).stderr
+    assert "claims.dips.detector: a dip takes 3 model sizes, and there are 2" in told
+    assert (
+        "claims.dips.minimum_seeds: asks for 5 seeds, and there are 2; it stays undecided" in told
+    )
 
 
 def test_a_detector_that_cannot_say_what_to_warn_of_is_no_mistake(

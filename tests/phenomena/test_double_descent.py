@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,6 +81,40 @@ def test_nor_is_a_peak_or_a_recovery_that_no_seed_shows(levels):
     """Where one side of a dip is there, the other may be, as high as unseen runs can raise it."""
     accuracy = np.repeat(np.array(levels, float)[:, None], 11, axis=1)
     assert 0.285 == pytest.approx(seen(accuracy).high, abs=0.001)
+
+
+def test_the_size_with_the_fewest_runs_may_hide_the_most():
+    """2 of a dip's 11, 2 and 11 runs: 84 % of them failing would go unseen, a third of that a dip."""
+    accuracy = np.ones((12, 11))
+    accuracy[6, 2:] = np.nan
+    assert 0.281 == pytest.approx(seen(accuracy, width=3).high, abs=0.001)
+
+
+def test_the_size_with_the_farthest_to_fall_may_hide_the_most():
+    """One of three sizes that were near-perfect may fail, when the other two hardly can."""
+    levels = np.repeat(np.array([1, 1, 1, 0.02, 0.02, 1, 1, 1, 1])[:, None], 11, axis=1)
+    alike = np.repeat(np.array([1, 1, 1, 0.35, 0.35, 0.34, 1, 1, 1])[:, None], 11, axis=1)
+    deeper = [seen(values, width=3) for values in (levels, alike)]
+    beyond = [found.high - found.estimate for found in deeper]
+    assert beyond[0] > 0.08
+    assert beyond[1] < 0.06
+
+
+def test_a_peak_and_a_recovery_may_both_be_hidden():
+    """Of 22 runs that ended at 0.2 none is another kind in 2.5 % of experiments where 15 % are."""
+    flat = np.full((12, 11), 0.2)
+    assert 0.8 * (1 - 0.025 ** (1 / 22)) == pytest.approx(seen(flat).high, abs=0.001)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 11])
+def test_the_surer_the_wider_and_no_dip_is_deeper_than_accuracy_can_be(seeds):
+    generator = np.random.default_rng(seeds)
+    labels = tuple("0123456789ab")
+    for accuracy in (generator.random((4, len(labels), seeds)) < 0.6).astype(float):
+        dip = measured(accuracy, labels, DoubleDescentOptions())
+        found = [dip.interval(sure) for sure in (0.5, 0.9, 0.95, 0.98, 0.99, 0.9917, 0.9964)]
+        for less, more in pairwise(found):
+            assert -1 <= more.low <= less.low <= less.high <= more.high <= 1
 
 
 def test_the_evidence_names_peak_dip_and_recovery_where_there_is_a_dip():
