@@ -104,6 +104,10 @@ class Dip:
         judged, showing = self._showing
         showing, hiding = max(0.0, showing + more), min(0.0, self._hiding - more)
         low = float(deepest(judged, self.groups, allowing(showing)))
+        if more > 0:
+            # Curves that do not dip vary otherwise than those that dip by just the end of 95 %.
+            level, errors = self._showing_any
+            low = min(low, float(deepest(level, self.groups, allowing(errors + more))))
         high = float(deepest(self.curve, self.narrow, allowing(hiding)))
         unseen = deepest_unseen(self.curve, self.narrow, self._runs, (1 - confidence) / 2)
         estimate, (_, seeming) = self.depth, self._seeming
@@ -126,13 +130,18 @@ class Dip:
     def _showing(self) -> tuple[Curve, float]:
         return self._shown(TAIL, self._student(CONFIDENCE))
 
-    def _shown(self, share: float, least: float) -> tuple[Curve, float]:
+    @cached_property
+    def _showing_any(self) -> tuple[Curve, float]:
+        return self._shown(TAIL, self._student(CONFIDENCE), rounds=1)
+
+    def _shown(self, share: float, least: float, rounds: int = ROUNDS) -> tuple[Curve, float]:
         """The means as they vary, were there only as deep a dip as seems to be in so many draws.
 
-        With it, by how many standard errors such dips are exceeded there; `least` at the fewest.
+        With it, by how many standard errors such dips are exceeded there; `least` at the fewest. In
+        one round: were there none.
         """
         depth = 0.0
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             truth = without_dip(self.curve, self.narrow, depth)
             seen = deepest(self._about(truth), self.groups, beyond(depth))
             errors = max(least, float(np.quantile(seen, 1 - share)))
