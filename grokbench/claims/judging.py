@@ -97,7 +97,8 @@ def judge(
     """
     absent = [name for role, name in claim.experiments.items() if role not in datasets]
     if absent:
-        return Verdict(claim, Outcome.NOT_RUN, None, f"no results of {', '.join(absent)}")
+        reason = f"no results of {', '.join(absent)}"
+        return Verdict(claim, Outcome.NOT_RUN, None, reason, whole=False)
     try:
         data = selected(claim, datasets)
     except NotEnoughDataError as error:
@@ -105,16 +106,16 @@ def judge(
     for role, dataset in data.items():
         if not bool((dataset["status"] == int(Status.DONE)).any()):
             reason = f"no finished run in {claim.experiments[role]}{_missing([dataset])}"
-            return Verdict(claim, Outcome.NOT_RUN, None, reason)
+            return Verdict(claim, Outcome.NOT_RUN, None, reason, whole=False)
     missing = _missing(data.values())
     try:
         finding = detector.at(CONFIDENCE).find(data)
         wider = finding if confidence == CONFIDENCE else detector.at(confidence).find(data)
     except NotEnoughDataError as error:
-        return Verdict(claim, Outcome.UNDECIDED, None, f"{error}{missing}")
+        return Verdict(claim, Outcome.UNDECIDED, None, f"{error}{missing}", whole=not missing)
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
         reason = f"detector {claim.detector.name!r} raised {describe(error)}"
-        return Verdict(claim, Outcome.UNDECIDED, None, reason)
+        return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
     there = seeds_trained(data.values())
     outcome, because = _decide(claim, finding, there)
     if outcome.decided and confidence > CONFIDENCE:
@@ -123,11 +124,13 @@ def judge(
         if surely is not outcome:
             because = _alone_only(outcome, claim.rule, confidence, wider)
             outcome = Outcome.UNDECIDED
+    if missing and outcome.decided:
+        because = "preliminary: "
     return Verdict(
         claim,
         outcome,
         finding,
-        f"{'preliminary: ' if missing and outcome.decided else ''}{because}{finding.evidence}{missing}",
+        f"{because}{finding.evidence}{missing}",
         confidence,
         Interval(finding.effect, wider.low, wider.high),
         whole=not missing,

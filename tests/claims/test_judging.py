@@ -149,6 +149,7 @@ def test_nothing_finished_is_not_run():
     verdict = judge(claim(), grid(lambda *_: NOT_RUN), Saying(1, 1, 1))
     assert Outcome.NOT_RUN is verdict.outcome
     assert "no finished run in addition (20 of 20 runs are left out: 20 not run)" == verdict.reason
+    assert not verdict.whole
 
 
 def test_an_experiment_without_results_is_not_run():

@@ -155,7 +155,7 @@ def test_a_dip_of_just_so_much_is_rarely_said_to_be_less(seeds, width):
     shares = np.array([0.3, 0.6, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9])[:, None]
     groks = generator.random((30, len(shares), seeds)) < shares
     denied = sum(seen(accuracy.astype(float), width=width).high < 0.4 for accuracy in groks)
-    assert denied <= 3
+    assert denied <= 2
 
 
 def seen(accuracy, **options):
@@ -187,7 +187,7 @@ def test_sizes_that_vary_much_more_than_their_neighbours_seem_to_dip_no_more_oft
     levels = np.array([0.6] * 11 + [0.98] * 4)[:, None]
     alike = np.where(np.isin(np.arange(15), (2, 4, 6, 8)), 0.6, 50)[:, None]
     worlds = generator.beta(levels * alike, (1 - levels) * alike, (24, 15, 11))
-    assert 3 > sum(seen(accuracy).low > 0 for accuracy in worlds)
+    assert 2 > sum(seen(accuracy).low > 0 for accuracy in worlds)
 
 
 def test_it_does_not_matter_which_seeds_are_missing():
@@ -342,8 +342,8 @@ def test_a_dip_known_to_be_there_is_measured_without_bias_and_seldom_as_deeper_t
     worlds = (generator.random((24, len(shares), 11)) < shares[:, None]).astype(float)
     truth = as_it_is(shares, Groups.of(len(shares), width, width))
     depths = [seen(accuracy, width=width) for accuracy in worlds]
-    assert sum(depth.low > 0.05 for depth in depths) >= 21
-    assert sum(depth.low > truth for depth in depths) <= 3
+    assert sum(depth.low > 0.05 for depth in depths) >= 22
+    assert sum(depth.low > truth for depth in depths) <= 1
     assert truth == pytest.approx(np.median([depth.estimate for depth in depths]), abs=0.1)
 
 
