@@ -17,8 +17,8 @@ from grokbench.optimizers import AdamW
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
-from grokbench.training import Definitions
-from grokbench.training.descent import Descent
+from grokbench.training import Setup
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.programs import ModuleProgram
 from grokbench.training.stack import build_model, evaluation_batch, training_batch
 
@@ -31,7 +31,7 @@ class PlainLoop:
     """
 
     def __init__(self, run: Run, plugins: Plugins) -> None:
-        made = Definitions.of(run, plugins)
+        made = Setup.of(run, plugins)
         assert isinstance(made.optimizer, AdamW)
         options = made.optimizer.options
         self.recipe, self.taken = run.recipe, 0
@@ -93,25 +93,23 @@ class PlainLoop:
         return torch.cat([value.detach().flatten() for value in values])
 
 
-Make = Callable[[Sequence[nn.Module], Definitions, Batch, Batch], Program]
+Make = Callable[[Sequence[nn.Module], Setup, Batch, Batch], Program]
 """Models, definitions, training examples, evaluation examples → a program."""
 
 
 def one_by_one(
-    models: Sequence[nn.Module], made: Definitions, train: Batch, evaluation: Batch
+    models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch
 ) -> Program:
     return of_modules(models, made, train, evaluation, stacked=False)
 
 
-def stacked(
-    models: Sequence[nn.Module], made: Definitions, train: Batch, evaluation: Batch
-) -> Program:
+def stacked(models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch) -> Program:
     return of_modules(models, made, train, evaluation, stacked=True)
 
 
 def of_modules(
     models: Sequence[nn.Module],
-    made: Definitions,
+    made: Setup,
     train: Batch,
     evaluation: Batch,
     *,
@@ -123,17 +121,13 @@ def of_modules(
     )  # fmt: skip
 
 
-def factored(
-    models: Sequence[nn.Module], made: Definitions, train: Batch, evaluation: Batch
-) -> Program:
+def factored(models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch) -> Program:
     program = made.architecture.program(models[0], made.task.judgement, train, evaluation)
     assert isinstance(program, FactoredTransformer), "the factored form is not exact here"
     return program
 
 
-def prefix(
-    models: Sequence[nn.Module], made: Definitions, train: Batch, evaluation: Batch
-) -> Program:
+def prefix(models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch) -> Program:
     """Also where the factored form would be chosen."""
     model: Any = models[0]
     layer = model.layers[0]
@@ -154,10 +148,10 @@ PROGRAMS: dict[str, Make] = {
 
 def descent_by(
     program: str, runs: Sequence[Run], plugins: Plugins, *, compiled: bool = False
-) -> Descent:
+) -> CohortTraining:
     """Runs on their way down by this program, whichever the trainer would choose for them."""
-    descent = Descent(runs, plugins, torch.device("cpu"))
-    made = Definitions.of(runs[0], plugins)
+    descent = CohortTraining(runs, plugins, torch.device("cpu"))
+    made = Setup.of(runs[0], plugins)
     models = [build_model(run, made.architecture, made.task) for run in runs]
     examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
     train = training_batch(examples, descent.parameters)

@@ -15,7 +15,7 @@ from grokbench.plan import lay_out
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
-from grokbench.training import Definitions
+from grokbench.training import Setup
 from grokbench.training.process import keep_freed_memory
 from grokbench.training.stack import build_model
 
@@ -61,7 +61,7 @@ class Start:
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Start:
-        made = Definitions.of(runs[0], Plugins.load())
+        made = Setup.of(runs[0], Plugins.load())
         models = tuple(build_model(run, made.architecture, made.task) for run in runs)
         examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
         inputs = torch.stack([one.inputs[one.train] for one in examples])

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import grokbench
-from benchmarks import recipe
 from benchmarks.contestants import OTHERS, Contestant
 from benchmarks.contestants.plain_loop import PlainLoop
 from benchmarks.contestants.torch_func import TorchFunc
@@ -21,6 +20,7 @@ from benchmarks.setting import one_layer
 from benchmarks.turns import spread, take_turns
 from grokbench.plan import Shapes
 from grokbench.plugins import Plugins
+from studies import recipe
 
 ROOT = Path(__file__).parents[1]
 RUNS = [one_layer(8, seed, modulus=11, data_size=60) for seed in range(3)]

@@ -15,7 +15,7 @@ from grokbench import Examples, Finding, Plugins, SuiteError, hookspecs, load_su
 from grokbench.cli import cli
 from grokbench.cli.group import CommandLine
 from grokbench.testing import Outcome, checks_of_plugin
-from grokbench.testing.kit import KINDS
+from grokbench.testing.conformance.kit import KINDS
 from tests.documented import Mistake, mistakes, one_line, saved, written
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""grokbench's own trainer: a `Descent`, and the execution that is chosen for it."""
+"""grokbench's own trainer: a `CohortTraining`, and the execution that is chosen for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from benchmarks.setting import synchronize
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
-from grokbench.training import Definitions
+from grokbench.training import Setup
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.execution import execution_of
 from grokbench.training.process import stream_of_its_own
 
@@ -28,12 +28,12 @@ class Trainer:
         self, runs: Sequence[Run], device: str = "cpu", plugins: Plugins | None = None
     ) -> None:
         plugins = plugins or Plugins.load()
-        self.first, self.task = runs[0], Definitions.of(runs[0], plugins).task
+        self.first, self.task = runs[0], Setup.of(runs[0], plugins).task
         self.runs, self.device = len(runs), device
         where = torch.device(device)
         self.stream = ExitStack()
         self.stream.enter_context(stream_of_its_own(where))
-        descent = Safekeeping().begin(runs, partial(Descent, runs, plugins, where))
+        descent = Safekeeping().begin(runs, partial(CohortTraining, runs, plugins, where))
         assert descent is not None
         self.descent = descent
         self.execution = execution_of(self.descent)

@@ -20,8 +20,8 @@ from grokbench.claims.summary import METHOD, Summary
 from grokbench.claims.verdict import Verdict
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Finding
-from grokbench.phenomena.intervals import CONFIDENCE
 from grokbench.record import Status
+from grokbench.statistics.intervals import CONFIDENCE
 from grokbench.suite.model import Expected, Suite
 
 SCHEMA: Literal[2] = 2

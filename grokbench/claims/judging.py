@@ -13,9 +13,9 @@ from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import number, percent, rule_in_prose
 from grokbench.errors import NotEnoughDataError, UnknownNameError, nearest
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.intervals import CONFIDENCE, Interval
 from grokbench.plugins import describe
 from grokbench.record import Status
+from grokbench.statistics.intervals import CONFIDENCE, Interval
 from grokbench.suite.model import Claim, Rule, Suite
 
 

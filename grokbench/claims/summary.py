@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import counted
-from grokbench.phenomena.intervals import CONFIDENCE
 from grokbench.record import Status
+from grokbench.statistics.intervals import CONFIDENCE
 
 METHOD = "Holm 1979"
 """How the claims of a suite are corrected for being many."""

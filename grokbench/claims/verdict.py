@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from grokbench.phenomena.base import Finding
-from grokbench.phenomena.intervals import CONFIDENCE, Interval
+from grokbench.statistics.intervals import CONFIDENCE, Interval
 from grokbench.suite.model import Claim
 
 

@@ -14,7 +14,7 @@ from grokbench.cli.console import print_json
 from grokbench.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from grokbench.testing.checks import Result
+    from grokbench.testing.conformance.checks import Result
 
 
 @click.command("test-plugin")
@@ -38,8 +38,8 @@ def conformance(
     definition, or `grokbench`. Each check is one line: ok, FAILED, expected or skipped, and what is
     worth knowing. The exit code is 1 when a check failed.
     """
-    from grokbench.testing.checks import Outcome
-    from grokbench.testing.kit import checks_of_plugin
+    from grokbench.testing.conformance.checks import Outcome
+    from grokbench.testing.conformance.kit import checks_of_plugin
 
     cli = context.find_root().command
     assert isinstance(cli, click.Group)

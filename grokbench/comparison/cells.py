@@ -18,14 +18,8 @@ from grokbench.comparison.readings import (
     fixed_fields,
     typical,
 )
-from grokbench.comparison.relabelling import (
-    Floats,
-    Unit,
-    corrected,
-    smallest_p,
-    visible_gap,
-)
 from grokbench.record import Record, Status
+from grokbench.statistics.permutation import Floats, Unit, corrected, smallest_p, visible_gap
 from grokbench.store import records_in
 
 LEVEL = 0.01

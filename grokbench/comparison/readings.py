@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from grokbench.comparison.relabelling import Floats
-from grokbench.phenomena.curves import (
+from grokbench.readout.curves import (
     canonical,
     finished,
     generalization_accuracy,
@@ -21,8 +20,9 @@ from grokbench.phenomena.curves import (
     settled,
     sustained_crossing,
 )
-from grokbench.phenomena.dynamics import Thresholds
+from grokbench.readout.dynamics import Thresholds
 from grokbench.record import Choice, Status
+from grokbench.statistics.permutation import Floats
 
 Point = tuple[tuple[str, str], ...]
 """Where a cell lies: each dimension but `seed`, and its value as text."""

@@ -1,16 +1,20 @@
 """Detectors: a dataset in, a finding out."""
 
+import sys
+
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.critical_data_size import CriticalDataSize, critical_data_sizes
+from grokbench.phenomena.critical_data_size import CriticalDataSize
 from grokbench.phenomena.crossing import Crossing
 from grokbench.phenomena.deeper_double_descent import DeeperDoubleDescent
 from grokbench.phenomena.double_descent import DoubleDescent
-from grokbench.phenomena.dynamics import Dynamic, Dynamics, Thresholds, classify
+from grokbench.phenomena.dynamics import Dynamics
 from grokbench.phenomena.emergence import Emergence
-from grokbench.phenomena.memorization_capacity import MemorizationCapacity, capacities
+from grokbench.phenomena.memorization_capacity import MemorizationCapacity
 from grokbench.phenomena.norm_change import NormChange
 from grokbench.phenomena.zone_prediction import ZonePrediction
-from grokbench.phenomena.zones import zones
+from grokbench.readout import Dynamic, Thresholds, capacities, classify, critical_data_sizes, curves
+from grokbench.statistics import intervals
+from grokbench.theory import zones
 
 BUILT_IN: tuple[type[Detector], ...] = (
     Dynamics,
@@ -24,6 +28,8 @@ BUILT_IN: tuple[type[Detector], ...] = (
     Crossing,
 )
 
+# Version 0.1.0 had these names and modules here, and plugins import them. New code imports
+# grokbench.readout, grokbench.statistics and grokbench.theory instead.
 __all__ = [
     "BUILT_IN",
     "Detector",
@@ -35,3 +41,5 @@ __all__ = [
     "critical_data_sizes",
     "zones",
 ]
+sys.modules["grokbench.phenomena.curves"] = curves
+sys.modules["grokbench.phenomena.intervals"] = intervals

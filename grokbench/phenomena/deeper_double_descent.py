@@ -7,13 +7,9 @@ from collections.abc import Mapping
 import xarray as xr
 
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.double_descent import (
-    Dip,
-    DoubleDescentOptions,
-    dip,
-    wider_than_the_grid,
-)
-from grokbench.phenomena.intervals import Interval
+from grokbench.phenomena.double_descent import DoubleDescentOptions, dip, wider_than_the_grid
+from grokbench.statistics.dip_depth import Dip
+from grokbench.statistics.intervals import Interval
 
 
 class DeeperDoubleDescent(Detector):

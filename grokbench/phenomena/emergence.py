@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -12,16 +11,10 @@ import xarray as xr
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.curves import (
-    canonical,
-    generalization_accuracy,
-    of_part,
-    reaches,
-    settled,
-    single_curve,
-)
-from grokbench.phenomena.dynamics import Share
-from grokbench.phenomena.intervals import Floats, welch_interval
+from grokbench.readout.dynamics import Share
+from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets
+from grokbench.statistics.intervals import Floats, welch_interval
+from grokbench.statistics.minimum import luckiest
 
 FEWEST = 3
 """The best of fewer seeds than this is too much a matter of luck to be compared."""
@@ -36,51 +29,6 @@ class EmergenceOptions(Options):
     """Which part of the shifted experiment's task; the first unless said otherwise."""
     best_of_seeds: bool = False
     """Compare the best seeds of each size, as Fig. 8 does; at least three a size."""
-
-
-@dataclass(frozen=True)
-class Brackets:
-    """Between which two numbers of parameters an ability emerges, as log2; each [seeds].
-
-    `low` is the largest size tried below the first that reaches the threshold (minus infinity
-    where the smallest did), `high` that first size (infinite where none did).
-    """
-
-    low: Floats
-    high: Floats
-
-    fewest: int
-    """How many runs there are at the size with the fewest."""
-
-    @property
-    def middle(self) -> Floats:
-        """The middle of each bracket; of a bracket open at one side, its other end."""
-        ends = np.stack([self.low, self.high])
-        finite = np.isfinite(ends)
-        return np.asarray(np.where(finite, ends, 0).sum(axis=0) / finite.sum(axis=0))
-
-
-def emergence_brackets(
-    dataset: xr.Dataset, threshold: float, part: str | None = None, best_of_seeds: bool = False
-) -> Brackets:
-    """Where an ability emerges, for each seed (or once, for the best of them).
-
-    Raises:
-        NotEnoughDataError: no finished run, or more than one data size or swept value.
-    """
-    data = single_curve(of_part(canonical(dataset), part), "model_size", "seed")
-    accuracy = settled(data, generalization_accuracy(data))
-    accuracy = accuracy.dropna("seed", how="all").dropna("model_size", how="all")
-    if not accuracy.size:
-        raise NotEnoughDataError("no finished run has validation examples")
-    fewest = int(accuracy.notnull().sum("seed").min())
-    if best_of_seeds:
-        accuracy = accuracy.max("seed").expand_dims("seed")
-    size = np.log2(accuracy["parameters"].to_numpy().astype(float))
-    values = accuracy.transpose("seed", "model_size").to_numpy()
-    high = np.where(reaches(values, threshold), size, np.inf).min(axis=1)
-    failed = ~np.isnan(values) & (size < high[:, None])
-    return Brackets(np.where(failed, size, -np.inf).max(axis=1), high, fewest)
 
 
 class Emergence(Detector):
@@ -159,28 +107,7 @@ class Emergence(Detector):
         return int((dataset["status"] == 1).any(set(dataset["status"].dims) - {"seed"}).sum())
 
 
-def luckiest(values: Floats, others: int, confidence: float) -> float:
-    """How large the smallest of some values may have to be taken for, had luck favoured them.
-
-    Were they of one kind with as many `others`, the smallest r of all would be among them with the
-    probability C(N - r, others) / C(N, others). The first r that is as improbable as an end of the
-    interval may be is taken; where none is, the largest value. With three seeds against three that
-    is the end of a one-sided interval of 0.95, and no surer one can be had.
-
-    Args:
-        values: log2 of the parameters at which each seed has the ability.
-        others: how many seeds they are compared with, at the size with the fewest runs.
-        confidence: of the two-sided interval.
-    """
-    tail, number = (1 - confidence) / 2, len(values)
-    orders = math.comb(number + others, others)
-    for rank in range(1, number):
-        if math.comb(number + others - rank, others) / orders <= tail:
-            return float(np.sort(values)[rank - 1])
-    return float(values.max())
-
-
-def _words(brackets: Brackets) -> str:
+def _words(brackets: EmergenceBrackets) -> str:
     low, high = float(np.median(brackets.low)), float(np.median(brackets.high))
     if np.isinf(high):
         return f"more than {2**low:.0f}"

@@ -11,15 +11,15 @@ from pydantic import Field
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.curves import (
+from grokbench.readout.curves import (
     canonical,
     generalization_accuracy,
     of_part,
     sustained_crossing,
     value_at,
 )
-from grokbench.phenomena.dynamics import Dynamic, Share, Thresholds, classify
-from grokbench.phenomena.intervals import t_interval
+from grokbench.readout.dynamics import Dynamic, Share, Thresholds, classify
+from grokbench.statistics.intervals import t_interval
 
 
 class NormChangeOptions(Thresholds):

@@ -12,13 +12,13 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.curves import canonical, of_part, single_curve
-from grokbench.phenomena.dividing_curves import log2_parameters
-from grokbench.phenomena.dynamics import Dynamic, Thresholds, classify
-from grokbench.phenomena.guesses import GUESSES, Known, Labels, Observed
-from grokbench.phenomena.intervals import Floats
-from grokbench.phenomena.jackknife import Replicates
-from grokbench.phenomena.zones import FORETOLD, Forecast, ZoneOptions, forecast
+from grokbench.readout.curves import canonical, of_part, single_curve
+from grokbench.readout.dynamics import Dynamic, Thresholds, classify
+from grokbench.statistics.intervals import Floats
+from grokbench.statistics.jackknife import Replicates
+from grokbench.theory.baselines import GUESSES, Known, Labels, Observed
+from grokbench.theory.dividing_curves import log2_parameters
+from grokbench.theory.zones import FORETOLD, ZoneMap, ZoneOptions, zone_map
 
 
 class ZonePrediction(Detector):
@@ -36,7 +36,7 @@ class ZonePrediction(Detector):
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options
-        found = forecast(data["memorization"], data["critical"], data["target"], options)
+        found = zone_map(data["memorization"], data["critical"], data["target"], options)
         found.critical.check_seeds()
         target = _observed(found.target, options)
         critical = (
@@ -87,7 +87,7 @@ def _observed(dataset: xr.Dataset, options: ZoneOptions) -> Observed:
     return Observed(runs.to_numpy(), log2_parameters(data), amounts)
 
 
-def _alone(found: Forecast, score: _Score) -> str:
+def _alone(found: ZoneMap, score: _Score) -> str:
     """How many of the scored cells were foretold from other model sizes alone."""
     cells = int(np.asarray(score.scored.any(axis=-1))[found.alone].sum())
     return f" ({cells} of them with their model size left out of the fit)" if cells else ""
@@ -95,9 +95,9 @@ def _alone(found: Forecast, score: _Score) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Score:
-    """The forecast held against what the target's runs did."""
+    """The zone_map held against what the target's runs did."""
 
-    found: Forecast
+    found: ZoneMap
     target: Observed
 
     def __post_init__(self) -> None:

@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from grokbench.phenomena.intervals import Floats, t_interval
 from grokbench.report.palette import Stroke
 from grokbench.report.scales import amount
+from grokbench.statistics.intervals import Floats, t_interval
 
 
 @dataclass(frozen=True, eq=False)

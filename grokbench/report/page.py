@@ -12,8 +12,8 @@ import xarray as xr
 from grokbench.claims import Summary, Verdict, words
 from grokbench.record import Status
 from grokbench.report import runs, verdicts
-from grokbench.report.drawing import inline_svg, save
 from grokbench.report.sections import sections_of
+from grokbench.report.svg import inline_svg, save
 from grokbench.store import provenance
 from grokbench.suite.model import Suite
 

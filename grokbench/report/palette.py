@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.colors import to_hex
 
-from grokbench.phenomena import Dynamic
+from grokbench.readout import Dynamic
 
 INK = "#22262b"
 PALE = "#8b929a"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from grokbench.phenomena.intervals import Floats
+from grokbench.statistics.intervals import Floats
 
 ROOM = 1 / 16
 """The share of an axis that the label of a tick needs for itself."""

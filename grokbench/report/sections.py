@@ -9,10 +9,10 @@ import xarray as xr
 
 from grokbench.claims import datasets_of, selected
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena.curves import finished
+from grokbench.readout.curves import finished
 from grokbench.record import canonical_json
-from grokbench.report.drawing import Drawing, house_style
 from grokbench.report.figures import OVERVIEW, SORTS, Sort
+from grokbench.report.svg import Drawing, house_style
 from grokbench.suite.model import Claim
 
 

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grokbench.testing.checks import Check, Fault, Inapplicable, Outcome, Result
-    from grokbench.testing.kit import checks_for, checks_of_plugin
+    from grokbench.testing.conformance.checks import Check, Fault, Inapplicable, Outcome, Result
+    from grokbench.testing.conformance.kit import checks_for, checks_of_plugin
     from grokbench.testing.parametrize import parametrize_with_checks
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "grokbench.testing.checks": ["Check", "Fault", "Inapplicable", "Outcome", "Result"],
-    "grokbench.testing.kit": ["checks_for", "checks_of_plugin"],
+    "grokbench.testing.conformance.checks": ["Check", "Fault", "Inapplicable", "Outcome", "Result"],
+    "grokbench.testing.conformance.kit": ["checks_for", "checks_of_plugin"],
     "grokbench.testing.parametrize": ["parametrize_with_checks"],
 }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from grokbench.testing.checks import Fault
-from grokbench.testing.kit import checks_for, expecting
+from grokbench.testing.conformance.checks import Fault
+from grokbench.testing.conformance.kit import checks_for, expecting
 
 if TYPE_CHECKING:
     import pytest

@@ -9,7 +9,7 @@ import pytest
 from grokbench.testing.collecting import collected
 
 if TYPE_CHECKING:
-    from grokbench.testing.checks import Check
+    from grokbench.testing.conformance.checks import Check
 
 pytest_plugins = ["grokbench.testing.claims_as_tests"]
 
@@ -43,7 +43,7 @@ class Conformance(pytest.Collector):
 
     def collect(self) -> list[pytest.Item]:
         from grokbench.errors import PluginError
-        from grokbench.testing.kit import checks_of_plugin
+        from grokbench.testing.conformance.kit import checks_of_plugin
 
         try:
             checks = checks_of_plugin(self.plugin)
@@ -56,7 +56,7 @@ class CheckItem(pytest.Item):
     """One check."""
 
     def __init__(self, *, check: Check, **rest: Any) -> None:
-        from grokbench.testing.checks import Fault
+        from grokbench.testing.conformance.checks import Fault
 
         super().__init__(**rest)
         self.check = check
@@ -68,7 +68,7 @@ class CheckItem(pytest.Item):
             self.add_report_section("call", "grokbench", note)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        from grokbench.testing.checks import Fault
+        from grokbench.testing.conformance.checks import Fault
 
         if isinstance(excinfo.value, Fault):
             return f"{self.check.sentence}.\n{excinfo.value}"

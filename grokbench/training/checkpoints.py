@@ -23,8 +23,8 @@ import torch
 import grokbench
 from grokbench.durable import digest, remove_abandoned, write_durably
 from grokbench.record import Run
+from grokbench.training.cohort import CohortTraining, State
 from grokbench.training.compiling import COMPILING_SECONDS
-from grokbench.training.descent import Descent, State
 
 CHECKPOINT_SECONDS = 30.0
 """How long a cohort trains before it is kept, and from then on between two checkpoints."""
@@ -112,8 +112,8 @@ class Safekeeping:
         self.kept = self.looked = time.monotonic()
 
     def begin(
-        self, runs: Sequence[Run], make: Callable[[], Descent], former: State | None = None
-    ) -> Descent | None:
+        self, runs: Sequence[Run], make: Callable[[], CohortTraining], former: State | None = None
+    ) -> CohortTraining | None:
         """The descent of `runs` that `make` gives, put where it was when it was kept last.
 
         Where nothing was kept, it is put where `former` says. None where it is to be compiled, and
@@ -149,7 +149,7 @@ class Safekeeping:
                 descent.restore(former)
         return descent
 
-    def stops(self, descent: Descent) -> bool:
+    def stops(self, descent: CohortTraining) -> bool:
         """Whether to stop; keeps the state before that, and whenever it is time to."""
         now = time.monotonic()
         if now - self.looked < LOOK_SECONDS:

@@ -17,8 +17,7 @@ from torch import nn
 from grokbench.plan import Cohort, shape_of
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
-from grokbench.training.definitions import Definitions
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.execution import execution_of
 from grokbench.training.process import (
     keep_freed_memory,
@@ -27,6 +26,7 @@ from grokbench.training.process import (
     stream_of_its_own,
 )
 from grokbench.training.programs import why_not_stacked
+from grokbench.training.setup import Setup
 from grokbench.training.stack import build_model, evaluation_batch, training_batch
 
 WATCHED_SECONDS = 0.4
@@ -108,7 +108,7 @@ def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
     with one_thread(), stream_of_its_own(torch.device(device)):
         try:
             begun = time.perf_counter()
-            descent = Descent(cohort.runs, loaded(files), torch.device(device))
+            descent = CohortTraining(cohort.runs, loaded(files), torch.device(device))
             execution = execution_of(descent)
             execution.advance(1)
             execution.evaluate()
@@ -125,7 +125,7 @@ def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
         return Cost(start, step, evaluation, peak_memory(descent.device), execution.refused)
 
 
-def watched(act: Callable[[], object], descent: Descent, seconds: float) -> float:
+def watched(act: Callable[[], object], descent: CohortTraining, seconds: float) -> float:
     """Seconds that one of many calls takes, after some that warm caches up."""
     times, taken = 1, 0.0
     while taken < seconds / 2:
@@ -163,7 +163,7 @@ def why_single(cohort: Cohort, plugins: Plugins) -> str:
     """
     runs = cohort.runs[:3]
     try:
-        made = Definitions.of(runs[0], plugins)
+        made = Setup.of(runs[0], plugins)
         models = [build_model(run, made.architecture, made.task) for run in runs]
         examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
         like = nn.utils.parameters_to_vector(models[0].parameters()).detach()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from grokbench.optimizers.base import Optimizer
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.graphs import Graphs
 
 
@@ -21,7 +21,7 @@ class Execution:
     stride = 1
     refused = ""
 
-    def __init__(self, descent: Descent) -> None:
+    def __init__(self, descent: CohortTraining) -> None:
         self.descent = descent
 
     def advance(self, steps: int) -> None:
@@ -31,14 +31,14 @@ class Execution:
         self.descent.taken += steps
 
     def evaluate(self) -> Tensor:
-        """See `Descent.evaluate`; valid until the next call."""
+        """See `CohortTraining.evaluate`; valid until the next call."""
         return self.descent.evaluate()
 
 
 class Captured(Execution):
     """Steps and evaluations replayed from CUDA graphs (see `graphs`)."""
 
-    def __init__(self, descent: Descent) -> None:
+    def __init__(self, descent: CohortTraining) -> None:
         super().__init__(descent)
         self.graphs = Graphs(descent.step, descent.evaluate)
         self.stride = self.graphs.stride
@@ -55,7 +55,7 @@ class Captured(Execution):
         return self.graphs.refused
 
 
-def execution_of(descent: Descent) -> Execution:
+def execution_of(descent: CohortTraining) -> Execution:
     """The fastest way that the descent's device, program and optimizer allow."""
     if descent.device.type != "cuda" or not descent.program.capturable:
         return Execution(descent)

@@ -14,7 +14,7 @@ import torch
 from grokbench.plugins import Plugins, describe
 from grokbench.record import Record, Run, Status, failed
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.descent import Descent, State
+from grokbench.training.cohort import CohortTraining, State
 from grokbench.training.execution import execution_of
 from grokbench.training.precision import float32_products
 from grokbench.training.process import (
@@ -31,7 +31,7 @@ Advance = Callable[[int, float], None]
 """Told the step and the stack's mean validation accuracy at every evaluation."""
 
 
-def descend(descent: Descent, advance: Advance, safekeeping: Safekeeping) -> bool:
+def descend(descent: CohortTraining, advance: Advance, safekeeping: Safekeeping) -> bool:
     """Train to the last step, or until most runs have diverged; False when told to stop before."""
     execution, meter = execution_of(descent), descent.meter
     for step in descent.recipe.evaluation_steps()[len(meter.steps) :]:
@@ -106,7 +106,9 @@ def train_at_once(
     former: State | None = None
     while runs:
         with ALONE:
-            descent = safekeeping.begin(runs, partial(Descent, runs, plugins, device), former)
+            descent = safekeeping.begin(
+                runs, partial(CohortTraining, runs, plugins, device), former
+            )
         if descent is None:
             break
         with products(runs):

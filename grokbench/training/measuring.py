@@ -15,7 +15,7 @@ from grokbench.measures.base import Measure, Snapshot
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples
-from grokbench.training.drawing import torchs_generators
+from grokbench.training.random_state import torchs_generators
 
 
 class Measuring:

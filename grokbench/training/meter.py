@@ -13,7 +13,7 @@ from torch import Tensor
 from grokbench.architectures.base import Batch
 from grokbench.record import METRICS, Record, Run, Status
 from grokbench.tasks.base import Examples, Task
-from grokbench.training.readings import Readings
+from grokbench.training.transfers import Transfers
 
 SETS = ("train", "validation", "mirror_free")
 """The sets of examples that metrics are means over, as `Examples` names them."""
@@ -45,7 +45,7 @@ class Meter:
         self.shares = (members / members.sum(1, keepdim=True)).flatten(2).nan_to_num_()
         self.shares = self.shares.to(evaluation.weights.device)
         self.steps: list[int] = []
-        self.readings = Readings()
+        self.readings = Transfers()
 
     def judge(self, outputs: Tensor, parameters: Tensor) -> Tensor:
         """One evaluation, on the device: [runs, 2 · sets · parts + 1] float64.
@@ -79,7 +79,7 @@ class Meter:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.steps = list(state["steps"])
-        self.readings = Readings(state["readings"])
+        self.readings = Transfers(state["readings"])
 
     @property
     def finite(self) -> Tensor:

@@ -21,8 +21,8 @@ from grokbench.plugins import describe
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.judging import Judgement
-from grokbench.training.definitions import Definitions
-from grokbench.training.drawing import begin_at, torchs_generators
+from grokbench.training.random_state import begin_at, torchs_generators
+from grokbench.training.setup import Setup
 
 AGREEMENT = {torch.float64: 1e-9, torch.float32: 1e-4}
 """How far, relatively, stacked and single gradients may differ for the probe to pass."""
@@ -31,7 +31,7 @@ AGREEMENT = {torch.float64: 1e-9, torch.float32: 1e-4}
 def choose_program(
     runs: Sequence[Run],
     models: Sequence[nn.Module],
-    made: Definitions,
+    made: Setup,
     train: Batch,
     evaluation: Batch,
 ) -> Program:

@@ -13,8 +13,8 @@ from grokbench.errors import PluginError
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples, Task
-from grokbench.training.drawing import torchs_generators
 from grokbench.training.precision import storage
+from grokbench.training.random_state import torchs_generators
 
 
 def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:

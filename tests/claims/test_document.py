@@ -14,8 +14,8 @@ from grokbench.claims import verdicts_document
 from grokbench.claims.document import SCHEMA, VerdictsDocument, json_schema
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.phenomena.base import Finding
-from grokbench.phenomena.intervals import Interval
 from grokbench.record import Choice
+from grokbench.statistics.intervals import Interval
 from grokbench.suite.model import Claim, Rule, Suite
 from tests.phenomena.worlds import ending_at, world
 

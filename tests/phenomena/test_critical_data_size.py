@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import CriticalDataSize, critical_data_sizes
-from grokbench.phenomena.critical_data_size import fall
+from grokbench.phenomena import CriticalDataSize
+from grokbench.readout import critical_data_sizes
+from grokbench.statistics.kendall import fall
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, memorizing, shuffled, world
 
 DATA_SIZES = (350, 450, 550, 650)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import DeeperDoubleDescent, DoubleDescent
 from grokbench.phenomena.deeper_double_descent import difference
-from grokbench.phenomena.dips import Groups, as_it_is
 from grokbench.phenomena.double_descent import DoubleDescentOptions, dip, measured
-from grokbench.phenomena.intervals import Interval
-from grokbench.phenomena.scatter import Scatter
+from grokbench.statistics.dips import Groups, as_it_is
+from grokbench.statistics.intervals import Interval
+from grokbench.statistics.seed_variance import SeedVariance
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, ramp, shuffled, world
 
 SIZES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64)
@@ -304,7 +304,7 @@ def test_no_order_of_the_dataset_matters():
 def test_a_size_whose_seeds_agree_is_not_taken_to_be_without_variance():
     """Of eleven seeds that all generalize, the twelfth may not."""
     accuracy = np.array([[0.0, 1.0] * 3, [1.0] * 6, [1.0] * 6, [1.0] * 6])
-    scatter = Scatter.of(accuracy)
+    scatter = SeedVariance.of(accuracy)
     variance = scatter.variance(accuracy.mean(axis=1))
     assert scatter.share[-1] > 0.2
     assert variance[0] > variance[1] >= variance[-1] > 0
@@ -314,7 +314,7 @@ def test_runs_are_drawn_with_the_mean_that_is_asked_for_and_vary_as_the_seeds_do
     generator = np.random.default_rng(5)
     accuracy = generator.beta(2, 2, (6, 400))
     accuracy[0, :100] = np.nan
-    scatter, level = Scatter.of(accuracy), np.array([0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
+    scatter, level = SeedVariance.of(accuracy), np.array([0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
     made = scatter.drawn(level)
     assert [300, *[400] * 5] == (~np.isnan(made[0])).sum(axis=-1).tolist()
     assert level.tolist() == pytest.approx(np.nanmean(made, axis=(0, 2)).tolist(), abs=0.005)

@@ -11,7 +11,8 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from grokbench.errors import NotEnoughDataError, OptionsError
-from grokbench.phenomena import Dynamic, Dynamics, Thresholds, classify
+from grokbench.phenomena import Dynamics
+from grokbench.readout import Dynamic, Thresholds, classify
 from tests.phenomena.worlds import (
     NOT_RUN,
     STEPS,

@@ -7,7 +7,7 @@ import pytest
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import Emergence
-from grokbench.phenomena.emergence import luckiest
+from grokbench.statistics.minimum import luckiest
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, shuffled, world
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import MemorizationCapacity, capacities
+from grokbench.phenomena import MemorizationCapacity
+from grokbench.readout import capacities
 from tests.phenomena.worlds import (
     CHANCE,
     NOT_RUN,

@@ -13,12 +13,10 @@ from grokbench.phenomena import (
     CriticalDataSize,
     DeeperDoubleDescent,
     DoubleDescent,
-    Dynamic,
     Emergence,
     MemorizationCapacity,
-    classify,
-    critical_data_sizes,
 )
+from grokbench.readout import Dynamic, classify, critical_data_sizes
 from grokbench.testing.simulator import FLAWLESS, Grid, Levels, Memory, Runs, simulate
 
 # Nanda et al. 2023 (arXiv:2301.05217), saved runs: a + b mod 113, hidden size 128, weight decay 1, one

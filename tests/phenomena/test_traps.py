@@ -8,18 +8,12 @@ import xarray as xr
 
 from grokbench.claims import Outcome, judge
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import (
-    CriticalDataSize,
-    DoubleDescent,
-    Dynamics,
-    Emergence,
-    NormChange,
-    classify,
-)
-from grokbench.phenomena.curves import settled
-from grokbench.phenomena.dips import Groups, as_it_is
-from grokbench.phenomena.intervals import t_interval
+from grokbench.phenomena import CriticalDataSize, DoubleDescent, Dynamics, Emergence, NormChange
+from grokbench.readout import classify
+from grokbench.readout.curves import settled
 from grokbench.record import Choice
+from grokbench.statistics.dips import Groups, as_it_is
+from grokbench.statistics.intervals import t_interval
 from grokbench.suite.model import Claim, Rule
 from grokbench.testing.simulator import (
     FLAWLESS,

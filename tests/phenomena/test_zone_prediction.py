@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import Dynamic, zones
-from grokbench.phenomena.mirrors import Pairs
 from grokbench.phenomena.zone_prediction import ZonePrediction
+from grokbench.readout import Dynamic
+from grokbench.theory import zones
+from grokbench.theory.mirrors import Pairs
 from tests.phenomena.worlds import (
     NOT_RUN,
     Run,

@@ -18,14 +18,14 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import Dynamic, capacities, critical_data_sizes
-from grokbench.phenomena.curves import settled
-from grokbench.phenomena.intervals import t_interval
-from grokbench.report.drawing import Drawing, house_style
+from grokbench.readout import Dynamic, capacities, critical_data_sizes
+from grokbench.readout.curves import settled
 from grokbench.report.figures import SORTS, overview
 from grokbench.report.figures.zones import shares
 from grokbench.report.lines import Line
 from grokbench.report.palette import FILLS, ordered
+from grokbench.report.svg import Drawing, house_style
+from grokbench.statistics.intervals import t_interval
 from tests.phenomena.worlds import (
     NOT_RUN,
     STEPS,

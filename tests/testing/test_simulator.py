@@ -12,9 +12,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 import grokbench
-from grokbench.phenomena.curves import settled
-from grokbench.phenomena.dynamics import Dynamic, classify
 from grokbench.phenomena.norm_change import NormChangeOptions, transitions
+from grokbench.readout.curves import settled
+from grokbench.readout.dynamics import Dynamic, classify
 from grokbench.record import METRICS, Status
 from grokbench.testing import worlds
 from grokbench.testing.simulator import (

@@ -11,7 +11,7 @@ from torch.nn import functional
 from grokbench.architectures import Program
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize
-from grokbench.training import Definitions
+from grokbench.training import Setup
 from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
 from tests.training.worlds import PLUGINS, run
 
@@ -36,7 +36,7 @@ class Stack:
             )
             for seed, data_size in enumerate(data_sizes)
         ]  # fmt: skip
-        self.made = Definitions.of(runs[0], PLUGINS)
+        self.made = Setup.of(runs[0], PLUGINS)
         self.models = [build_model(one, self.made.architecture, self.made.task) for one in runs]
         self.examples = [self.made.task.examples(one.data_size, Streams(one.seed)) for one in runs]
         self.stack = Parameters.of(self.models, torch.device("cpu"))

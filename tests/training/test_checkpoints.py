@@ -18,7 +18,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize, Run, Status
 from grokbench.training import checkpoints, train
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.loop import descend
 from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, TEACHER, curves, run
 
@@ -51,10 +51,12 @@ def looks_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "LOOK_SECONDS", 0.0)
 
 
-def counting(stacks: list[int], step: Callable[[Descent], None]) -> Callable[[Descent], None]:
+def counting(
+    stacks: list[int], step: Callable[[CohortTraining], None]
+) -> Callable[[CohortTraining], None]:
     """The same step, that notes of how many runs each one was."""
 
-    def noted(descent: Descent) -> None:
+    def noted(descent: CohortTraining) -> None:
         stacks.append(len(descent.parameters))
         step(descent)
 
@@ -76,7 +78,7 @@ class Stop:
 class Sitting:
     """How far a descent came, and the evaluations that it made on the way."""
 
-    descent: Descent
+    descent: CohortTraining
     safekeeping: Safekeeping
     ended: bool
     evaluated: list[int]
@@ -91,7 +93,7 @@ def sit(
     """Train `runs` from where they were kept, until they have taken `stop` steps more."""
     evaluated: list[int] = []
     safekeeping = Safekeeping("cohort", kept, Stop(stop))
-    descent = safekeeping.begin(runs, partial(Descent, runs, plugins, torch.device("cpu")))
+    descent = safekeeping.begin(runs, partial(CohortTraining, runs, plugins, torch.device("cpu")))
     ended = descend(descent, lambda step, accuracy: evaluated.append(step), safekeeping)
     return Sitting(descent, safekeeping, ended, evaluated)
 
@@ -173,7 +175,7 @@ def test_a_stack_that_most_runs_left_computes_for_the_others_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stacks: list[int] = []
-    monkeypatch.setattr(Descent, "step", counting(stacks, Descent.step))
+    monkeypatch.setattr(CohortTraining, "step", counting(stacks, CohortTraining.step))
     runs = [run(optimizer=Choice("sgd"), learning_rate=r, seed=1) for r in (1e30, 1e-2, 1e29)]
     train(runs, PLUGINS)
     assert 3 == stacks[0]

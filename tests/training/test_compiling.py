@@ -15,8 +15,8 @@ from torch import Tensor
 from grokbench.architectures import Program
 from grokbench.record import ModelSize, Run
 from grokbench.training.checkpoints import Safekeeping
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.compiling import COMPILED_WORK, COMPILING_SECONDS, compile_program, pays
-from grokbench.training.descent import Descent
 from grokbench.training.loop import descend, train
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
@@ -90,8 +90,8 @@ def compiling(monkeypatch: pytest.MonkeyPatch, compiler: Compiler) -> Iterator[N
         yield
 
 
-def descended(runs: list[Run]) -> Descent:
-    descent = Safekeeping().begin(runs, partial(Descent, runs, PLUGINS, torch.device("cpu")))
+def descended(runs: list[Run]) -> CohortTraining:
+    descent = Safekeeping().begin(runs, partial(CohortTraining, runs, PLUGINS, torch.device("cpu")))
     assert descent is not None
     assert descend(descent, lambda step, accuracy: None, Safekeeping())
     return descent

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.distributions import (
+from benchmarks.executors import PROGRAMS
+from grokbench.plugins import Plugins
+from grokbench.training.process import keep_freed_memory
+from studies.distributions import (
     PLAIN,
     WAYS,
     Curves,
@@ -22,9 +25,6 @@ from benchmarks.distributions import (
     summary,
     verdict,
 )
-from benchmarks.executors import PROGRAMS
-from grokbench.plugins import Plugins
-from grokbench.training.process import keep_freed_memory
 
 ROOT = Path(__file__).parents[2]
 WATCHED = {name: way for name, way in WAYS.items() if way.expected is not None or name == PLAIN}
@@ -93,7 +93,7 @@ def test_every_program_starts_out_like_the_plain_loop() -> None:
 def test_every_way_of_training_gives_the_plain_loops_distributions_and_the_controls_do_not() -> (
     None
 ):
-    """30 seeds, the same for all ways: see the docstring of `benchmarks.distributions`."""
+    """30 seeds, the same for all ways: see the docstring of `studies.distributions`."""
     keep_freed_memory()
     torch._dynamo.reset()
     plugins = Plugins.load()
@@ -104,7 +104,7 @@ def test_every_way_of_training_gives_the_plain_loops_distributions_and_the_contr
 
 @pytest.mark.slow
 def test_the_script_prints_its_tables() -> None:
-    command = [sys.executable, "-m", "benchmarks.distributions", "--seeds", "2", "--steps", "2"]
+    command = [sys.executable, "-m", "studies.distributions", "--seeds", "2", "--steps", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr
     assert all(done.stdout.count(f"| {name}") >= 1 for name in WAYS)

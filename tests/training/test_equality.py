@@ -11,7 +11,7 @@ from grokbench.architectures.base import Program
 from grokbench.architectures.factored import BLOCK_BYTES, FactoredTransformer
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Run
-from grokbench.training import Definitions, train
+from grokbench.training import Setup, train
 from grokbench.training.programs import ModuleProgram, choose_program
 from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
 from tests.training.worlds import (
@@ -56,7 +56,7 @@ class Laid:
     """A stack of runs, ready to be differentiated by any program."""
 
     def __init__(self, runs: list[Run]) -> None:
-        self.made = Definitions.of(runs[0], PLUGINS)
+        self.made = Setup.of(runs[0], PLUGINS)
         self.models = [build_model(one, self.made.architecture, self.made.task) for one in runs]
         examples = [self.made.task.examples(one.data_size, Streams(one.seed)) for one in runs]
         self.stack = Parameters.of(self.models, torch.device("cpu"))

@@ -15,12 +15,12 @@ from torch import Tensor
 from grokbench.optimizers.adamw import AdamW
 from grokbench.record import ModelSize
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.execution import Execution, execution_of, reads_back
 from grokbench.training.graphs import AHEAD, STRIDE, WARM_UP, Graphs
 from grokbench.training.loop import descend
 from grokbench.training.process import stream_of_its_own
-from grokbench.training.readings import Readings
+from grokbench.training.transfers import Transfers
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 
@@ -246,12 +246,12 @@ def test_other_errors_while_capturing_are_raised() -> None:
 
 
 def test_on_a_cpu_steps_come_one_at_a_time() -> None:
-    execution = execution_of(Descent([run()], PLUGINS, torch.device("cpu")))
+    execution = execution_of(CohortTraining([run()], PLUGINS, torch.device("cpu")))
     assert (Execution, 1) == (type(execution), execution.stride)
 
 
 def test_readings_stay_as_they_were_when_what_was_read_is_overwritten() -> None:
-    readings, tensor = Readings([torch.zeros(2)]), torch.ones(2)
+    readings, tensor = Transfers([torch.zeros(2)]), torch.ones(2)
     readings.add(tensor)
     tensor.fill_(7)
     assert [1, 1] == readings.latest().tolist()
@@ -278,7 +278,7 @@ def test_captured_steps_give_the_bits_of_steps_as_they_come(
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     task, architecture, size = GPU_CASES[case]
     runs = [run(task, architecture, size, seed=seed, steps=100) for seed in range(3)]
-    make = partial(Descent, runs, PLUGINS, torch.device("cuda"))
+    make = partial(CohortTraining, runs, PLUGINS, torch.device("cuda"))
     with stream_of_its_own(torch.device("cuda")):
         captured = make()
         assert descend(captured, lambda step, accuracy: None, Safekeeping())

@@ -7,7 +7,7 @@ import torch
 
 from grokbench.randomness import Streams
 from grokbench.record import Choice
-from grokbench.training import Definitions
+from grokbench.training import Setup
 from grokbench.training.programs import why_not_stacked
 from grokbench.training.stack import build_model, training_batch
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
@@ -15,7 +15,7 @@ from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 def reason(architecture: str, task: Choice = ADDITION) -> str:
     runs = [run(task, architecture, data_size=40, seed=seed) for seed in (0, 1)]
-    made = Definitions.of(runs[0], PLUGINS)
+    made = Setup.of(runs[0], PLUGINS)
     models = [build_model(one, made.architecture, made.task) for one in runs]
     examples = [made.task.examples(one.data_size, Streams(one.seed)) for one in runs]
     batch = training_batch(examples, torch.zeros(1))

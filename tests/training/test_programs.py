@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.executors import PROGRAMS, PlainLoop, descent_by
 from grokbench.record import Choice, ModelSize, Run
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, STEADY, run
 
 DEEP = "two split layers with norm"
@@ -111,7 +111,7 @@ def met(runs: Sequence[Run], taken: int) -> dict[str, Tensor]:
     return {name: torch.stack([point[name] for point in points]) for name in FIELDS}
 
 
-def place(descent: Descent, taken: int, point: Mapping[str, Tensor]) -> None:
+def place(descent: CohortTraining, taken: int, point: Mapping[str, Tensor]) -> None:
     """Put a descent where the plain loops stand."""
     descent.restore(
         {

@@ -13,7 +13,7 @@ from benchmarks.executors import PlainLoop
 from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.descent import Descent
+from grokbench.training.cohort import CohortTraining
 from grokbench.training.loop import descend
 
 ODD = Path(__file__).parent / "odd_plugin.py"
@@ -44,7 +44,7 @@ def run(
 
 def descended(runs: Sequence[Run]) -> torch.Tensor:
     """Train `runs` as one stack; their final parameters, [runs, parameters]."""
-    descent = Descent(runs, PLUGINS, torch.device("cpu"))
+    descent = CohortTraining(runs, PLUGINS, torch.device("cpu"))
     assert descend(descent, lambda step, accuracy: None, Safekeeping())
     return descent.parameters
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import xarray as xr
 
-from grokbench.report.drawing import Drawing
 from grokbench.report.figures.capacity import capacity_against_model_size
 from grokbench.report.figures.emergence import emergence
 from grokbench.report.figures.sizes import against_data_size, against_model_size
 from grokbench.report.figures.training import training_curves
 from grokbench.report.figures.zones import map_of_zones
+from grokbench.report.svg import Drawing
 
 Draw = Callable[[Mapping[str, xr.Dataset], Mapping[str, Any]], Drawing]
 

@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from grokbench.phenomena import capacities
-from grokbench.phenomena.curves import settled
-from grokbench.phenomena.memorization_capacity import SATURATED_AT
-from grokbench.report.drawing import Drawing, panels
+from grokbench.readout import capacities
+from grokbench.readout.capacity import SATURATED_AT
+from grokbench.readout.curves import settled
 from grokbench.report.figures.views import views_of
 from grokbench.report.lines import WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import ONE, PALE
 from grokbench.report.scales import model_positions, show_model_sizes
+from grokbench.report.svg import Drawing, panels
 
 
 def capacity_against_model_size(

@@ -9,19 +9,19 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
-from grokbench.phenomena.curves import (
+from grokbench.phenomena.emergence import EmergenceOptions
+from grokbench.readout.curves import (
     canonical,
     generalization_accuracy,
     of_part,
     settled,
     single_curve,
 )
-from grokbench.phenomena.emergence import EmergenceOptions
-from grokbench.report.drawing import Drawing, panels
 from grokbench.report.figures.views import name_of
 from grokbench.report.lines import CUT, WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import INK, ONE, OTHER, PALE
 from grokbench.report.scales import ACCURACIES, mark, show_accuracy
+from grokbench.report.svg import Drawing, panels
 
 STROKES = {"reference": ONE, "shifted": OTHER}
 BEST: dict[str, Any] = {"linestyle": (0, (1, 1.5)), "linewidth": 1.3}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from grokbench.phenomena import capacities, critical_data_sizes
-from grokbench.phenomena.intervals import Floats
+from grokbench.readout import capacities, critical_data_sizes
 from grokbench.report.scales import model_positions
+from grokbench.statistics.intervals import Floats
 
 CAPACITY = "memorization capacity"
 CRITICAL = "critical data size"

@@ -11,10 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grokbench.phenomena import critical_data_sizes
-from grokbench.phenomena.critical_data_size import THRESHOLD
-from grokbench.phenomena.curves import generalization_accuracy, settled
-from grokbench.report.drawing import Drawing, panels, panels_with_strips
+from grokbench.readout import critical_data_sizes
+from grokbench.readout.critical_data_size import THRESHOLD
+from grokbench.readout.curves import generalization_accuracy, settled
 from grokbench.report.figures.views import View, views_of
 from grokbench.report.lines import (
     CUT,
@@ -33,6 +32,7 @@ from grokbench.report.scales import (
     show_data_sizes,
     show_model_sizes,
 )
+from grokbench.report.svg import Drawing, panels, panels_with_strips
 
 PLAIN = "Final validation accuracy"
 MIRROR_FREE = "Final mirror-free accuracy"

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import Dynamic, Thresholds, classify
-from grokbench.report.drawing import Drawing
+from grokbench.readout import Dynamic, Thresholds, classify
 from grokbench.report.figures.views import View, views_of
 from grokbench.report.palette import BLUE, DASHES, FILLS, INK, PALE, VERMILLION
 from grokbench.report.scales import amount, show_accuracy, show_steps
+from grokbench.report.svg import Drawing
 
 ACCURACIES: Mapping[str, dict[str, Any]] = {
     "train_accuracy": {"label": "training", "color": INK, "linestyle": DASHES[1]},

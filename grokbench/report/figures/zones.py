@@ -15,12 +15,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena import Dynamic, classify
 from grokbench.phenomena.crossing import Crossing
-from grokbench.phenomena.dividing_curves import log2_parameters
-from grokbench.phenomena.intervals import Floats
-from grokbench.phenomena.zones import ZoneOptions, zones
-from grokbench.report.drawing import Drawing, panels
+from grokbench.readout import Dynamic, classify
 from grokbench.report.figures.measured_curves import (
     CAPACITY,
     CRITICAL,
@@ -31,6 +27,10 @@ from grokbench.report.figures.measured_curves import (
 from grokbench.report.figures.views import views_of
 from grokbench.report.palette import DASHES, FILLS, INK, PALE
 from grokbench.report.scales import mark, model_positions, show_model_sizes
+from grokbench.report.svg import Drawing, panels
+from grokbench.statistics.intervals import Floats
+from grokbench.theory.dividing_curves import log2_parameters
+from grokbench.theory.zones import ZoneOptions, zones
 
 CROSSING = "where they cross"
 MISSING = "no finished run"

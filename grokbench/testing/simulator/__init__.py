@@ -11,7 +11,7 @@ leak, cells never run, seeds that crash. The datasets are in the form in which t
 real ones, and what runs do resembles the trained ones in results/quick.
 """
 
-from grokbench.testing.simulator.drawing import FLAWLESS, Flaws, simulate
+from grokbench.testing.simulator.curves import FLAWLESS, Flaws, simulate
 from grokbench.testing.simulator.grid import Grid
 from grokbench.testing.simulator.laws import (
     Circuits,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 from grokbench import Detector, Finding, NotEnoughDataError
-from grokbench.phenomena.intervals import t_interval
+from grokbench.statistics.intervals import t_interval
 
 VARIABLE = "fourier_key_frequencies"
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 from grokbench import Detector, Finding, NotEnoughDataError
-from grokbench.phenomena.curves import canonical
-from grokbench.phenomena.dynamics import Dynamic, Thresholds, classify
-from grokbench.phenomena.intervals import welch_interval
+from grokbench.readout.curves import canonical
+from grokbench.readout.dynamics import Dynamic, Thresholds, classify
+from grokbench.statistics.intervals import welch_interval
 
 
 class GrokkingSpeedup(Detector):

@@ -1,0 +1,1 @@
+"""Statistical methods: numbers in, estimates and intervals out."""

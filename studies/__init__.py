@@ -1,0 +1,1 @@
+"""Studies of the instrument itself: calibration, recipes, distributions, comparisons."""

@@ -1,0 +1,25 @@
+"""The benchmark's repetitions differ in their seeds alone, and it plants what it says."""
+
+from __future__ import annotations
+
+import tomllib
+
+from studies.comparison import grafted, heavier, shifted
+from tests.comparison.results import results
+
+
+def test_a_repetition_has_other_seeds_and_nothing_else() -> None:
+    text = 'name = "a"\nmodel_sizes = [4, 8]\nseeds = [30, 31]\n'
+    expected = tomllib.loads(text) | {"seeds": [2030, 2031]}
+    assert expected == tomllib.loads(shifted(text, by=2000))
+
+
+def test_differences_are_planted_in_one_cell_of_a_copy() -> None:
+    tree = results()
+    norm = tree["addition"].parameter_norm.copy(deep=True)
+    grown = heavier(2.0, tree, 0, 1)["addition"].parameter_norm
+    assert (2 * norm[0, 1]).equals(grown[0, 1])
+    assert norm[1:].equals(grown[1:])
+    moved = grafted(tree, 0, 1)["addition"].parameter_norm
+    assert norm[1, 1].to_numpy().tolist() == moved[0, 1].to_numpy().tolist()
+    assert norm.equals(tree["addition"].parameter_norm)
