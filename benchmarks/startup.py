@@ -24,7 +24,6 @@ from rich.console import Console
 from rich.table import Table
 
 from grokbench.plan import Cohort, Shapes, lay_out, shape_of
-from grokbench.plugins import Plugins
 from grokbench.suite import load_suite
 from grokbench.training.compiling import pays
 
@@ -122,7 +121,7 @@ def compiling_table(device: str) -> Table:
 def compilations(suite: Path, device: str) -> str:
     """How many cohorts a suite has, of how many shapes, and how many of each are compiled."""
     loaded = load_suite(suite)
-    plugins = Plugins.load(loaded.plugins)
+    plugins = loaded.plugins
     cohorts = lay_out(loaded.runs().values(), plugins, device)
     paying = [
         cohort

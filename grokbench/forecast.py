@@ -63,7 +63,7 @@ def plan_suite(
     """
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
     check_device(device)
-    plugins = Plugins.load(suite.plugins)
+    plugins = suite.plugins
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device, retry_failed=retry_failed)
     wanted = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
@@ -83,7 +83,7 @@ def plan_suite(
     if not measure or not left:
         return Forecast(plan, left, None, None, disk, notes)
     workers = worker_count(jobs, device, len(left))
-    costs = measure_costs(left, suite.plugins, jobs=workers, device=device)
+    costs = measure_costs(left, plugins, jobs=workers, device=device)
     seconds = makespan([costs.cohorts[cohort.id].seconds(cohort) for cohort in left], workers)
     refused = {cohort.label: costs.cohorts[cohort.id].refused for cohort in left}
     notes += tuple(

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -151,7 +151,9 @@ class Plugin:
 class Plugins:
     """All plugins, and what they registered.
 
-    Nothing is imported before something that a plugin may have registered is asked for.
+    Nothing is imported before something that a plugin may have registered is asked for, and then
+    each plugin is imported once. Another process receives the paths of `files` and imports for
+    itself, once as well.
     """
 
     def __init__(self, files: Sequence[Path] = ()) -> None:
@@ -161,6 +163,9 @@ class Plugins:
     def load(cls, files: Sequence[Path] = ()) -> Plugins:
         """What grokbench itself, installed packages and single `files` have to offer."""
         return cls(files)
+
+    def __reduce__(self) -> tuple[Callable[..., Plugins], tuple[tuple[Path, ...]]]:
+        return received, (self.files,)
 
     @cached_property
     def tasks(self) -> Catalogue[Task]:
@@ -241,6 +246,12 @@ class Plugins:
         for plugin in self._plugins:
             plugin.call(hook, register=partial(catalogue.add, sender=plugin.sender))
         return catalogue
+
+
+@cache
+def received(files: tuple[Path, ...]) -> Plugins:
+    """The plugins that another process sent: one object in a process, however often they come."""
+    return Plugins(files)
 
 
 def announcements(group: str) -> list[EntryPoint]:

@@ -15,7 +15,6 @@ from grokbench.claims import Verdict, score, verdicts_document
 from grokbench.errors import DeviceError
 from grokbench.forecast import worker_count
 from grokbench.plan import Cohort, Plan, make_plan
-from grokbench.plugins import Plugins
 from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
 from grokbench.suite import Suite, load_suite
@@ -101,7 +100,7 @@ def run_suite(
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
     watcher = watcher or Watcher()
     check_device(device)
-    plugins = Plugins.load(suite.plugins)
+    plugins = suite.plugins
     folder = Path(out) if out is not None else Path("results") / suite.name
     store = Store(folder, suite.name)
     plan = make_plan(suite, plugins, store.records(), device=device, retry_failed=retry_failed)
@@ -116,7 +115,7 @@ def run_suite(
     try:
         train_cohorts(
             wanted,
-            suite.plugins,
+            plugins,
             desk,
             jobs=worker_count(jobs, device, len(wanted)),
             device=device,

@@ -88,7 +88,7 @@ def test_the_example_registers_something_and_its_suite_comes_out_as_expected(
     files = saved(page(hook))
     written(files, folder)
     suite = load_suite(folder / suite_of(files))
-    origins = Plugins.load(suite.plugins).origins(command_line())
+    origins = suite.plugins.origins(command_line())
     (mine,) = [one for one in origins if Path(one.name).name == plugin_of(files)]
     assert mine.error is None
     assert any(what.startswith(f"{kind_of(hook)} ") for what in mine.registers)

@@ -41,9 +41,9 @@ def test_the_first_plugin_is_short():
 def test_the_documented_plugin_serves_the_documented_suite(folder):
     suite = load_suite(folder / "cube.toml")
     assert 10 == len(suite.runs())
-    plugins = Plugins.load(suite.plugins)
-    assert str(suite.plugins[0]) == plugins.tasks.origin("modular_cube")
-    assert [None] == [o.error for o in plugins.origins() if o.name == str(suite.plugins[0])]
+    plugins, file = suite.plugins, str(suite.plugins.files[0])
+    assert file == plugins.tasks.origin("modular_cube")
+    assert [None] == [o.error for o in plugins.origins() if o.name == file]
 
 
 def test_the_documented_task_asks_what_it_says(folder):

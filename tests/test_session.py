@@ -155,6 +155,38 @@ def test_worker_processes_give_the_same_bits_as_this_one(suite: Path, tmp_path: 
     assert_same_data(here.tree, there.tree)
 
 
+COUNTING = """
+from pathlib import Path
+from grokbench import hookimpl
+from grokbench.tasks import ModularAddition
+
+with (Path(__file__).parent / "executions").open("a") as file:
+    file.write("executed\\n")
+
+
+class Counted(ModularAddition):
+    name = "counted"
+
+
+@hookimpl
+def register_tasks(register):
+    register(Counted)
+"""
+
+
+@pytest.mark.parametrize(("jobs", "processes"), [(1, 1), (2, 3)])
+def test_a_single_file_plugin_is_executed_once_in_each_process(
+    suite: Path, tmp_path: Path, jobs: int, processes: int
+) -> None:
+    """This process checks the suite and judges; with two jobs, two workers train."""
+    (tmp_path / "counting.py").write_text(COUNTING)
+    text = suite.read_text().replace('"modular_addition"', '"counted"')
+    suite.write_text('plugins = ["counting.py"]\n' + text)
+    assert 6 == run_suite(suite, tmp_path / "out", jobs=jobs, only=["addition"], seeds=1).trained
+    executions = (tmp_path / "executions").read_text().splitlines()
+    assert ["executed"] * processes == executions
+
+
 def test_an_interrupted_suite_keeps_what_is_finished_and_ends_with_the_same_bits(
     suite: Path, tmp_path: Path
 ) -> None:

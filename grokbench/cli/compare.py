@@ -79,7 +79,6 @@ def scored(
     Other than `judge`, that file says nothing of which runs belong to them: seeds may differ.
     """
     from grokbench.claims import score
-    from grokbench.plugins import Plugins
     from grokbench.store import open_results
     from grokbench.suite import load_suite
 
@@ -87,7 +86,7 @@ def scored(
         judged = judge(results, None, files)
         return judged.tree, judged.verdicts
     tree, asked = open_results(results), load_suite(suite, files)
-    return tree, score(asked, tree, Plugins.load(asked.plugins).detectors)
+    return tree, score(asked, tree, asked.plugins.detectors)
 
 
 def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:

@@ -35,7 +35,6 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
         SuiteError: the suite has mistakes; or a plugin that it names is not there any more.
     """
     from grokbench.claims import score
-    from grokbench.plugins import Plugins
     from grokbench.store import open_results, provenance, records_in
     from grokbench.store.dataset import assembled
     from grokbench.suite import load_suite, parse_suite
@@ -59,5 +58,4 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
             source = f"{results}, the suite that it carries (--suite FILE judges by another)"
             raise SuiteError(source, mistakes)
         asked = replace(asked, name=carried["name"])
-    plugins = Plugins.load(asked.plugins)
-    return Judged(tree, asked, score(asked, tree, plugins.detectors))
+    return Judged(tree, asked, score(asked, tree, asked.plugins.detectors))

@@ -18,12 +18,11 @@ def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
     Each mistake comes with its place in the file, and what to write instead. So does a warning, of
     what is no mistake and may still not show what is meant.
     """
-    from grokbench.plugins import Plugins
     from grokbench.suite import load_suite
     from grokbench.suite.warnings import warnings_about
 
     checked = load_suite(suite, plugin)
-    for warning in warnings_about(checked, Plugins.load(checked.plugins)):
+    for warning in warnings_about(checked, checked.plugins):
         click.echo(f"warning: {warning}", err=True)
     click.echo(
         f"{suite}: no mistakes; "

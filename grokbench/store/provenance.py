@@ -46,7 +46,7 @@ def collect_provenance(
     """
     sha256 = hashlib.sha256(suite.text.encode()).hexdigest()
     asked = {"suite": {"name": suite.name, "text": suite.text, "sha256": sha256}}
-    if suite.plugins and suite.path is not None:
+    if suite.plugins.files and suite.path is not None:
         with suppress(ValueError):  # on another drive, there is no way from here to there
             asked["suite"]["folder"] = Path(
                 os.path.relpath(suite.path.resolve().parent, folder.resolve())

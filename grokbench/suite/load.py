@@ -89,7 +89,7 @@ def parse_suite(
         claims={key: claim for key, claim in claims.items() if claim},
         title=table.title or "",
         citation=table.citation or "",
-        plugins=plugins.files,
+        plugins=plugins,
         text=text,
     )
 

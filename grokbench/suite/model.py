@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize, Recipe, Run
 
 
@@ -102,8 +103,8 @@ class Suite:
     claims: Mapping[str, Claim]
     title: str = ""
     citation: str = ""
-    plugins: tuple[Path, ...] = ()
-    """Single-file plugins, absolute."""
+    plugins: Plugins = field(default_factory=Plugins, compare=False)
+    """What the suite was checked against: all that its runs and claims name."""
     text: str = ""
     """The file, word for word."""
     path: Path | None = None

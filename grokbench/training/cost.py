@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 import torch
 from torch import nn
@@ -62,7 +61,7 @@ class Costs:
 
 
 def measure_costs(
-    cohorts: Sequence[Cohort], files: Sequence[Path], *, jobs: int, device: str = "cpu"
+    cohorts: Sequence[Cohort], plugins: Plugins, *, jobs: int, device: str = "cpu"
 ) -> Costs:
     """Measure each shape, data size and number of runs once.
 
@@ -70,17 +69,17 @@ def measure_costs(
     takes longer beside another than alone.
 
     Args:
-        files, jobs, device: as for `train_cohorts`.
+        plugins, jobs, device: as for `train_cohorts`.
     """
     kinds = {kind_of(cohort): cohort for cohort in cohorts}
-    work = partial(measure, files=tuple(files), device=device)
+    work = partial(measure, plugins=plugins, device=device)
     if jobs == 1:
         measured, workers = list(map(work, kinds.values())), 0.0
     else:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(jobs, spawn) as pool:
             begun = time.perf_counter()
-            list(pool.map(loaded, [tuple(files)] * jobs))
+            list(pool.map(begin, [plugins] * jobs))
             workers = time.perf_counter() - begun
             measured = list(pool.map(work, kinds.values()))
     by_kind = dict(zip(kinds, measured, strict=True))
@@ -93,12 +92,11 @@ def kind_of(cohort: Cohort) -> tuple[str, int, int]:
     return shape_of(cohort.runs[0]), len(cohort.runs), largest
 
 
-@cache
-def loaded(files: tuple[Path, ...]) -> Plugins:
-    return Plugins.load(files)
+def begin(_: Plugins) -> None:
+    """Do nothing: a worker process that is asked for it has started and imported torch."""
 
 
-def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
+def measure(cohort: Cohort, *, plugins: Plugins, device: str) -> Cost:
     """Begin the cohort, and watch some steps and evaluations. One that fails costs nothing.
 
     Nothing is compiled for it: that takes about as long as it saves.
@@ -108,7 +106,7 @@ def measure(cohort: Cohort, *, files: tuple[Path, ...], device: str) -> Cost:
     with one_thread(), stream_of_its_own(torch.device(device)):
         try:
             begun = time.perf_counter()
-            descent = CohortTraining(cohort.runs, loaded(files), torch.device(device))
+            descent = CohortTraining(cohort.runs, plugins, torch.device(device))
             execution = execution_of(descent)
             execution.advance(1)
             execution.evaluate()

@@ -20,7 +20,6 @@ from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 from grokbench.plan import Cohort
@@ -56,7 +55,7 @@ class Events:
 
 def train_cohorts(
     cohorts: Iterable[Cohort],
-    files: Sequence[Path],
+    plugins: Plugins,
     events: Events,
     *,
     jobs: int,
@@ -72,7 +71,7 @@ def train_cohorts(
     So they do at Ctrl-C, before KeyboardInterrupt is raised on.
 
     Args:
-        files: single-file plugins, which each worker loads for itself.
+        plugins: what the cohorts' runs name; each worker process loads the plugins once for itself.
         jobs: how many processes; with 1 everything happens in this one.
         checkpoints: where cohorts are kept while they train; None to keep nothing.
         deadline: a moment of `time.monotonic`.
@@ -82,7 +81,7 @@ def train_cohorts(
     waiting = iter(cohorts)
     if jobs == 1:
         lanes = lanes or LANES.get(device.partition(":")[0], 1)
-        train_here(waiting, Plugins.load(files), events, device, checkpoints, deadline, lanes)
+        train_here(waiting, plugins, events, device, checkpoints, deadline, lanes)
         return
     pool = Pool([], events)
     try:
@@ -92,7 +91,7 @@ def train_cohorts(
                 if cohort is None:
                     break
                 if not pool.idle():
-                    pool.workers.append(Worker.start(files, device, checkpoints))
+                    pool.workers.append(Worker.start(plugins, device, checkpoints))
                 pool.idle()[0].give(cohort)
                 events.started(cohort)
             if not pool.busy():
@@ -176,11 +175,11 @@ class Worker:
     """Whether it has ever said anything."""
 
     @classmethod
-    def start(cls, files: Sequence[Path], device: str, checkpoints: Checkpoints | None) -> Worker:
+    def start(cls, plugins: Plugins, device: str, checkpoints: Checkpoints | None) -> Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=work, args=(theirs, list(files), device, checkpoints), daemon=True
+            target=work, args=(theirs, plugins, device, checkpoints), daemon=True
         )
         with born_deaf():
             process.start()
@@ -225,12 +224,9 @@ class Worker:
         self.pipe.close()
 
 
-def work(
-    pipe: Connection, files: Sequence[Path], device: str, checkpoints: Checkpoints | None
-) -> None:
+def work(pipe: Connection, plugins: Plugins, device: str, checkpoints: Checkpoints | None) -> None:
     """What a worker process does until its parent closes the pipe, or dies."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    plugins = Plugins.load(files)
     while True:
         try:
             cohort: Cohort | None = pipe.recv()

@@ -99,21 +99,21 @@ def test_a_suite_carries_its_text_its_path_and_its_plugins(valid, tmp_path):
     (tmp_path / "mine.py").write_text(DOUBLES.read_text())
     suite = load_suite(file)
     assert (text, file) == (suite.text, suite.path)
-    assert ((tmp_path / "mine.py").resolve(),) == suite.plugins
+    assert ((tmp_path / "mine.py").resolve(),) == suite.plugins.files
 
 
 def test_a_suite_reads_the_same_from_its_own_text(valid, tmp_path):
     file = tmp_path / "valid.toml"
     file.write_text(valid)
     loaded = load_suite(file, [DOUBLES])
-    parsed = parse_suite(loaded.text, "valid.toml", loaded.plugins)
+    parsed = parse_suite(loaded.text, "valid.toml", loaded.plugins.files)
     assert loaded.experiments == parsed.experiments
     assert loaded.claims == parsed.claims
 
 
 def test_a_text_away_from_its_file_takes_its_plugin_from_the_files_given(valid):
     suite = parse_suite('plugins = ["doubles.py"]\n' + valid, "results.nc", [DOUBLES])
-    assert (DOUBLES.resolve(),) == suite.plugins
+    assert (DOUBLES.resolve(),) == suite.plugins.files
 
 
 def test_a_broken_plugin_that_the_suite_does_not_name_is_no_mistake(valid, tmp_path):

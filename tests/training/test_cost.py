@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from grokbench.plan import Cohort
+from grokbench.plugins import Plugins
 from grokbench.record import Choice, Run
 from grokbench.training import cost
 from grokbench.training.cost import Cost, measure_costs
-from tests.training.worlds import ADDITION, ODD, run
+from tests.training.worlds import ADDITION, PLUGINS, run
 
 COUNTING = '''
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_each_kind_of_cohort_is_measured_once(tmp_path: Path) -> None:
         cohort("one run", run(task, seed=0)),
         cohort("more data", run(task, data_size=60), run(task, data_size=20)),
     ]
-    costs = measure_costs(some, [plugin], jobs=1)
+    costs = measure_costs(some, Plugins([plugin]), jobs=1)
     assert 0 == costs.workers
     measured = (tmp_path / "counting.txt").read_text().split()
     assert sorted(["50"] * 2 + ["50"] + ["60", "20"]) == sorted(measured)
@@ -74,7 +75,7 @@ def test_a_cohort_that_fails_costs_nothing_and_the_others_are_measured() -> None
         cohort("unknown", run(Choice("nobody"), "perceptron")),
         cohort("good", run(ADDITION)),
     ]
-    costs = measure_costs(some, [ODD], jobs=1).cohorts
+    costs = measure_costs(some, PLUGINS, jobs=1).cohorts
     nothing = Cost(0.0, 0.0, 0.0, 0)
     assert nothing == costs["unlucky"] == costs["unknown"]
     assert 0 == costs["unlucky"].seconds(some[0])
@@ -82,7 +83,7 @@ def test_a_cohort_that_fails_costs_nothing_and_the_others_are_measured() -> None
 
 
 def test_without_cohorts_there_is_nothing_to_measure() -> None:
-    assert {} == measure_costs([], [], jobs=1).cohorts
+    assert {} == measure_costs([], Plugins(), jobs=1).cohorts
 
 
 def test_a_cohort_takes_its_start_its_steps_and_its_evaluations() -> None:

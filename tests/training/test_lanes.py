@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from grokbench.plan import COHORT_BYTES, Cohort
+from grokbench.plugins import Plugins
 from grokbench.record import Choice, Status
 from grokbench.training import checkpoints, train, train_cohorts
 from grokbench.training.checkpoints import Checkpoints
 from tests.training.test_workers import Acts, Log, cohorts, in_order, never_stopped
-from tests.training.worlds import ADDITION, ODD, PLUGINS, curves, run
+from tests.training.worlds import ADDITION, PLUGINS, curves, run
 
 GREEDY = Path(__file__).with_name("greedy_plugin.py")
 
@@ -66,7 +67,7 @@ def looks_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_side_by_side_they_give_the_same_bits_as_one_after_the_other():
     some = cohorts(ADDITION, 6, steps=40)
     log = Meeting(3)
-    train_cohorts(some, [], log, jobs=1, lanes=3)
+    train_cohorts(some, Plugins(), log, jobs=1, lanes=3)
     assert never_stopped(some) == in_order(log.records, some)
     assert [str(seed) for seed in range(6)] == sorted(log.ended)
     assert 2 <= log.most <= 3
@@ -76,7 +77,7 @@ def test_cohorts_that_fill_the_memory_are_alone():
     full = COHORT_BYTES["cpu"]
     some = [replace(cohort, memory=full) for cohort in cohorts(ADDITION, 4)]
     log = Together()
-    train_cohorts(some, [], log, jobs=1, lanes=3)
+    train_cohorts(some, Plugins(), log, jobs=1, lanes=3)
     assert 1 == log.most
     assert 4 == len(log.records)
 
@@ -84,7 +85,7 @@ def test_cohorts_that_fill_the_memory_are_alone():
 def test_a_cohort_that_needs_more_than_there_may_be_is_trained_all_the_same():
     some = [replace(cohort, memory=9 * COHORT_BYTES["cpu"]) for cohort in cohorts(ADDITION, 2)]
     log = Together()
-    train_cohorts(some, [], log, jobs=1, lanes=2)
+    train_cohorts(some, Plugins(), log, jobs=1, lanes=2)
     assert 2 == len(log.records)
 
 
@@ -97,7 +98,7 @@ def test_precisions_of_products_are_never_side_by_side():
         for one in cohort.runs
     ]
     log = Together()
-    train_cohorts([*some, *other], [], log, jobs=1, lanes=4)
+    train_cohorts([*some, *other], Plugins(), log, jobs=1, lanes=4)
     assert not any({"a", "b"} & company and company - {"a", "b"} for company in log.companies)
     assert {"a", "b"} <= set(log.ended)
 
@@ -106,7 +107,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_are_not_touched():
     some = cohorts(ADDITION, 3)
     wrong = Cohort("wrong", (run(Choice("unlucky"), "perceptron", seed=1),), "wrong", 1.0)
     log = Together()
-    train_cohorts([*some, wrong], [ODD], log, jobs=1, lanes=2)
+    train_cohorts([*some, wrong], PLUGINS, log, jobs=1, lanes=2)
     failed = [record for record in log.records if record.status is Status.FAILED]
     assert [wrong.runs[0].id] == [record.run_id for record in failed]
     assert never_stopped(some) == in_order(log.records, some)
@@ -120,9 +121,9 @@ def test_what_a_listener_raises_stops_all_lanes_and_is_raised(tmp_path: Path):
     some = cohorts(ADDITION, 5, steps=400)
     kept = Checkpoints(tmp_path / "kept", every=1000)
     with pytest.raises(OSError, match="the disk is full"):
-        train_cohorts(some, [], Acts(act), jobs=1, lanes=2, checkpoints=kept)
+        train_cohorts(some, Plugins(), Acts(act), jobs=1, lanes=2, checkpoints=kept)
     rest = Log()
-    train_cohorts(some, [], rest, jobs=1, lanes=2, checkpoints=kept)
+    train_cohorts(some, Plugins(), rest, jobs=1, lanes=2, checkpoints=kept)
     assert never_stopped(some) == in_order(rest.records, some)
 
 
@@ -133,7 +134,7 @@ def test_a_cohort_that_finds_too_little_memory_is_halved_beside_another():
         for name in ("greedy_cpu", "dense")
     )
     log = Together()
-    train_cohorts([greedy, dense], [GREEDY], log, jobs=1, lanes=2)
+    train_cohorts([greedy, dense], Plugins([GREEDY]), log, jobs=1, lanes=2)
     assert curves(train(dense.runs, PLUGINS)) == in_order(log.records, [dense])
     halves = (dense.runs[:1], dense.runs[1:])
     alone = [curve for half in halves for curve in curves(train(half, PLUGINS))]
@@ -155,11 +156,11 @@ def test_an_interruption_stops_all_lanes_and_they_go_on_to_the_same_bits(
     kept = Checkpoints(tmp_path / "kept", every=1000)
     log = Acts(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train_cohorts(some, [], log, jobs=1, lanes=2, checkpoints=kept)
+        train_cohorts(some, Plugins(), log, jobs=1, lanes=2, checkpoints=kept)
     assert len(log.records) < 3
     rest = Log()
     left = [cohort for cohort in some if cohort.id not in done(log)]
-    train_cohorts(left, [], rest, jobs=1, lanes=2, checkpoints=kept)
+    train_cohorts(left, Plugins(), rest, jobs=1, lanes=2, checkpoints=kept)
     assert never_stopped(some) == in_order([*log.records, *rest.records], some)
 
 
@@ -173,5 +174,5 @@ def test_many_times_over_nothing_is_lost_or_done_twice():
     for _ in range(5):
         some = cohorts(ADDITION, 8, steps=4)
         log = Log()
-        train_cohorts(some, [], log, jobs=1, lanes=4)
+        train_cohorts(some, Plugins(), log, jobs=1, lanes=4)
         assert sorted(cohort.runs[0].id for cohort in some) == sorted(r.run_id for r in log.records)

@@ -19,7 +19,7 @@ from grokbench.record import Choice, Record, Run, Status
 from grokbench.training import Events, checkpoints, train, train_cohorts, workers
 from grokbench.training.checkpoints import Checkpoints
 from grokbench.training.process import out_of_memory
-from tests.training.worlds import ADDITION, ODD, PLUGINS, curves, run
+from tests.training.worlds import ADDITION, PLUGINS, curves, run
 
 DEADLY = '''
 import os
@@ -139,7 +139,7 @@ def test_a_worker_that_dies_takes_only_its_cohort_and_the_others_tell_all_their_
     plugin = tmp_path / "deadly.py"
     plugin.write_text(DEADLY)
     log = Log()
-    train_cohorts(cohorts(Choice("deadly", {"modulus": 11}), 4), [plugin], log, jobs=2)
+    train_cohorts(cohorts(Choice("deadly", {"modulus": 11}), 4), Plugins([plugin]), log, jobs=2)
     assert [Status.DONE] * 3 == [record.status for record in log.records]
     assert [("1", "its worker process ended with exit code 7")] == log.losses
     assert sorted(3 * run().recipe.evaluation_steps()) == sorted(log.steps)
@@ -173,7 +173,7 @@ def test_workers_go_on_when_a_signal_to_their_group_reaches_them_too() -> None:
 
     some = cohorts(ADDITION, 2, steps=200)
     log = Acts(act)
-    train_cohorts(some, [], log, jobs=2)
+    train_cohorts(some, Plugins(), log, jobs=2)
     assert log.acted
     assert [] == log.losses
     assert never_stopped(some) == in_order(log.records, some)
@@ -181,7 +181,7 @@ def test_workers_go_on_when_a_signal_to_their_group_reaches_them_too() -> None:
 
 def test_a_worker_that_dies_between_cohorts_takes_only_its_next_with_it() -> None:
     log, some = Killer(), cohorts(ADDITION, 4)
-    train_cohorts(some, [], log, jobs=2)
+    train_cohorts(some, Plugins(), log, jobs=2)
     assert [("2", "its worker process ended with exit code -9")] == log.losses
     assert ["0", "1", "3"] == sorted(log.ended)
     some.pop(2)
@@ -190,7 +190,7 @@ def test_a_worker_that_dies_between_cohorts_takes_only_its_next_with_it() -> Non
 
 def test_news_come_from_every_evaluation() -> None:
     log = Log()
-    train_cohorts(cohorts(ADDITION, 2), [], log, jobs=1)
+    train_cohorts(cohorts(ADDITION, 2), Plugins(), log, jobs=1)
     assert 2 == len(log.records)
     assert 2 * [*run().recipe.evaluation_steps()] == log.steps
 
@@ -214,24 +214,24 @@ def assert_two_of_three_were_stopped(log: Log, kept: Checkpoints) -> None:
 
 def test_workers_keep_checkpoints_when_their_time_is_up(tmp_path: Path, clock: Clock) -> None:
     log, some, kept = Acts(clock.strike), cohorts(ADDITION, 3, **LONG), Checkpoints(tmp_path)
-    train_cohorts(some, [], log, jobs=2, checkpoints=kept, deadline=50, grace=1000)
+    train_cohorts(some, Plugins(), log, jobs=2, checkpoints=kept, deadline=50, grace=1000)
     assert_two_of_three_were_stopped(log, kept)
 
 
 def test_workers_keep_checkpoints_when_they_are_interrupted(tmp_path: Path) -> None:
     log, some, kept = Acts(press_ctrl_c), cohorts(ADDITION, 3, **LONG), Checkpoints(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        train_cohorts(some, [], log, jobs=2, checkpoints=kept, grace=1000)
+        train_cohorts(some, Plugins(), log, jobs=2, checkpoints=kept, grace=1000)
     assert_two_of_three_were_stopped(log, kept)
 
 
 @pytest.mark.usefixtures("looks_after_every_step")
 def test_this_process_keeps_a_checkpoint_when_its_time_is_up(tmp_path: Path, clock: Clock) -> None:
     some, log, kept = cohorts(ADDITION, 2), Acts(clock.strike, after=8), Checkpoints(tmp_path)
-    train_cohorts(some, [], log, jobs=1, checkpoints=kept, deadline=50)
+    train_cohorts(some, Plugins(), log, jobs=1, checkpoints=kept, deadline=50)
     assert (["0"], ["0"], []) == (log.begun, log.ended, log.records)
     clock.now, rest = 0, Log()
-    train_cohorts(some, [], rest, jobs=1, checkpoints=kept, deadline=50)
+    train_cohorts(some, Plugins(), rest, jobs=1, checkpoints=kept, deadline=50)
     assert [10, 20, 30, 40, 0] == rest.steps[:5]
     assert never_stopped(some) == in_order(rest.records, some)
 
@@ -242,10 +242,10 @@ def test_this_process_keeps_a_checkpoint_when_it_is_interrupted(
 ) -> None:
     some, log, kept = cohorts(ADDITION, 2), Acts(interrupt, after=8), Checkpoints(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        train_cohorts(some, [], log, jobs=1, checkpoints=kept)
+        train_cohorts(some, Plugins(), log, jobs=1, checkpoints=kept)
     assert (["0"], ["0"], []) == (log.begun, log.ended, log.records)
     rest = Log()
-    train_cohorts(some, [], rest, jobs=1, checkpoints=kept)
+    train_cohorts(some, Plugins(), rest, jobs=1, checkpoints=kept)
     assert [10, 20, 30, 40, 0] == rest.steps[:5]
     assert never_stopped(some) == in_order(rest.records, some)
 
@@ -253,7 +253,7 @@ def test_this_process_keeps_a_checkpoint_when_it_is_interrupted(
 def test_the_second_interruption_waits_for_nothing(interrupt: Callable[[], None]) -> None:
     log = Acts(lambda: (interrupt(), interrupt()))
     with pytest.raises(KeyboardInterrupt):
-        train_cohorts(cohorts(ADDITION, 2), [], log, jobs=1)
+        train_cohorts(cohorts(ADDITION, 2), Plugins(), log, jobs=1)
     assert (["0"], [0, 1], []) == (log.begun, log.steps, log.ended)
 
 
@@ -263,7 +263,7 @@ def test_an_error_of_whoever_listens_is_raised_and_no_run_is_blamed_for_it() -> 
 
     log = Acts(fail)
     with pytest.raises(BrokenPipeError, match="nobody reads this"):
-        train_cohorts(cohorts(ADDITION, 2), [], log, jobs=1)
+        train_cohorts(cohorts(ADDITION, 2), Plugins(), log, jobs=1)
     assert ([0, 1], []) == (log.steps, log.records)
 
 
@@ -291,12 +291,12 @@ def test_runs_that_finished_beside_one_that_failed_are_kept_and_the_others_go_on
                 clock.strike()
 
     log = Strikes()
-    train_cohorts(one_cohort(runs), [ODD], log, jobs=1, checkpoints=kept, deadline=50)
+    train_cohorts(one_cohort(runs), PLUGINS, log, jobs=1, checkpoints=kept, deadline=50)
     finished = {record.run_id for record in log.records}
     assert {runs[0].id} == finished
     clock.now, rest = 0, Log()
     left = [one for one in runs if one.id not in finished]
-    train_cohorts(one_cohort(left), [ODD], rest, jobs=1, checkpoints=kept, deadline=50)
+    train_cohorts(one_cohort(left), PLUGINS, rest, jobs=1, checkpoints=kept, deadline=50)
     assert [8, 10, 20, 30, 40, 0] == rest.steps[:6]
     assert [record.status for record in whole[1:]] == [record.status for record in rest.records]
     assert curves(whole) == curves([*log.records, *rest.records])
