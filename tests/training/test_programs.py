@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.executors import PROGRAMS, PlainLoop, descent_by
 from grokbench.record import Choice, ModelSize, Run
 from grokbench.training.cohort import CohortTraining
+from studies.distributions.plain_loop import PlainLoop
+from studies.distributions.programs import PROGRAMS, cohort_with
 from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, STEADY, run
 
 DEEP = "two split layers with norm"
@@ -137,7 +138,7 @@ def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
     runs = seven(case, "float64")
     for order in ORDERS[-1:] if compiled else ORDERS:
         ordered = [runs[i] for i in order]
-        descent = descent_by(program, ordered, PLUGINS, compiled=compiled)
+        descent = cohort_with(program, ordered, PLUGINS, compiled=compiled)
         for taken in (20, 0):
             point = met(ordered, taken)
             place(descent, taken, point)
@@ -162,7 +163,7 @@ def test_in_float32_every_step_of_a_plain_loop_is_the_programs_and_so_are_ten_to
     rounding of the parameters.
     """
     runs = seven(case, "float32")[:2]
-    descent = descent_by(program, runs, PLUGINS, compiled=compiled)
+    descent = cohort_with(program, runs, PLUGINS, compiled=compiled)
     for taken in POINTS["float32"]:
         point = met(runs, taken)
         place(descent, taken, point)

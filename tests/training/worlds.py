@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.executors import PlainLoop
 from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
 from grokbench.training.loop import descend
+from studies.distributions.plain_loop import PlainLoop
 
 ODD = Path(__file__).parent / "odd_plugin.py"
 PLUGINS = Plugins.load([ODD])

@@ -10,21 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.executors import PROGRAMS
 from grokbench.plugins import Plugins
 from grokbench.training.process import keep_freed_memory
-from studies.distributions import (
-    PLAIN,
-    WAYS,
-    Curves,
-    Sample,
-    Way,
-    compared,
-    holm,
-    sample,
-    summary,
-    verdict,
-)
+from studies.distributions.p_values import compared, holm, verdict
+from studies.distributions.programs import PROGRAMS
+from studies.distributions.samples import Curves, Sample, sample, summary
+from studies.distributions.ways import PLAIN, WAYS, Way
 
 ROOT = Path(__file__).parents[2]
 WATCHED = {name: way for name, way in WAYS.items() if way.expected is not None or name == PLAIN}
