@@ -1,11 +1,11 @@
-# Each goal sets up its own virtual environment first; all that is needed is Python 3.11, make and git.
+# Each target first makes a virtual environment. It needs Python 3.11 or newer, make and git.
 #
-#   make quick     train the quick suite, print its verdicts, write its report (minutes)
-#   make test      lint, types, tests
-#   make smoke     train the smallest suite and check its claims (a minute)
-#   make slow      the tests that train for minutes
-#   make figures   the pictures in the README, from the stored results
-#   make clean     remove the environment and everything made here
+#   make quick     train the quick suite, print its verdicts, write its report (takes minutes)
+#   make test      run the linter, the type checker and the tests
+#   make smoke     train the smallest suite and check its claims (takes a minute)
+#   make slow      run the tests that train for minutes
+#   make figures   draw the figures in README.md and results/README.md, from the stored results
+#   make clean     remove the virtual environment and all files that these targets made
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -38,11 +38,13 @@ figures: $(INSTALLED)
 	mkdir -p build
 	$(BIN)/grokbench report results/quick --output build/quick.html --figures docs/images
 	$(BIN)/grokbench report results/paper-lite --output build/paper-lite.html --figures docs/images/paper-lite
+	$(BIN)/grokbench report results/paper --output build/paper.html --figures docs/images/paper
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# Made afresh whenever what is to be installed changes; an interrupted installation starts over.
+# The environment is made again when pyproject.toml or constraints.txt changes. The file .installed is
+# written last, so an interrupted installation starts over.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "grokbench needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear $(VENV)

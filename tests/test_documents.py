@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import grokbench
+from grokbench.claims import Outcome
+from grokbench.claims.markdown import SYMBOLS
 from grokbench.cli import cli
 from grokbench.cli.exit_code import ExitCode
 
 ROOT = Path(grokbench.__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("suites/*.md")])
+DOCUMENTS = sorted(
+    path for folder in (".", "docs", "suites", "results") for path in ROOT.glob(f"{folder}/*.md")
+)
+VERDICTS = ["quick", "paper-lite", "paper"]
+"""The results whose verdicts the README shows, from left to right."""
 
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(document: str) -> list[list[str]]:
+    """The cells of every line of every table; the first and the last cell are empty."""
+    lines = [line for line in document.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
+
+
+def stored(name: str) -> dict[str, Any]:
+    """A suite's committed verdicts."""
+    verdicts: dict[str, Any] = json.loads(text(f"results/{name}/verdicts.json"))
+    return verdicts
 
 
 def example(language: str, containing: str) -> str:
@@ -55,14 +76,61 @@ def test_every_dependency_is_pinned() -> None:
     assert set() == {re.split("[>=]", one)[0].lower() for one in asked} - pinned
 
 
-def test_the_readme_lists_every_command_and_no_other() -> None:
-    listed = re.findall(r"^\| `grokbench ([\w-]+)", text("README.md"), re.MULTILINE)
+@pytest.mark.parametrize("document", ["README.md", "docs/commands.md"])
+def test_a_table_of_commands_lists_every_command_and_no_other(document: str) -> None:
+    listed = re.findall(r"^\| `grokbench ([\w-]+)", text(document), re.MULTILINE)
     assert sorted(cli.commands) == sorted(listed)
 
 
-def test_the_readme_knows_the_exit_codes() -> None:
-    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", text("README.md"), re.MULTILINE)}
-    assert listed <= set(ExitCode)
+def test_the_page_on_commands_knows_every_option_and_whose_it_is() -> None:
+    owners = {
+        option: set(re.findall(r"`([\w-]+)`", row[2]))
+        for row in rows(text("docs/commands.md"))
+        for option in re.findall(r"`--([\w-]+)", row[1])
+    }
+    expected: dict[str, set[str]] = {}
+    for name, command in cli.commands.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                shown = (parameter.secondary_opts or parameter.opts)[-1].removeprefix("--")
+                expected.setdefault(shown, set()).add(name)
+    assert expected == owners
+
+
+def test_the_page_on_commands_knows_every_exit_code() -> None:
+    listed = re.findall(r"^\| (\d+) \|", text("docs/commands.md"), re.MULTILINE)
+    assert sorted(set(ExitCode)) == sorted(int(code) for code in listed)
+
+
+def test_the_readme_says_of_each_claim_what_the_stored_verdicts_say() -> None:
+    """In at most ten words; a number in them is the effect, or an end of its interval."""
+    shown = [row for row in rows(text("README.md")) if re.search(r"\(\d\)$", row[1])]
+    told: dict[str, list[str]] = {name: [] for name in VERDICTS}
+    for row in shown:
+        for name, cell in zip(VERDICTS, row[2:5], strict=True):
+            told[name] += [] if cell == "–" else [cell]
+    for name, cells in told.items():
+        claims = stored(name)["claims"]
+        for claim, cell in zip(claims, cells, strict=True):
+            assert cell[0] == SYMBOLS[Outcome(claim["outcome"])], (name, claim["claim"], cell)
+            assert 10 >= len(cell.split()), cell
+            finding = claim["finding"] or {"effect": "nan", "low": "nan", "high": "nan"}
+            known = {f"{abs(float(finding[end])):.2f}" for end in ("effect", "low", "high")}
+            assert set(re.findall(r"\d+\.\d+", cell)) <= known, (name, claim["claim"], cell)
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_readme_counts_the_verdicts(name: str) -> None:
+    score = stored(name)["score"]
+    (line,) = re.findall(
+        rf"^- [^\n]*results/{name}\)\).*?(\d+ of \d+ claims reproduced.*?)\.$",
+        text("README.md"),
+        re.DOTALL | re.MULTILINE,
+    )
+    counts = [f"{score['reproduced']} of {score['claims']} claims reproduced"]
+    for key in ("not_reproduced", "undecided", "not_run"):
+        counts += [f"{score[key]} {key.replace('_', ' ')}"] if score[key] else []
+    assert ", ".join(counts) == line
 
 
 def test_the_suite_in_the_readme_is_sound(documented: Path) -> None:

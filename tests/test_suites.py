@@ -46,13 +46,9 @@ def test_committed_results_are_what_they_are_said_to_be(folder: Path) -> None:
     assert summary(committed) == summary(again)
 
 
-def test_the_readme_shows_the_verdicts_of_the_quick_suite() -> None:
-    judged = judge(ROOT / "results/quick", None, ())
-    assert verdict_table(judged.verdicts) in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_readme_of_the_results_shows_the_verdicts_of_the_lite_suite() -> None:
-    judged = judge(ROOT / "results/paper-lite", None, ())
+@pytest.mark.parametrize("name", ["quick", "paper-lite", "paper"])
+def test_the_readme_of_the_results_shows_the_verdicts(name: str) -> None:
+    judged = judge(ROOT / "results" / name, None, ())
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     assert verdict_table(judged.verdicts) in text
     assert str(Summary.of(judged.verdicts)) in text
