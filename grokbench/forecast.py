@@ -11,7 +11,8 @@ from pathlib import Path
 
 from grokbench.plan import Cohort, Plan, make_plan, shape_of
 from grokbench.plugins import Plugins
-from grokbench.record import METRICS, Run
+from grokbench.record import Run
+from grokbench.schema import METRICS
 from grokbench.store import Store
 from grokbench.suite import Suite, load_suite
 from grokbench.training.cost import measure_costs, why_single

@@ -16,15 +16,6 @@ import numpy.typing as npt
 RECORD_SCHEMA = 1
 """Part of every run's identity: raised when what a record holds, or means, changes."""
 
-METRICS = (
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "mirror_free_accuracy",
-)
-"""The curves that have one value for each part of the task."""
-
 
 class Status(IntEnum):
     """What became of a run; stored as CF flags, so that a NaN is always explained."""

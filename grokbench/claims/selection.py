@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from grokbench.errors import NotEnoughDataError, nearest
+from grokbench.labels import same_label
 from grokbench.record import Status
 from grokbench.suite.model import Claim
 
@@ -76,7 +76,7 @@ def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
         labels = dataset[dimension].to_numpy().tolist()
         positions = set()
         for value in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
-            found = [index for index, label in enumerate(labels) if _same(label, value)]
+            found = [index for index, label in enumerate(labels) if same_label(label, value)]
             if not found:
                 raise NotEnoughDataError(
                     f"where.{dimension}: there is no {value!r}; "
@@ -85,10 +85,3 @@ def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
             positions.update(found)
         dataset = dataset.isel({dimension: sorted(positions)})
     return dataset
-
-
-def _same(label: Any, value: Any) -> bool:
-    """Whether a coordinate's label is the value that a suite wrote: 64 is "64" and "1x64"."""
-    if isinstance(label, (int, float)) and isinstance(value, (int, float)):
-        return math.isclose(label, value, rel_tol=1e-9)
-    return str(label) == str(value).removeprefix("1x")

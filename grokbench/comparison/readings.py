@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from grokbench.labels import text_of
 from grokbench.readout.curves import (
     canonical,
     finished,
@@ -65,7 +66,7 @@ def cells_of(dataset: xr.Dataset, also: Mapping[str, Any] | None = None) -> dict
     trained = (status == int(Status.DONE)) | (status == int(Status.DIVERGED))
     run_ids = laid_out(data["run_id"])
     readings = {name: laid_out(reading) for name, reading in readings_of(data).items()}
-    labels = [[spelled(label) for label in data[name].to_numpy().tolist()] for name in dimensions]
+    labels = [[text_of(label) for label in data[name].to_numpy().tolist()] for name in dimensions]
     found = {}
     for index in itertools.product(*(range(len(axis)) for axis in labels)):
         there = trained[index]
@@ -129,13 +130,6 @@ def comparable(name: Name, values: Floats, last_step: int) -> Floats:
         reached = np.where(values > last_step, 2.0 * last_step, values)
         return np.where(np.isnan(values), np.nan, np.log2(np.maximum(reached, 1)))
     return values
-
-
-def spelled(label: Any) -> str:
-    """A coordinate's label as text: 1 and 1.0 are one weight decay, 64 and "64" one size."""
-    if isinstance(label, (int, float)):
-        return format(float(label), ".12g")
-    return str(label)
 
 
 def fixed_fields(dataset: xr.Dataset, dimensions: set[str]) -> dict[str, Any]:

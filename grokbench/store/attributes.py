@@ -50,7 +50,7 @@ def quantity(words: str) -> Mapping[str, Any]:
 
 _MIRROR_FREE = "validation examples whose mirror is not in training"
 
-VARIABLES: Mapping[str, Mapping[str, Any]] = {
+VARIABLE_ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "train_loss": _loss("train"),
     "train_accuracy": _accuracy("train", "training examples"),
     "validation_loss": _loss("validation"),
@@ -81,7 +81,7 @@ VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "message": {"long_name": "the error that the run raised, if it did"},
 }
 
-COORDINATES: Mapping[str, Mapping[str, Any]] = {
+COORDINATE_ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "model_size": {"long_name": "hidden size, or layers and hidden size"},
     "data_size": {"long_name": "training examples asked of the task", "units": "1"},
     "seed": {"long_name": "seed", "standard_name": "realization", "units": "1"},

@@ -1,4 +1,4 @@
-"""Records into one tree of datasets: the full grid is allocated, then filled by index."""
+"""The dataset of a suite: the whole grid is allocated, then each record is put in its place."""
 
 from __future__ import annotations
 
@@ -11,24 +11,32 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from grokbench.record import METRICS, Choice, Record, Status, canonical_json
+from grokbench.labels import labels_of
+from grokbench.record import Choice, Record, canonical_json
+from grokbench.schema import QUANTITY, VARIABLES, Variable
 from grokbench.store.agreement import agreeing
-from grokbench.store.attributes import CONVENTIONS, COORDINATES, VARIABLES, quantity
-from grokbench.store.records import EXAMPLES
+from grokbench.store.attributes import (
+    CONVENTIONS,
+    COORDINATE_ATTRIBUTES,
+    VARIABLE_ATTRIBUTES,
+    quantity,
+)
 
 if TYPE_CHECKING:
     from grokbench.suite.model import Experiment, Suite
 
 SCHEMA = 1
-"""Raised when the layout of the dataset changes."""
+"""The layout of the dataset. It is raised when the layout changes."""
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 def assembled(
     suite: Suite, records: Mapping[str, Record], provenance: Mapping[str, Any]
 ) -> xr.DataTree:
-    """One dataset an experiment, as `docs/results.md` describes them.
+    """One dataset for each experiment, as docs/results.md describes.
 
-    A run that does not agree with the others of its experiment is there as failed.
+    A run whose record disagrees with the other records of its experiment appears as failed.
     """
     attributes = {
         "Conventions": CONVENTIONS,
@@ -46,59 +54,52 @@ def assembled(
 def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Dataset:
     points = list(experiment.grid())
     found = agreeing(experiment, records)
-    measured = [record for record in found.values() if record.steps.size]
-    parts = measured[0].parts if measured else ("all",)
+    evaluated = [record for record in found.values() if record.steps.size]
+    parts = evaluated[0].parts if evaluated else ("all",)
     steps = sorted(
         {step for recipe in {run.recipe for _, run in points} for step in recipe.evaluation_steps()}
-        | {step for record in measured for step in record.steps.tolist()}
+        | {step for record in evaluated for step in record.steps.tolist()}
     )
-    values = _empty(experiment.shape, len(steps), len(parts))
-    for name in experiment.quantities:
-        values[name] = np.full((*experiment.shape, len(steps)), np.nan, np.float32)
+    variables = {**VARIABLES, **dict.fromkeys(experiment.quantities, QUANTITY)}
+    lengths = {"step": len(steps), "part": len(parts)}
+    values = {
+        name: np.full(
+            (*experiment.shape, *(lengths[axis] for axis in variable.axes)),
+            variable.absent,
+            variable.dtype,
+        )
+        for name, variable in variables.items()
+    }
     parameters = np.zeros(len(experiment.model_sizes), np.int64)
+    size_axis = experiment.dimensions.index("model_size")
     for index, run in points:
         values["run_id"][index] = run.id
         if run.id in found:
             record = found[run.id]
             _fill(values, index, record, np.searchsorted(steps, record.steps))
-            parameters[index[-3]] = max(parameters[index[-3]], record.parameters)
-    coordinates = _coordinates(experiment, steps, parts, parameters)
-    variables = {
-        name: _variable(name, experiment, array, len(parts)) for name, array in values.items()
-    }
-    return xr.Dataset(variables, coordinates, _attributes(experiment, parts))
+            size = index[size_axis]
+            parameters[size] = max(parameters[size], record.parameters)
+    return xr.Dataset(
+        {
+            name: _variable(name, variables[name], experiment, array)
+            for name, array in values.items()
+        },
+        _coordinates(experiment, steps, parts, parameters),
+        _attributes(experiment, parts),
+    )
 
 
-def _empty(shape: tuple[int, ...], steps: int, parts: int) -> dict[str, npt.NDArray[Any]]:
-    """Every variable of a grid in which nothing was run."""
-    return {
-        **{name: np.full((*shape, steps, parts), np.nan, np.float32) for name in METRICS},
-        "parameter_norm": np.full((*shape, steps), np.nan, np.float32),
-        "evaluated": np.zeros((*shape, steps), np.int8),
-        "status": np.full(shape, Status.NOT_RUN, np.int8),
-        **{f"{name}_examples": np.zeros((*shape, parts), np.int32) for name in EXAMPLES},
-        "run_id": np.full(shape, "", dtype=object),
-        "message": np.full(shape, "", dtype=object),
-    }
-
-
-def _fill(
-    values: Mapping[str, npt.NDArray[Any]],
-    index: tuple[int, ...],
-    record: Record,
-    at: npt.NDArray[np.intp],
-) -> None:
-    """Put a record in its place; `at` is where its steps lie among all steps."""
+def _fill(values: Arrays, index: tuple[int, ...], record: Record, at: npt.NDArray[np.intp]) -> None:
+    """Put a record at its grid point; `at` holds the positions of its steps among all steps."""
     values["status"][index] = record.status
     values["message"][index] = record.message
-    if record.steps.size:
-        values["evaluated"][index][at] = 1
-        for name, curve in record.curves.items():
-            values[name][index][at] = curve
-        for name, counts in record.examples.items():
-            values[f"{name}_examples"][index] = counts
-        for name, curve in record.measured.items():
-            values[name][index][at] = curve
+    if not record.steps.size:
+        return
+    values["evaluated"][index][at] = 1
+    for name, curve in {**record.curves, **record.measured}.items():
+        values[name][index][at] = curve
+    for subset, counts in record.examples.items():
+        values[f"{subset}_examples"][index] = counts
 
 
 def _coordinates(
@@ -109,13 +110,13 @@ def _coordinates(
 ) -> dict[str, xr.Variable]:
     sizes = experiment.model_sizes
     along_size = {
-        "model_size": axis_labels([size.label for size in sizes]),
+        "model_size": _axis(sizes),
         "hidden_size": np.array([size.hidden_size for size in sizes], np.int64),
         "layers": np.array([size.layers for size in sizes], np.int64),
         "parameters": parameters,
     }
     own_axis = {
-        **{field: axis_labels(values) for field, values in experiment.swept.items()},
+        **{field: _axis(values) for field, values in experiment.swept.items()},
         "data_size": np.array(experiment.data_sizes, np.int64),
         "seed": np.array(experiment.seeds, np.int64),
         "step": np.array(steps, np.int64),
@@ -127,50 +128,43 @@ def _coordinates(
     }
 
 
-def axis_labels(values: Any) -> npt.NDArray[Any]:
-    """The coordinate of an axis: numbers where all are numbers, and otherwise text.
-
-    An optimizer is labelled by its name where that tells it from the others, and otherwise by its
-    options too.
-    """
-    if all(isinstance(value, Choice) for value in values):
-        names = [choice.name for choice in values]
-        return np.array(names if len(set(names)) == len(names) else [str(v) for v in values])
-    if all(isinstance(value, (int, float)) for value in values):
-        return np.array(values)
-    return np.array([str(value) for value in values])
+def _axis(values: tuple[Any, ...]) -> npt.NDArray[Any]:
+    """The labels of an axis: numbers where all labels are numbers, and otherwise text."""
+    labels = labels_of(values)
+    if all(isinstance(label, (int, float)) for label in labels):
+        return np.array(labels)
+    return np.array([str(label) for label in labels])
 
 
 def _coordinate(name: str, dimension: str, values: npt.NDArray[Any]) -> xr.Variable:
-    attributes = dict(COORDINATES.get(name, {"long_name": name.replace("_", " ")}))
+    attributes = dict(COORDINATE_ATTRIBUTES.get(name, {"long_name": name.replace("_", " ")}))
     if values.dtype.kind in "if":
         attributes.setdefault("units", "1")
     return xr.Variable(dimension, values, attributes, _encoding(values))
 
 
 def _variable(
-    name: str, experiment: Experiment, values: npt.NDArray[Any], parts: int
+    name: str, variable: Variable, experiment: Experiment, values: npt.NDArray[Any]
 ) -> xr.Variable:
-    dimensions, measured = experiment.dimensions, experiment.quantities.get(name)
-    if measured is not None or name in METRICS or name in ("parameter_norm", "evaluated"):
-        dimensions = (*dimensions, "step")
-    if name in METRICS or name.endswith("_examples"):
-        dimensions = (*dimensions, "part")
-        if parts == 1:
-            dimensions, values = dimensions[:-1], values[..., 0]
-    attributes = VARIABLES[name] if measured is None else quantity(measured)
-    return xr.Variable(dimensions, values, attributes, _encoding(values))
+    axes = variable.axes
+    if axes[-1:] == ("part",) and values.shape[-1] == 1:
+        axes, values = axes[:-1], values[..., 0]
+    if name in experiment.quantities:
+        attributes = quantity(experiment.quantities[name])
+    else:
+        attributes = VARIABLE_ATTRIBUTES[name]
+    return xr.Variable((*experiment.dimensions, *axes), values, attributes, _encoding(values))
 
 
 def _encoding(values: npt.NDArray[Any]) -> dict[str, Any]:
-    """Compressed, and without a fill value, which would lose the difference between two NaNs."""
+    """Compression without a fill value: a fill value would make different NaN bits equal."""
     if values.dtype.kind not in "if":
         return {}
     return {"zlib": True, "complevel": 4, "shuffle": True, "_FillValue": None}
 
 
 def _attributes(experiment: Experiment, parts: tuple[str, ...]) -> dict[str, str]:
-    """What the experiment was, so that a group says it without the suite's file."""
+    """What the experiment was, so that a group can be read without the suite's file."""
     recipe = asdict(experiment.recipe) | {
         field: [asdict(v) if isinstance(v, Choice) else v for v in values]
         for field, values in experiment.swept.items()

@@ -1,7 +1,8 @@
-"""The file that a cohort's records are kept in until the suite is assembled.
+"""The file in which a cohort's records are kept until the dataset is assembled.
 
-Records differ in length and in parts, so the curves are laid end to end: `evaluations` and
-`parts` say how much of `step`, `parameter_norm` and the metrics belongs to each run.
+Records differ in their number of evaluations and in their parts. So the curves of all runs are laid
+end to end, and `evaluations` and `parts` say which stretch of `step`, `parameter_norm` and the
+metrics belongs to each run.
 """
 
 from __future__ import annotations
@@ -18,22 +19,21 @@ import numpy as np
 import numpy.typing as npt
 
 from grokbench.errors import ResultsError
-from grokbench.record import METRICS, Record, Status
+from grokbench.record import Record, Status
+from grokbench.schema import COUNTS, CURVES, METRICS, SUBSETS
 
 SCHEMA = 1
-"""Raised when the layout of record files changes."""
-
-EXAMPLES = ("train", "validation", "mirror_free")
+"""The layout of record files. It is raised when the layout changes."""
 
 MEASURED = "measured "
-"""What stands before the name of a quantity that a measure recorded."""
+"""The prefix of a variable that holds a measure's quantity."""
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Write the records to a netCDF-4 file.
 
-    A record without evaluations keeps its identity, status and message alone. What one record
-    measured and another did not is NaN there.
+    A record without evaluations keeps its run's id, its status and its message alone. A quantity
+    that only some of the records measured is NaN in the others.
 
     Raises:
         ResultsError: a record whose arrays are not of the type and shape that `Record` promises.
@@ -54,15 +54,21 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
 
 
 def read_records(content: bytes, source: str) -> list[Record]:
-    """Read the records out of a file's bytes, bit for bit as they were written.
+    """Read the records from a file's bytes, with the bits that were written.
+
+    Args:
+        content: the file.
+        source: its name, for messages.
 
     Raises:
-        ResultsError: the file was laid out by a newer grokbench.
+        ResultsError: a newer grokbench wrote the file.
     """
     with netCDF4.Dataset(source, memory=content) as file:
         if file.schema != SCHEMA:
-            message = f"{source}: has layout {file.schema}, and this grokbench knows {SCHEMA}"
-            raise ResultsError(f"{message}; it was written by a newer one: upgrade grokbench")
+            raise ResultsError(
+                f"{source}: has layout {file.schema}, and this grokbench reads layout {SCHEMA}. "
+                f"A newer grokbench wrote the file: upgrade grokbench"
+            )
         file.set_auto_maskandscale(False)
         data = {name: variable[:] for name, variable in file.variables.items()}
     parts = [tuple(json.loads(text)) for text in data["parts"]]
@@ -80,7 +86,7 @@ def read_records(content: bytes, source: str) -> list[Record]:
             measured = {name: data[f"{MEASURED}{name}"][evaluations[i]] for name in quantities}
             curves = {m: data[m][values[i]].reshape(-1, len(names)) for m in METRICS}
             curves["parameter_norm"] = data["parameter_norm"][evaluations[i]]
-            examples = {e: tuple(data[f"{e}_examples"][counts[i]].tolist()) for e in EXAMPLES}
+            examples = {s: tuple(data[f"{s}_examples"][counts[i]].tolist()) for s in SUBSETS}
         records.append(
             Record(
                 run_id=data["run_id"][i],
@@ -98,9 +104,12 @@ def read_records(content: bytes, source: str) -> list[Record]:
 
 
 def _storable(record: Record) -> Record:
-    """The record as it can be stored, or an error that says what is wrong with it.
+    """Check a record, and make its message storable.
 
-    netCDF text holds neither NUL nor lone surrogates; in messages they become escapes.
+    netCDF text can hold neither NUL nor lone surrogates: they become escapes in the message.
+
+    Raises:
+        ResultsError: an array is not of the type and shape that `Record` promises.
     """
     message = record.message.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
     if not record.steps.size:
@@ -109,15 +118,15 @@ def _storable(record: Record) -> Record:
     _require(record, "steps", record.steps, np.dtype(np.int64), (evaluations,))
     if np.any(np.diff(record.steps) <= 0):
         raise ResultsError(f"run {record.run_id}: steps must increase, not {record.steps.tolist()}")
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(METRICS, (evaluations, parts))
-    for name, shape in {**shapes, "parameter_norm": (evaluations,)}.items():
+    for name in CURVES:
+        shape = (evaluations, parts) if name in METRICS else (evaluations,)
         _require(record, name, record.curves.get(name), np.dtype(np.float32), shape)
     for name, values in record.measured.items():
         _require(record, name, values, np.dtype(np.float32), (evaluations,))
-    for name in EXAMPLES:
-        counts = record.examples.get(name, ())
+    for subset in SUBSETS:
+        counts = record.examples.get(subset, ())
         if len(counts) != parts:
-            place = f"run {record.run_id}: {name} examples"
+            place = f"run {record.run_id}: {subset} examples"
             raise ResultsError(f"{place} must be one count for each of {record.parts}: {counts}")
     return replace(record, message=message)
 
@@ -132,9 +141,9 @@ def _require(
 
 
 def _columns(records: Sequence[Record]) -> dict[str, dict[str, npt.NDArray[Any]]]:
-    """Every variable of the file, by dimension."""
-    measured = [record for record in records if record.steps.size]
-    quantities = dict.fromkeys(name for record in measured for name in record.measured)
+    """The variables of the file, by dimension and name."""
+    evaluated = [record for record in records if record.steps.size]
+    quantities = dict.fromkeys(name for record in evaluated for name in record.measured)
     return {
         "run": {
             "run_id": _text(record.run_id for record in records),
@@ -145,22 +154,22 @@ def _columns(records: Sequence[Record]) -> dict[str, dict[str, npt.NDArray[Any]]
             "evaluations": np.array([record.steps.size for record in records], np.int64),
         },
         "evaluation": {
-            "step": _joined((record.steps for record in measured), np.int64),
-            "parameter_norm": _joined((r.curves["parameter_norm"] for r in measured), np.float32),
+            "step": _joined((record.steps for record in evaluated), np.int64),
+            "parameter_norm": _joined((r.curves["parameter_norm"] for r in evaluated), np.float32),
             **{
-                f"{MEASURED}{name}": _joined((_measured(r, name) for r in measured), np.float32)
+                f"{MEASURED}{name}": _joined((_measured(r, name) for r in evaluated), np.float32)
                 for name in quantities
             },
         },
         "value": {
-            metric: _joined((record.curves[metric] for record in measured), np.float32)
+            metric: _joined((record.curves[metric] for record in evaluated), np.float32)
             for metric in METRICS
         },
         "count": {
-            f"{name}_examples": np.array(
-                [count for record in measured for count in record.examples[name]], np.int64
+            name: np.array(
+                [count for record in evaluated for count in record.examples[subset]], np.int64
             )
-            for name in EXAMPLES
+            for name, subset in zip(COUNTS, SUBSETS, strict=True)
         },
     }
 
@@ -178,6 +187,6 @@ def _joined(arrays: Iterable[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDA
 
 
 def _slices(lengths: Iterable[int]) -> list[slice]:
-    """Where each run's share lies in an array that is laid end to end."""
+    """The stretch of each run in an array in which all runs lie end to end."""
     ends = np.cumsum([0, *lengths]).tolist()
     return [slice(start, end) for start, end in pairwise(ends)]

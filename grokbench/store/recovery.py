@@ -1,4 +1,4 @@
-"""The dataset back into the records that it was assembled from."""
+"""Turns a dataset back into the records that it was assembled from."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from grokbench.record import METRICS, Record, Status
-from grokbench.store.records import EXAMPLES
+from grokbench.record import Record, Status
+from grokbench.schema import CURVES, SUBSETS, VARIABLES
 
 
 def records_in(tree: xr.DataTree) -> dict[str, Record]:
-    """Every record in the dataset by its run, bit for bit as it was saved.
+    """Every record in the dataset by its run's id, with the bits that were saved.
 
-    Of a run that did not agree with its experiment, status and message alone.
+    A run whose record disagreed with its experiment has its status and message alone.
     """
     groups = tree.children.values()
     return merged(record for group in groups for record in _records(group.to_dataset()))
 
 
 def merged(records: Iterable[Record]) -> dict[str, Record]:
-    """One record a run: the last, but none that failed in place of one that did not."""
+    """One record for each run: the last one, but a failed record replaces failed records only."""
     found: dict[str, Record] = {}
     for record in records:
         if record.run_id not in found or record.status is not Status.FAILED:
@@ -34,8 +34,9 @@ def _records(dataset: xr.Dataset) -> list[Record]:
     parts = tuple(json.loads(dataset.attrs["parts"]))
     values = {str(name): variable.values for name, variable in dataset.variables.items()}
     if len(parts) == 1:
-        for name in (*METRICS, *(f"{name}_examples" for name in EXAMPLES)):
-            values[name] = values[name][..., np.newaxis]
+        for name, variable in VARIABLES.items():
+            if "part" in variable.axes:
+                values[name] = values[name][..., np.newaxis]
     quantities = json.loads(dataset.attrs.get("quantities", "[]"))
     size_axis = dataset["status"].get_axis_num("model_size")
     records = []
@@ -44,14 +45,16 @@ def _records(dataset: xr.Dataset) -> list[Record]:
         status = Status(values["status"][index])
         at = np.flatnonzero(values["evaluated"][index])
         if at.size:
-            names = (*METRICS, "parameter_norm")
             record = Record(
                 run_id=run_id,
                 status=status,
                 parts=parts,
                 steps=values["step"][at],
-                curves={name: values[name][index][at] for name in names},
-                examples={n: tuple(values[f"{n}_examples"][index].tolist()) for n in EXAMPLES},
+                curves={name: values[name][index][at] for name in CURVES},
+                examples={
+                    subset: tuple(values[f"{subset}_examples"][index].tolist())
+                    for subset in SUBSETS
+                },
                 parameters=int(values["parameters"][index[size_axis]]),
                 message=message,
                 measured={name: values[name][index][at] for name in quantities},

@@ -7,8 +7,8 @@ from typing import Any
 
 from grokbench.definition import Location
 from grokbench.errors import nearest
+from grokbench.labels import labels_of, same_label
 from grokbench.plugins import Plugins
-from grokbench.record import Choice, ModelSize
 from grokbench.suite.choices import choose
 from grokbench.suite.experiments import Draft
 from grokbench.suite.mistakes import Report
@@ -144,8 +144,8 @@ def _value(
     found = []
     for name, axis in axes.items():
         if axis is not None:
-            labels = list(dict.fromkeys(axis_labels(axis)))
-            found.append(next((label for label in labels if matches(given, label)), None))
+            labels = list(dict.fromkeys(labels_of(axis)))
+            found.append(next((label for label in labels if _matches(given, label)), None))
             if found[-1] is None:
                 known = ", ".join(str(label) for label in labels)
                 report.add(at, f"{name!r} has no {dimension} {given!r}; it has {known}")
@@ -156,22 +156,11 @@ def _names(experiments: Iterable[str]) -> str:
     return " or ".join(repr(name) for name in experiments)
 
 
-def axis_labels(axis: tuple[Any, ...]) -> list[Any]:
-    """The values of an axis as the dataset's coordinate labels them.
-
-    An optimizer goes by its name where that tells it from the others, else by its options too.
-    """
-    if all(isinstance(value, Choice) for value in axis):
-        names = [value.name for value in axis]
-        return names if len(set(names)) == len(names) else [str(value) for value in axis]
-    return [value.label if isinstance(value, ModelSize) else value for value in axis]
-
-
-def matches(given: Any, label: Any) -> bool:
-    """Whether a value of the file means this one of an axis; true is not 1."""
-    if isinstance(given, bool):
+def _matches(given: Any, label: Any) -> bool:
+    """Whether a value in the file is a label of an axis. `true` is not 1, and "10" is not 10."""
+    if isinstance(given, bool) or isinstance(given, str) != isinstance(label, str):
         return False
-    return bool(given == label)
+    return same_label(given, label)
 
 
 def _rule(given: Mapping[str, Any], at: Location, report: Report) -> Rule | None:

@@ -10,20 +10,11 @@ from typing import Any
 from grokbench.architectures.base import Architecture
 from grokbench.definition import Location
 from grokbench.plugins import Plugins
-from grokbench.record import METRICS, Choice, ModelSize
+from grokbench.record import Choice, ModelSize
+from grokbench.schema import RESERVED
 from grokbench.suite.choices import choose
 from grokbench.suite.mistakes import Report, ask
 from grokbench.tasks.base import Task
-
-RESERVED = frozenset(
-    {
-        *METRICS,
-        *("parameter_norm", "evaluated", "status", "run_id", "message", "parameters"),
-        *("train_examples", "validation_examples", "mirror_free_examples"),
-        *("model_size", "data_size", "seed", "step", "part", "hidden_size", "layers"),
-    }
-)
-"""What a dataset's own variables are called."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize, Recipe, Run
+from grokbench.schema import GRID
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Experiment:
     @property
     def dimensions(self) -> tuple[str, ...]:
         """The names of the grid's axes, in the dataset's order."""
-        return (*self.swept, "model_size", "data_size", "seed")
+        return (*self.swept, *GRID)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from grokbench.architectures.base import Batch
-from grokbench.record import METRICS, Record, Run, Status
+from grokbench.record import Record, Run, Status
+from grokbench.schema import METRICS
 from grokbench.tasks.base import Examples, Task
 from grokbench.training.transfers import Transfers
 

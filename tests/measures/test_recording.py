@@ -15,8 +15,8 @@ import xarray as xr
 from grokbench import SuiteError, open_results, parse_suite, run_suite
 from grokbench.plugins import Plugins
 from grokbench.record import Choice, Record, Run, Status
-from grokbench.store.attributes import COORDINATES, VARIABLES
-from grokbench.suite.measures import RESERVED
+from grokbench.schema import RESERVED
+from grokbench.store.attributes import COORDINATE_ATTRIBUTES, VARIABLE_ATTRIBUTES
 from grokbench.training import train
 from tests.training.worlds import MIXTURE, run
 
@@ -192,7 +192,7 @@ def test_a_suite_that_measures_wrongly_is_told_where(measures: str, words: str) 
 
 
 def test_names_that_are_taken_are_those_of_the_dataset() -> None:
-    assert RESERVED == {*VARIABLES, *COORDINATES}
+    assert RESERVED == {*VARIABLE_ATTRIBUTES, *COORDINATE_ATTRIBUTES}
 
 
 @pytest.mark.parametrize("quantities", [None, {}, {"two words": "x"}, {"one": 1}, ["one"]])

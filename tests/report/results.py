@@ -10,8 +10,9 @@ import xarray as xr
 
 from grokbench.claims import Verdict, score
 from grokbench.phenomena import BUILT_IN
-from grokbench.record import METRICS, Choice, ModelSize, Recipe, Record, Status
+from grokbench.record import Choice, ModelSize, Recipe, Record, Status
 from grokbench.record import Run as Point
+from grokbench.schema import METRICS
 from grokbench.store.dataset import assembled
 from grokbench.suite.model import Claim, Experiment, Rule, Suite
 from tests.phenomena.worlds import (

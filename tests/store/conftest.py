@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grokbench.record import METRICS, Choice, ModelSize, Recipe, Record, Run, Status, failed
+from grokbench.record import Choice, ModelSize, Recipe, Record, Run, Status, failed
+from grokbench.schema import METRICS
 from grokbench.suite.model import Experiment, Suite
 
 ADDITION = Choice("modular_addition", {"modulus": 31})

@@ -21,7 +21,8 @@ import numpy as np
 import xarray as xr
 
 import grokbench.store
-from grokbench.record import METRICS, Choice, ModelSize, Recipe, Record, Run, Status
+from grokbench.record import Choice, ModelSize, Recipe, Record, Run, Status
+from grokbench.schema import METRICS
 from grokbench.store import Store
 from grokbench.suite.model import Experiment, Suite
 

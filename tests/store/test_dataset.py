@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grokbench.record import METRICS, Choice, ModelSize, Recipe, Status
+from grokbench.record import Choice, ModelSize, Recipe, Status
+from grokbench.schema import METRICS
 from grokbench.store import Store, records_in
 
 ADAMW = Choice("adamw", {"beta2": 0.98})

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from grokbench.errors import ResultsError
-from grokbench.record import METRICS, Record, Status
+from grokbench.record import Record, Status
+from grokbench.schema import METRICS
 from grokbench.store import Store
 
 BITS = st.integers(0, 2**32 - 1)

@@ -15,7 +15,8 @@ import grokbench
 from grokbench.phenomena.norm_change import NormChangeOptions, transitions
 from grokbench.readout.curves import settled
 from grokbench.readout.dynamics import Dynamic, classify
-from grokbench.record import METRICS, Status
+from grokbench.record import Status
+from grokbench.schema import METRICS
 from grokbench.testing import worlds
 from grokbench.testing.simulator import (
     FLAWLESS,

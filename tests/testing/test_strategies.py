@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from grokbench import Finding, NotEnoughDataError, parse_suite
 from grokbench.phenomena import BUILT_IN
 from grokbench.record import Status
-from grokbench.store.attributes import VARIABLES
+from grokbench.schema import VARIABLES
 from grokbench.testing import strategies
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from grokbench.record import METRICS, Choice, Status
+from grokbench.record import Choice, Status
+from grokbench.schema import METRICS
 from grokbench.training import train
 from tests.training.worlds import (
     ADDITION,

@@ -17,7 +17,7 @@ from grokbench.architectures import Dense
 from grokbench.errors import PluginError
 from grokbench.measures.base import Measure, Snapshot
 from grokbench.plugins import describe
-from grokbench.suite.measures import RESERVED
+from grokbench.schema import RESERVED
 from grokbench.testing.conformance.checks import (
     Fault,
     Inapplicable,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from grokbench.record import METRICS, Status
+from grokbench.record import Status
+from grokbench.schema import COUNTS, METRICS
 from grokbench.testing.simulator.grid import Floats, Grid
 from grokbench.testing.simulator.laws import Law, Runs
 
@@ -127,7 +128,7 @@ def _in_parts(data: xr.Dataset, grid: Grid) -> xr.Dataset:
         others[name].values[:] = np.nan
     for name in ("validation_examples", "mirror_free_examples"):
         others[name].values[:] = 0
-    split = [*METRICS, "train_examples", "validation_examples", "mirror_free_examples"]
+    split = [*METRICS, *COUNTS]
     along = xr.Variable("part", np.array(grid.parts), {"long_name": "part of the task"})
     every = [first[split], *[others[split]] * (len(grid.parts) - 1)]
     joined = xr.concat(every, along, combine_attrs="override")
