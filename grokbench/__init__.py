@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from grokbench.hookspecs import hookimpl
     from grokbench.measures.base import Measure, Snapshot
     from grokbench.optimizers.base import Optimizer
-    from grokbench.phenomena.base import Detector, Finding
+    from grokbench.phenomena.base import Detector, Drawing, Finding
     from grokbench.plugins import Plugins
     from grokbench.randomness import Streams
     from grokbench.record import ModelSize
@@ -45,6 +45,7 @@ __all__ = [
     "Comparison",
     "CrossEntropy",
     "Detector",
+    "Drawing",
     "Examples",
     "Features",
     "Finding",
@@ -101,7 +102,7 @@ _HOMES = {
     "grokbench.hookspecs": ["hookimpl"],
     "grokbench.measures.base": ["Measure", "Snapshot"],
     "grokbench.optimizers.base": ["Optimizer"],
-    "grokbench.phenomena.base": ["Detector", "Finding"],
+    "grokbench.phenomena.base": ["Detector", "Drawing", "Finding"],
     "grokbench.plugins": ["Plugins"],
     "grokbench.randomness": ["Streams"],
     "grokbench.record": ["ModelSize"],

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from grokbench import Examples, Finding, Plugins, SuiteError, hookspecs, load_suite, run_suite
+from grokbench import (
+    Drawing,
+    Examples,
+    Finding,
+    Plugins,
+    SuiteError,
+    hookspecs,
+    load_suite,
+    run_suite,
+)
 from grokbench.cli import cli
 from grokbench.cli.group import CommandLine
 from grokbench.testing import Outcome, checks_of_plugin
@@ -22,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "hooks"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 FIGURE = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
-CONTRACTS = {"register_tasks": [Examples], "register_detectors": [Finding]}
+CONTRACTS = {"register_tasks": [Examples], "register_detectors": [Finding, Drawing]}
 """What the definitions of a hook make, whose fields are part of its contract."""
 
 

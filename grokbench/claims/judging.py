@@ -1,4 +1,4 @@
-"""A claim's rule and a detector's finding become a verdict; many claims are judged together."""
+"""A claim's rule and a detector's finding give a verdict, corrected for the number of claims."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ from grokbench.suite.model import Claim, Rule, Suite
 def score(
     suite: Suite, tree: xr.DataTree, detectors: Mapping[str, type[Detector]]
 ) -> tuple[Verdict, ...]:
-    """Judge every claim of a suite, in the order of the file, all of them together.
+    """Judge every claim of a suite, in the order of the file, corrected for their number.
 
-    Holm's step-down procedure (1979, Scandinavian Journal of Statistics 6, 65-70) keeps the
-    probability that even one of the decided claims is decided wrongly at 5 % or less, however the
-    claims depend on each other, as long as every detector's intervals hold what they promise. Of m
-    claims, the first to be decided must be so by intervals of confidence 1 - 0.05/m, the next by
-    1 - 0.05/(m - 1), and so on. m counts every claim of the suite, run or not, so that it is fixed
-    with the suite.
+    The correction is Holm's step-down procedure (1979, Scandinavian Journal of Statistics 6,
+    65-70). Of m claims, the first decision needs intervals of confidence 1 - 0.05/m, the next one
+    1 - 0.05/(m - 1), and so on. The probability that even one decision is wrong is then at most
+    5 %, however the claims depend on each other, provided that every detector's intervals have
+    their stated coverage.
+
+    m counts every claim of the suite, run or not, so that the suite alone fixes it.
 
     Args:
-        suite: whose claims.
-        tree: the results, one group an experiment; groups may be missing.
+        suite: the suite with the claims.
+        tree: the results, one group for each experiment; groups may be missing.
         detectors: the known detectors by name.
 
     Raises:
-        UnknownNameError: a claim's detector is not among them.
+        UnknownNameError: nobody registered a claim's detector.
         OptionsError: a claim's detector does not take its options.
     """
     cases = {
         claim.name: (claim, datasets_of(claim, tree), detector_of(claim, detectors))
         for claim in suite.claims.values()
     }
+    # Each claim alone, at 95 %. A claim that is undecided here stays undecided at any higher
+    # confidence, so only the others enter the procedure.
     verdicts = {name: judge(*case) for name, case in cases.items()}
     waiting = {name for name, verdict in verdicts.items() if verdict.outcome.decided}
     left = len(verdicts)
@@ -62,8 +65,8 @@ def detector_of(claim: Claim, detectors: Mapping[str, type[Detector]]) -> Detect
     """The detector that a claim names, with the claim's options.
 
     Raises:
-        UnknownNameError: nobody registered it.
-        OptionsError: it does not take these options.
+        UnknownNameError: nobody registered the detector.
+        OptionsError: the detector does not take these options.
     """
     try:
         kind = detectors[claim.detector.name]
@@ -81,20 +84,27 @@ def judge(
     detector: Detector,
     confidence: float = CONFIDENCE,
 ) -> Verdict:
-    """Say what became of one claim.
+    """Judge one claim.
 
     Args:
-        claim: the claim, its rule fixed before any run.
+        claim: the claim, with the rule that was fixed before any run.
         datasets: one dataset for each role, before the claim's selection is applied.
         detector: the claim's detector, with its options.
-        confidence: how sure the interval must be that decides; 95 % where the claim stands alone.
+        confidence: the confidence of the interval that decides; 95 % where the claim stands alone.
 
     Returns:
-        NOT_RUN when a role has no finished run. UNDECIDED when the detector had too little to go
-        on, when it rests on fewer seeds than the claim asks for, when it says that there are more
-        than there are, or when the interval has the rule's bound inside. Cells without a finished
-        run are left out, and the reason counts them.
+        REPRODUCED or NOT_REPRODUCED when the whole interval lies on one side of the rule's bound.
+        NOT_RUN when a role has no finished run. UNDECIDED otherwise: when the interval contains
+        the bound, when the detector had too little data or raised an error, when it used fewer
+        seeds than the claim asks for, or when it reports more seeds than were trained. Cells
+        without a finished run are left out, and the reason counts them.
     """
+    return replace(_judged(claim, datasets, detector, confidence), detector=detector)
+
+
+def _judged(
+    claim: Claim, datasets: Mapping[str, xr.Dataset], detector: Detector, confidence: float
+) -> Verdict:
     absent = [name for role, name in claim.experiments.items() if role not in datasets]
     if absent:
         reason = f"no results of {', '.join(absent)}"
@@ -116,13 +126,14 @@ def judge(
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
         reason = f"detector {claim.detector.name!r} raised {describe(error)}"
         return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
-    there = seeds_trained(data.values())
-    outcome, because = _decide(claim, finding, there)
+    trained = seeds_trained(data.values())
+    outcome, because = _decide(claim, finding, trained)
     if outcome.decided and confidence > CONFIDENCE:
-        # Both must decide, and alike: a plugin's intervals might not be nested.
-        surely, _ = _decide(claim, replace(wider, effect=finding.effect), there)
-        if surely is not outcome:
-            because = _alone_only(outcome, claim.rule, confidence, wider)
+        # Both intervals must decide, and decide alike: a plugin's wider interval need not contain
+        # its narrower one.
+        corrected, _ = _decide(claim, replace(wider, effect=finding.effect), trained)
+        if corrected is not outcome:
+            because = _only_alone(outcome, claim.rule, confidence, wider)
             outcome = Outcome.UNDECIDED
     if missing and outcome.decided:
         because = "preliminary: "
@@ -137,38 +148,47 @@ def judge(
     )
 
 
-def _alone_only(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -> str:
+def _only_alone(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -> str:
+    """Why a claim that its 95 % interval decides is undecided among the other claims."""
+    claims = round((1 - CONFIDENCE) / (1 - confidence))  # `score` computes it the other way round
     return (
-        f"{alone.description} by its own interval alone, not by the {percent(confidence)} that it takes among "
-        f"the other claims ({number(wider.low)} to {number(wider.high)}, rule {rule_in_prose(rule)}): "
+        f"would be {alone.description} on its own ({percent(CONFIDENCE)} interval), but not after "
+        f"correction for {claims} claims ({percent(confidence)} interval: {number(wider.low)} to "
+        f"{number(wider.high)}; rule {rule_in_prose(rule)}): "
     )
 
 
-def _decide(claim: Claim, finding: Finding, seeds: int) -> tuple[Outcome, str]:
-    """The outcome, and what precedes the evidence when there is none; `seeds` are there."""
+def _decide(claim: Claim, finding: Finding, trained: int) -> tuple[Outcome, str]:
+    """The outcome by one interval, and what precedes the evidence where the claim is undecided.
+
+    Args:
+        claim: the claim.
+        finding: the effect and its interval.
+        trained: how many seeds have trained runs.
+    """
     if not finding.low <= finding.effect <= finding.high:
         return Outcome.UNDECIDED, "the effect is not a number within its interval: "
-    if finding.seeds > seeds:
+    if finding.seeds > trained:
         return (
             Outcome.UNDECIDED,
-            f"the detector says that it rests on {finding.seeds} seeds where there are {seeds}: ",
+            f"the detector reports {finding.seeds} seeds, but only {trained} were trained: ",
         )
     if finding.seeds < claim.minimum_seeds:
         return (
             Outcome.UNDECIDED,
-            f"rests on {finding.seeds} seeds where {claim.minimum_seeds} are asked for: ",
+            f"{finding.seeds} seeds, but the claim asks for at least {claim.minimum_seeds}: ",
         )
     holds = _holds(claim.rule, finding)
     if holds is None:
         return (
             Outcome.UNDECIDED,
-            f"the interval lies on both sides of the rule ({rule_in_prose(claim.rule)}): ",
+            f"the interval contains the rule's bound ({rule_in_prose(claim.rule)}): ",
         )
     return (Outcome.REPRODUCED if holds else Outcome.NOT_REPRODUCED), ""
 
 
 def _holds(rule: Rule, finding: Finding) -> bool | None:
-    """Whether the whole interval lies on the rule's side; None when neither side has all of it."""
+    """Whether the whole interval satisfies the rule; None when the interval contains the bound."""
     low, high = finding.low, finding.high
     if rule.at_least is not None and (low >= rule.at_least or high < rule.at_least):
         return low >= rule.at_least
@@ -178,7 +198,7 @@ def _holds(rule: Rule, finding: Finding) -> bool | None:
 
 
 def _missing(datasets: Iterable[xr.Dataset]) -> str:
-    """` (3 of 60 runs are left out: 2 not run, 1 diverged)`, or nothing when none is."""
+    """` (3 of 60 runs are left out: 2 not run, 1 diverged)`, or "" when all runs are done."""
     counts: Counter[Status] = Counter()
     for dataset in datasets:
         counts += statuses(dataset)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from grokbench.phenomena.base import Finding
+from grokbench.phenomena.base import Detector, Finding
 from grokbench.statistics.intervals import CONFIDENCE, Interval
 from grokbench.suite.model import Claim
 
@@ -49,6 +49,7 @@ class Verdict:
             where several claims are judged together.
         deciding: that interval; None where there is no finding.
         whole: whether all runs that the claim looks at are there.
+        detector: the detector that was asked; None in verdicts that were made without one.
     """
 
     claim: Claim
@@ -58,6 +59,7 @@ class Verdict:
     confidence: float = CONFIDENCE
     deciding: Interval | None = None
     whole: bool = True
+    detector: Detector | None = field(default=None, compare=False, repr=False)
 
     @property
     def expected(self) -> bool:

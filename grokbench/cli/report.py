@@ -52,5 +52,5 @@ def report(
             f"such as --output report.html"
         ) from error
     if figures is not None:
-        for path in save_figures(judged.tree, judged.suite, figures):
+        for path in save_figures(judged.tree, judged.verdicts, figures):
             click.echo(path)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import xarray as xr
 
 from grokbench.definition import Definition
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,19 @@ class Finding:
     """Whatever else a reader may want; must survive JSON."""
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure for the report, and the words that go with it."""
+
+    figure: Figure
+    title: str
+    """The heading over the figure."""
+    caption: str
+    """What is drawn, from how many seeds."""
+    alternative: str
+    """What the figure shows, in a sentence or two, for readers who do not see it."""
+
+
 class Detector(Definition, ABC):
     """Looks at experiments' datasets and says what it sees.
 
@@ -44,6 +61,17 @@ class Detector(Definition, ABC):
 
     confidence: float = 0.95
     """How sure the finding's interval is; a claim is judged at 0.95, many of them together at more."""
+
+    drawn_by: ClassVar[str | None] = None
+    """The function that `figure` calls, as `package.module:function`, with the detector, the data
+    and the finding. Its module is imported when a figure is drawn."""
+
+    figure_spans: ClassVar[tuple[str, ...]] = ()
+    """Dimensions that `figure` shows whole. Claims that differ only in what they select along them
+    share one figure."""
+
+    figure_ignores: ClassVar[tuple[str, ...]] = ()
+    """Options that do not change the figure. Claims that differ only in them share one figure."""
 
     def at(self, confidence: float) -> Self:
         """Return a copy of the detector whose intervals have another confidence.
@@ -78,3 +106,24 @@ class Detector(Definition, ABC):
         Raises:
             NotEnoughDataError: when there is too little to say anything, and what is lacking.
         """
+
+    def figure(self, data: Mapping[str, xr.Dataset], finding: Finding | None) -> Drawing | None:
+        """Draw what a claim looks at, for the report; None to leave that to the report.
+
+        The report then draws final accuracy over model sizes or data sizes, or training curves.
+        Import matplotlib inside this method, or write a function elsewhere and name it in
+        `drawn_by`: judging claims must not need matplotlib. Where drawing raises an error, the
+        page shows the error in place of the figure.
+
+        Args:
+            data: as `find` gets it, but whole along `figure_spans`.
+            finding: what `find` returned for the claim, for the first one of several; None where
+                there was too little data.
+
+        Raises:
+            NotEnoughDataError: there is nothing to draw, and why.
+        """
+        if self.drawn_by is None:
+            return None
+        drawing: Drawing | None = pkgutil.resolve_name(self.drawn_by)(self, data, finding)
+        return drawing

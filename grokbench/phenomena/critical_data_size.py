@@ -40,6 +40,8 @@ class CriticalDataSize(Detector):
 
     name = "critical_data_size"
     Options = CriticalDataSizeOptions
+    drawn_by = "grokbench.report.figures.sizes:against_data_size"
+    figure_spans = ("model_size", "data_size")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         dataset, threshold, part = data["experiment"], self.options.threshold, self.options.part

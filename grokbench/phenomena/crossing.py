@@ -42,6 +42,9 @@ class Crossing(Detector):
     Options = CrossingOptions
     roles = ("memorization", "critical")
     null = None
+    drawn_by = "grokbench.report.figures.zones:map_of_zones"
+    figure_spans = ("model_size", "data_size")
+    figure_ignores = ("coordinate", "relative_to")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options

@@ -23,6 +23,8 @@ class DeeperDoubleDescent(Detector):
     name = "deeper_double_descent"
     Options = DoubleDescentOptions
     roles = ("easier", "harder")
+    drawn_by = "grokbench.report.figures.sizes:against_model_size"
+    figure_spans = ("model_size",)
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         return wider_than_the_grid(self.options, lengths)

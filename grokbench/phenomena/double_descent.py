@@ -106,6 +106,8 @@ class DoubleDescent(Detector):
 
     name = "double_descent"
     Options = DoubleDescentOptions
+    drawn_by = "grokbench.report.figures.sizes:against_model_size"
+    figure_spans = ("model_size", "data_size")
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         return wider_than_the_grid(self.options, lengths)

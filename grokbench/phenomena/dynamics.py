@@ -31,6 +31,9 @@ class Dynamics(Detector):
     name = "dynamics"
     Options = DynamicsOptions
     null = None
+    drawn_by = "grokbench.report.figures.overview:zones_or_curves"
+    figure_spans = ("model_size", "data_size")
+    figure_ignores = ("expected",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         runs = classify(canonical(data["experiment"]), self.options)

@@ -44,6 +44,8 @@ class Emergence(Detector):
     name = "emergence"
     Options = EmergenceOptions
     roles = ("reference", "shifted")
+    drawn_by = "grokbench.report.figures.emergence:emergence"
+    figure_spans = ("model_size",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options

@@ -37,6 +37,8 @@ class MemorizationCapacity(Detector):
 
     name = "memorization_capacity"
     Options = MemorizationCapacityOptions
+    drawn_by = "grokbench.report.figures.capacity:capacity_against_model_size"
+    figure_spans = ("model_size",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         dataset = single_curve(of_part(canonical(data["experiment"]), None), "model_size", "seed")

@@ -75,6 +75,9 @@ class NormChange(Detector):
     name = "norm_change"
     Options = NormChangeOptions
     null = None
+    drawn_by = "grokbench.report.figures.training:training_curves"
+    figure_spans = ("model_size", "data_size")
+    figure_ignores = ("dynamics", "nearly_final")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         shifts = transitions(canonical(data["experiment"]), self.options)

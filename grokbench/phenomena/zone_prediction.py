@@ -33,6 +33,8 @@ class ZonePrediction(Detector):
     name = "zone_prediction"
     Options = ZoneOptions
     roles = ("memorization", "critical", "target")
+    drawn_by = "grokbench.report.figures.zones:map_of_zones"
+    figure_spans = ("model_size", "data_size")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options

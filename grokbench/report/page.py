@@ -13,7 +13,7 @@ from grokbench.claims import Summary, Verdict, words
 from grokbench.record import Status
 from grokbench.report import runs, verdicts
 from grokbench.report.sections import sections_of
-from grokbench.report.svg import inline_svg, save
+from grokbench.report.svg import save
 from grokbench.store import provenance
 from grokbench.suite.model import Suite
 
@@ -43,13 +43,16 @@ def write_report(
 
 
 def save_figures(
-    tree: xr.DataTree, suite: Suite, folder: str | Path, formats: Sequence[str] = ("svg", "png")
+    tree: xr.DataTree,
+    verdicts: Sequence[Verdict],
+    folder: str | Path,
+    formats: Sequence[str] = ("svg", "png"),
 ) -> list[Path]:
     """Save every figure of the report as files of their own, each named after its first claim.
 
     Args:
         tree: the results, one group an experiment.
-        suite: whose claims are drawn.
+        verdicts: one for each claim that is drawn.
         folder: where the files go; made when it does not exist.
         formats: `svg`, `png`, `pdf`.
 
@@ -60,7 +63,7 @@ def save_figures(
     folder.mkdir(parents=True, exist_ok=True)
     return [
         save(section.drawing, folder / f"{section.name}.{suffix}")
-        for section in sections_of(tree, suite.claims.values())
+        for section in sections_of(tree, verdicts)
         if section.drawing is not None
         for suffix in formats
     ]
@@ -80,22 +83,22 @@ def _template() -> jinja2.Template:
         interval=words.interval,
         rule=words.rule_words,
         where=verdicts.where,
-        svg=inline_svg,
     )
     return environment.get_template("page.html")
 
 
 def _context(tree: xr.DataTree, suite: Suite, judged: Sequence[Verdict]) -> dict[str, Any]:
-    sections = sections_of(tree, [verdict.claim for verdict in judged])
+    sections = sections_of(tree, judged)
     wrong = runs.went_wrong(suite, tree)
     return {
         "suite": suite,
         "verdicts": judged,
-        "verdict_on": {verdict.claim.name: verdict for verdict in judged},
         "totals": verdicts.totals(judged),
         "score": Summary.of(judged),
         "sections": sections,
-        "figure_of": {claim.name: section.name for section in sections for claim in section.claims},
+        "figure_of": {
+            one.claim.name: section.name for section in sections for one in section.verdicts
+        },
         "experiments": runs.trained(suite, tree),
         "statuses": list(Status),
         "wrong": wrong[: runs.MOST_LISTED],

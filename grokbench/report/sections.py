@@ -2,69 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import xarray as xr
 
-from grokbench.claims import datasets_of, selected
+from grokbench.claims import Verdict, datasets_of, selected
 from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.base import Detector, Drawing
+from grokbench.plugins import describe
 from grokbench.readout.curves import finished
 from grokbench.record import canonical_json
-from grokbench.report.figures import OVERVIEW, SORTS, Sort
-from grokbench.report.svg import Drawing, house_style
+from grokbench.report.figures.overview import overview
+from grokbench.report.svg import house_style, inline_svg
 from grokbench.suite.model import Claim
+
+OVERVIEW_SPANS = ("model_size", "data_size")
+"""What `figure_spans` is for detectors that bring no figure."""
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Claims about one and the same figure."""
+    """Claims that are drawn as one figure."""
 
-    name: str
-    """The first claim's: the figure's file name, and its anchor on the page."""
-    claims: tuple[Claim, ...]
-    drawing: Drawing | None
-    """None where there is nothing to draw."""
+    verdicts: tuple[Verdict, ...]
+    drawing: Drawing | None = None
+    """None where there is nothing to draw, or where drawing failed."""
+    svg: str = ""
+    """The figure as an element of the page."""
     why_not: str = ""
+    """Why there is no figure, in words."""
+
+    @property
+    def name(self) -> str:
+        """The first claim's: the figure's file name, and its anchor on the page."""
+        return self.verdicts[0].claim.name
 
 
-def sections_of(tree: xr.DataTree, claims: Iterable[Claim]) -> list[Section]:
-    """Every claim in exactly one section, in the order in which figures first come up."""
-    groups: dict[str, list[Claim]] = {}
-    for claim in claims:
-        groups.setdefault(_figure_key(claim), []).append(claim)
+def sections_of(tree: xr.DataTree, verdicts: Iterable[Verdict]) -> list[Section]:
+    """Every verdict in exactly one section, in the order in which figures first come up."""
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        groups.setdefault(_figure_key(verdict), []).append(verdict)
     return [_section(tree, tuple(group)) for group in groups.values()]
 
 
-def _sort(claim: Claim) -> Sort:
-    return SORTS.get(claim.detector.name, OVERVIEW)
+def _brings_figure(detector: Detector | None) -> bool:
+    if detector is None:
+        return False
+    return detector.drawn_by is not None or type(detector).figure is not Detector.figure
 
 
-def _elsewhere(claim: Claim) -> Claim:
-    """The claim with its selection along what the figure spans taken away."""
-    spans = _sort(claim).spans
+def _whole(verdict: Verdict) -> Claim:
+    """The claim without its selection along the dimensions that the figure shows whole."""
+    detector = verdict.detector
+    brings = detector is not None and _brings_figure(detector)
+    spans = detector.figure_spans if detector is not None and brings else OVERVIEW_SPANS
+    claim = verdict.claim
     return replace(claim, where={k: v for k, v in claim.where.items() if k not in spans})
 
 
-def _figure_key(claim: Claim) -> str:
-    ignored = _sort(claim).ignores
+def _figure_key(verdict: Verdict) -> str:
+    """Equal for claims that share a figure."""
+    claim = _whole(verdict)
+    ignored = verdict.detector.figure_ignores if verdict.detector is not None else ()
     options = {k: v for k, v in claim.detector.options.items() if k not in ignored}
     return canonical_json(
-        [claim.detector.name, options, dict(claim.experiments), dict(_elsewhere(claim).where)]
+        [claim.detector.name, options, dict(claim.experiments), dict(claim.where)]
     )
 
 
-def _section(tree: xr.DataTree, claims: tuple[Claim, ...]) -> Section:
-    first = _elsewhere(claims[0])
+def _section(tree: xr.DataTree, verdicts: tuple[Verdict, ...]) -> Section:
+    """Draw the figure of some claims; whatever a plugin raises is told in its place."""
+    section = Section(verdicts)
     try:
         with house_style():
-            drawing = _drawing(tree, first)
+            drawing = _drawing(tree, verdicts)
+        return replace(section, drawing=drawing, svg=inline_svg(drawing, section.name))
     except NotEnoughDataError as error:
-        return Section(first.name, claims, None, str(error))
-    return Section(first.name, claims, drawing)
+        return replace(section, why_not=f"Nothing to draw: {error}.")
+    except Exception as error:  # noqa: BLE001 - one figure must not cost the page
+        name = verdicts[0].claim.detector.name
+        return replace(
+            section, why_not=f"The figure of detector {name!r} failed: {describe(error)}."
+        )
 
 
-def _drawing(tree: xr.DataTree, claim: Claim) -> Drawing:
+def _drawing(tree: xr.DataTree, verdicts: Sequence[Verdict]) -> Drawing:
+    first = verdicts[0]
+    claim = _whole(first)
     datasets = datasets_of(claim, tree)
     absent = [name for role, name in claim.experiments.items() if role not in datasets]
     if absent:
@@ -73,4 +99,11 @@ def _drawing(tree: xr.DataTree, claim: Claim) -> Drawing:
     unfinished = [claim.experiments[r] for r, d in data.items() if not bool(finished(d).any())]
     if unfinished:
         raise NotEnoughDataError(f"no finished run in {', '.join(unfinished)}")
-    return _sort(claim).draw(data, claim.detector.options)
+    drawing = None if first.detector is None else first.detector.figure(data, first.finding)
+    if drawing is None:
+        return overview(data)
+    if not isinstance(drawing, Drawing):
+        raise TypeError(
+            f"figure() returned {type(drawing).__name__}; return a grokbench.Drawing, or None"
+        )
+    return drawing

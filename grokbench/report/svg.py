@@ -10,7 +10,6 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from grokbench.phenomena.base import Drawing
 from grokbench.report.palette import GRID, INK
 
 STYLE: dict[Any, Any] = {
@@ -47,18 +47,6 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.7,
     "figure.facecolor": "none",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """A figure and the words that go with it."""
-
-    figure: Figure
-    title: str
-    caption: str
-    """What is drawn, from how many seeds."""
-    alternative: str
-    """The figure in a sentence, for whoever does not see it."""
 
 
 @contextmanager

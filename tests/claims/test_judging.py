@@ -113,7 +113,7 @@ def test_fewer_seeds_than_the_claim_asks_for_decide_nothing():
     detector = Saying(0.5, 0.4, 0.6, seeds=3)
     verdict = judge(claim(), grid(), detector)
     assert Outcome.UNDECIDED is verdict.outcome
-    assert "rests on 3 seeds where 5 are asked for" in verdict.reason
+    assert "3 seeds, but the claim asks for at least 5: " in verdict.reason
     assert Outcome.REPRODUCED is judge(claim(minimum_seeds=3), grid(), detector).outcome
 
 
@@ -123,7 +123,7 @@ def test_more_seeds_than_there_are_decide_nothing():
     there = grid(lambda size, data_size, seed: runs.get(seed, ending_at(0.5)))
     verdict = judge(claim(), there, Saying(0.5, 0.4, 0.6, seeds=5))
     assert Outcome.UNDECIDED is verdict.outcome
-    assert "says that it rests on 5 seeds where there are 4" in verdict.reason
+    assert "the detector reports 5 seeds, but only 4 were trained: " in verdict.reason
     four = Saying(0.5, 0.4, 0.6, seeds=4)
     assert Outcome.REPRODUCED is judge(claim(minimum_seeds=4), there, four).outcome
 

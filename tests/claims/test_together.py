@@ -96,7 +96,10 @@ def test_the_reason_says_that_it_would_have_been_decided_alone() -> None:
         for name in ("one", "other")
     }
     first, _ = score(Suite("two", {}, claims), TREE, {"sure": Sure})
-    assert "reproduced by its own interval alone, not by the 97.5 %" in first.reason
+    assert first.reason.startswith(
+        "would be reproduced on its own (95 % interval), but not after correction for 2 claims "
+        "(97.5 % interval: −0.241 to 4.24; rule ≥ 0): "
+    )
     assert 0.975 == pytest.approx(first.confidence)
     assert first.finding is not None
     assert first.deciding is not None

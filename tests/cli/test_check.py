@@ -84,7 +84,7 @@ def test_missing_seeds_are_3(
     path = claiming(enough=HOLDS, too_few=(HOLDS, "reproduced", 9))
     told = grokbench("check", results, "--suite", path)
     assert 3 == told.exit_code
-    assert "rests on 2 seeds where 9 are asked for" in told.stdout
+    assert "2 seeds, but the claim asks for at least 9" in told.stdout
 
 
 def test_a_failure_says_more_than_missing_seeds(

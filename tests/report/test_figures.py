@@ -18,13 +18,15 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena import BUILT_IN
+from grokbench.phenomena.base import Drawing
 from grokbench.readout import Dynamic, capacities, critical_data_sizes
 from grokbench.readout.curves import settled
-from grokbench.report.figures import SORTS, overview
+from grokbench.report.figures.overview import overview
 from grokbench.report.figures.zones import shares
 from grokbench.report.lines import Line
 from grokbench.report.palette import FILLS, ordered
-from grokbench.report.svg import Drawing, house_style
+from grokbench.report.svg import house_style
 from grokbench.statistics.intervals import t_interval
 from tests.phenomena.worlds import (
     NOT_RUN,
@@ -41,9 +43,12 @@ from tests.report.results import DATA_SIZES, SEEDS, SIZES, four_zones, random_la
 Data = Mapping[str, xr.Dataset]
 
 
-def draw(detector: str, data: Data, **options: Any) -> Drawing:
+def draw(name: str, data: Data, **options: Any) -> Drawing:
+    (kind,) = (detector for detector in BUILT_IN if detector.name == name)
     with house_style():
-        return SORTS[detector].draw(data, options)
+        drawing = kind.from_options(options).figure(data, None)
+    assert drawing is not None
+    return drawing
 
 
 def with_a_gap(size: int, data_size: int, seed: int) -> Run:
@@ -212,11 +217,11 @@ def test_ordered_lines_differ_without_their_colours_too(count: int) -> None:
     assert count == len({(stroke.marker, stroke.dash) for stroke in strokes})
 
 
-def test_the_map_carries_both_curves_their_crossing_and_the_forecast() -> None:
+def test_the_map_carries_both_curves_their_crossing_and_the_prediction() -> None:
     data = {"memorization": CAPACITY, "critical": ADDITION, "target": ADDITION}
-    did, foretold = draw("zone_prediction", data).figure.axes
-    assert ("what the runs did", "what the curves foretell") == tuple(
-        axes.get_title(loc="left") for axes in (did, foretold)
+    did, predicted = draw("zone_prediction", data).figure.axes
+    assert ("what the runs did", "what the curves predict") == tuple(
+        axes.get_title(loc="left") for axes in (did, predicted)
     )
     drawn = means(did)
     np.testing.assert_allclose(
@@ -226,7 +231,7 @@ def test_the_map_carries_both_curves_their_crossing_and_the_forecast() -> None:
     np.testing.assert_allclose(
         estimates[~np.isnan(estimates)], drawn["critical data size"], rtol=1e-12
     )
-    assert strips(foretold)
+    assert strips(predicted)
     assert "where they cross" in drawn
 
 
@@ -279,7 +284,7 @@ def test_a_swept_field_makes_a_panel_for_each_value() -> None:
 )
 def test_a_detector_without_a_figure_gets_what_was_varied(data: xr.Dataset, title: str) -> None:
     with house_style():
-        assert title == overview({"experiment": data}, {"anything": 1}).title
+        assert title == overview({"experiment": data}).title
 
 
 def test_every_built_in_figure_says_what_it_shows() -> None:

@@ -226,8 +226,11 @@ def test_a_finding_has_its_numbers_and_its_bar(page: Page, verdicts: tuple[Verdi
             assert verdict.finding.unit in row.text
 
 
-def test_claims_that_differ_only_in_where_they_look_share_a_figure(tree: xr.DataTree) -> None:
-    groups = [[c.name for c in section.claims] for section in sections_of(tree, CLAIMS)]
+def test_claims_that_differ_only_in_where_they_look_share_a_figure(
+    tree: xr.DataTree, verdicts: tuple[Verdict, ...]
+) -> None:
+    sections = sections_of(tree, verdicts)
+    groups = [[verdict.claim.name for verdict in section.verdicts] for section in sections]
     assert ["dip", "no_dip"] in groups
     assert ["norm_falls", "norm_rises"] in groups
     assert len(CLAIMS) == sum(len(group) for group in groups)
@@ -276,7 +279,9 @@ def test_an_experiment_that_is_absent_does_not_cost_the_others(
     assert page.by_id("figure-holds").all("figure")
 
 
-def test_a_third_party_detector_gets_a_figure_too(tree: xr.DataTree, tmp_path: Path) -> None:
+def test_a_detector_that_brings_no_figure_gets_one_of_what_was_varied(
+    tree: xr.DataTree, tmp_path: Path
+) -> None:
     theirs = claim("odd", "their_detector", options={"metric": "oddness"})
     finding = Finding(1.0, 0.5, 1.5, unit="oddness", seeds=5, evidence="it is odd")
     of_theirs = replace(SUITE, claims={"odd": theirs})
@@ -287,11 +292,11 @@ def test_a_third_party_detector_gets_a_figure_too(tree: xr.DataTree, tmp_path: P
 
 
 def test_figures_are_saved_one_by_one_and_are_the_same_every_time(
-    tree: xr.DataTree, tmp_path: Path
+    tree: xr.DataTree, verdicts: tuple[Verdict, ...], tmp_path: Path
 ) -> None:
-    dip = replace(SUITE, claims={c.name: c for c in CLAIMS if c.name in ("holds", "not_yet")})
-    first = save_figures(tree, dip, tmp_path / "first")
-    second = save_figures(tree, dip, tmp_path / "second")
+    two = [verdict for verdict in verdicts if verdict.claim.name in ("holds", "not_yet")]
+    first = save_figures(tree, two, tmp_path / "first")
+    second = save_figures(tree, two, tmp_path / "second")
     assert ["holds.svg", "holds.png"] == [path.name for path in first]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
     assert first[0].read_text(encoding="utf-8").rstrip().endswith("</svg>")

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.readout import capacities
-from grokbench.readout.capacity import SATURATED_AT
 from grokbench.readout.curves import settled
 from grokbench.report.figures.views import views_of
 from grokbench.report.lines import WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import ONE, PALE
 from grokbench.report.scales import model_positions, show_model_sizes
-from grokbench.report.svg import Drawing, panels
+from grokbench.report.svg import panels
 
 
 def capacity_against_model_size(
-    data: Mapping[str, xr.Dataset], options: Mapping[str, Any]
+    detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
 ) -> Drawing:
     """Memorization capacity over model size (Huang et al. 2024, Fig. 4)."""
-    saturated_at = float(options.get("saturated_at", SATURATED_AT))
     views = [
         (view.title, view.dataset.isel(data_size=[index]))
         for view in views_of(data)
@@ -37,7 +35,7 @@ def capacity_against_model_size(
         line = Line("memorization capacity", model_positions(dataset), held.to_numpy()[:, 0])
         lines.append(line)
         draw_line(axis, line, ONE)
-        curve = capacities(dataset, saturated_at)
+        curve = capacities(dataset, detector.options.saturated_at)
         _mark_saturated(axis, model_positions(curve), curve)
         _show_limit(axis, float(examples.max()))
         axis.set_title(title)

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
+from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.emergence import EmergenceOptions
 from grokbench.readout.curves import (
     canonical,
@@ -21,19 +22,19 @@ from grokbench.report.figures.views import name_of
 from grokbench.report.lines import CUT, WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import INK, ONE, OTHER, PALE
 from grokbench.report.scales import ACCURACIES, mark, show_accuracy
-from grokbench.report.svg import Drawing, panels
+from grokbench.report.svg import panels
 
 STROKES = {"reference": ONE, "shifted": OTHER}
 BEST: dict[str, Any] = {"linestyle": (0, (1, 1.5)), "linewidth": 1.3}
 
 
-def emergence(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
+def emergence(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None) -> Drawing:
     """Final accuracy of one part over parameters, in two experiments (Huang et al. 2024, Fig. 8).
 
     Raises:
         NotEnoughDataError: more than one data size or value of a swept field.
     """
-    asked = EmergenceOptions(**options)
+    asked: EmergenceOptions = detector.options
     parts = {"reference": asked.reference_part, "shifted": asked.shifted_part}
     lines = {role: _line(data[role], role, part) for role, part in parts.items()}
     figure, (axes,) = panels(1)

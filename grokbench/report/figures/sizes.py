@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.readout import critical_data_sizes
 from grokbench.readout.critical_data_size import THRESHOLD
 from grokbench.readout.curves import generalization_accuracy, settled
@@ -32,7 +32,7 @@ from grokbench.report.scales import (
     show_data_sizes,
     show_model_sizes,
 )
-from grokbench.report.svg import Drawing, panels, panels_with_strips
+from grokbench.report.svg import panels, panels_with_strips
 
 PLAIN = "Final validation accuracy"
 MIRROR_FREE = "Final mirror-free accuracy"
@@ -41,12 +41,27 @@ Chart = list[tuple[View, list[Line]]]
 """What is on each panel."""
 
 
-def against_model_size(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
-    """Final accuracy over model size, one line for each data size (Huang et al. 2024, Fig. 6)."""
-    metric = str(options.get("metric", "validation_accuracy"))
+def against_model_size(
+    detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
+) -> Drawing:
+    """The accuracy that a detector of dips reads (Huang et al. 2024, Fig. 6)."""
+    return over_model_size(data, detector.options.metric, detector.options.part)
+
+
+def against_data_size(
+    detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
+) -> Drawing:
+    """The accuracy that critical data sizes are read off (Huang et al. 2024, Fig. 3)."""
+    return over_data_size(data, detector.options.threshold, detector.options.part)
+
+
+def over_model_size(
+    data: Mapping[str, xr.Dataset], metric: str = "validation_accuracy", part: str | None = None
+) -> Drawing:
+    """Final accuracy over model size, one line for each data size."""
     name = MIRROR_FREE if metric == "mirror_free_accuracy" else PLAIN
     chart = []
-    for view in views_of(data, options.get("part")):
+    for view in views_of(data, part):
         final = settled(view.dataset, metric)
         positions = model_positions(view.dataset)
         chart.append((view, lines_over(final, "model_size", "data_size", positions)))
@@ -63,14 +78,15 @@ def against_model_size(data: Mapping[str, xr.Dataset], options: Mapping[str, Any
     )
 
 
-def against_data_size(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
-    """Final accuracy over data size, one line for each model size (Huang et al. 2024, Fig. 3).
+def over_data_size(
+    data: Mapping[str, xr.Dataset], threshold: float = THRESHOLD, part: str | None = None
+) -> Drawing:
+    """Final accuracy over data size, one line for each model size.
 
     Below it, between which two data sizes each model size's critical data size lies.
     """
-    threshold = float(options.get("threshold", THRESHOLD))
     chart = []
-    for view in views_of(data, options.get("part")):
+    for view in views_of(data, part):
         final = settled(view.dataset, generalization_accuracy(view.dataset))
         positions = view.dataset["data_size"].to_numpy().astype(float)
         chart.append((view, lines_over(final, "data_size", "model_size", positions)))

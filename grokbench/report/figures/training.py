@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.readout import Dynamic, Thresholds, classify
 from grokbench.report.figures.views import View, views_of
 from grokbench.report.palette import BLUE, DASHES, FILLS, INK, PALE, VERMILLION
 from grokbench.report.scales import amount, show_accuracy, show_steps
-from grokbench.report.svg import Drawing
 
 ACCURACIES: Mapping[str, dict[str, Any]] = {
     "train_accuracy": {"label": "training", "color": INK, "linestyle": DASHES[1]},
@@ -49,15 +49,21 @@ class Example:
     generalized_step: float
 
 
-def training_curves(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
+def training_curves(
+    detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
+) -> Drawing:
+    """One run of each dynamic, by the detector's thresholds."""
+    return one_of_each_dynamic(data, detector.options)
+
+
+def one_of_each_dynamic(data: Mapping[str, xr.Dataset], thresholds: Thresholds) -> Drawing:
     """One run of each dynamic from beginning to end (Huang et al. 2024, Fig. 2 and 9).
 
     Raises:
         NotEnoughDataError: no finished run has validation examples.
     """
-    fields = Thresholds.model_fields
-    asked = Thresholds(**{name: options[name] for name in fields if name in options})
-    examples = _examples(views_of(data, asked.part), asked.model_copy(update={"part": None}))
+    views = views_of(data, thresholds.part)
+    examples = _examples(views, thresholds.model_copy(update={"part": None}))
     if not examples:
         raise NotEnoughDataError("no finished run has validation examples")
     figure = Figure((max(8.6, 2.35 * len(examples)), 5), layout="constrained")

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.crossing import Crossing
 from grokbench.readout import Dynamic, classify
 from grokbench.report.figures.measured_curves import (
@@ -27,7 +28,7 @@ from grokbench.report.figures.measured_curves import (
 from grokbench.report.figures.views import views_of
 from grokbench.report.palette import DASHES, FILLS, INK, PALE
 from grokbench.report.scales import mark, model_positions, show_model_sizes
-from grokbench.report.svg import Drawing, panels
+from grokbench.report.svg import panels
 from grokbench.statistics.intervals import Floats
 from grokbench.theory.dividing_curves import log2_parameters
 from grokbench.theory.zones import ZoneOptions, zones
@@ -53,7 +54,7 @@ _STAR: dict[str, Any] = {
 
 
 @dataclass(frozen=True, eq=False)
-class ZoneMap:
+class Panel:
     """One panel: the dynamics of each cell's runs, [model_size, data_size, runs] of `Dynamic`."""
 
     title: str
@@ -64,15 +65,15 @@ class ZoneMap:
     """Position and examples at which the curves cross, as the detector `crossing` has it."""
 
 
-def map_of_zones(data: Mapping[str, xr.Dataset], options: Mapping[str, Any]) -> Drawing:
+def map_of_zones(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None) -> Drawing:
     """Dynamics over model size and data size (Huang et al. 2024, Fig. 1, as measured).
 
     With a role `memorization`, the capacity curve is drawn over the map, and beside it stands what
-    the two curves foretell.
+    the two curves predict.
     """
-    asked = ZoneOptions(
-        **{name: options[name] for name in ZoneOptions.model_fields if name in options}
-    )
+    # The detectors drawn as a map have the options of `ZoneOptions`, or some of them.
+    given = dict(detector.options)
+    asked = ZoneOptions(**{name: given[name] for name in ZoneOptions.model_fields if name in given})
     maps = _maps(data, asked)
     figure, axes = panels(len(maps), width=9.4, height=5)
     for axis, one in zip(axes, maps, strict=True):
@@ -91,7 +92,7 @@ def shares(dynamics: npt.NDArray[np.int8]) -> dict[Dynamic, Floats]:
     return {dynamic: (dynamics == int(dynamic)).mean(axis=-1) for dynamic in FILLS}
 
 
-def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[ZoneMap]:
+def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[Panel]:
     options = asked.model_copy(update={"part": None})
     target = next(data[role] for role in ("target", "critical", "experiment") if role in data)
     maps = []
@@ -101,7 +102,7 @@ def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[ZoneMap]:
         curve = critical_curve(critical, options.generalized_at)
         runs = classify(view.dataset, options)["dynamic"]
         dynamics = runs.transpose("model_size", "data_size", "seed").to_numpy()
-        shown = ZoneMap(view.title, view.dataset, dynamics, (curve,))
+        shown = Panel(view.title, view.dataset, dynamics, (curve,))
         if "memorization" not in data:
             maps.append(shown)
             continue
@@ -113,9 +114,9 @@ def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[ZoneMap]:
             curves=(capacity_curve(memorization), curve),
             star=_star(memorization, critical, view.dataset, options),
         )
-        foretold = zones(memorization, critical, view.dataset, options)["zone"].to_numpy()
-        title = f"{of_view}what the curves foretell"
-        maps += [shown, replace(shown, title=title, dynamics=foretold[..., None])]
+        predicted = zones(memorization, critical, view.dataset, options)["zone"].to_numpy()
+        title = f"{of_view}what the curves predict"
+        maps += [shown, replace(shown, title=title, dynamics=predicted[..., None])]
     return maps
 
 
@@ -145,7 +146,7 @@ def _star(
     return None if np.isnan(at) else (float(np.exp2(at)), float(found.details["data_size"]))
 
 
-def _draw(axes: Axes, one: ZoneMap) -> None:
+def _draw(axes: Axes, one: Panel) -> None:
     data_sizes = one.dataset["data_size"].to_numpy().astype(float)
     columns, rows = _edges(np.log2(model_positions(one.dataset))), _edges(np.log2(data_sizes))
     axes.grid(visible=False)
@@ -236,7 +237,7 @@ def _legend(axes: Sequence[Axes], *, missing: bool) -> list[Artist]:
     return areas + [drawn[name] for name in (CAPACITY, CRITICAL, CROSSING) if name in drawn]
 
 
-def _caption(maps: Sequence[ZoneMap]) -> str:
+def _caption(maps: Sequence[Panel]) -> str:
     first = maps[0]
     budget = int(first.dataset["step"].max())
     seeds = first.dataset.sizes["seed"]
@@ -249,14 +250,14 @@ def _caption(maps: Sequence[ZoneMap]) -> str:
         "interval over seeds or the two data sizes it lies between; a triangle at the edge points "
         "to a critical data size beyond those tried."
         + (
-            " What the curves foretell for a cell rests on the other model sizes alone."
+            " What the curves predict for a cell rests on the other model sizes alone."
             if CAPACITY in curves
             else ""
         )
     )
 
 
-def _alternative(maps: Sequence[ZoneMap]) -> str:
+def _alternative(maps: Sequence[Panel]) -> str:
     sentences = []
     for one in maps:
         known = one.dynamics[one.dynamics >= 0]
