@@ -1,0 +1,67 @@
+"""Curves of final accuracy along model size for the detectors of dips, on the grid of Fig. 6 (b)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grokbench.statistics.dips import Groups, as_it_is
+from grokbench.testing.simulator import Grid, Levels, dip
+from studies.calibration.trial import FAILED, Simulated
+
+LINE = Grid()
+HIDDEN = np.array([size.hidden_size for size in LINE.sizes])
+
+DO_OR_DO_NOT = 0.6
+"""Concentration of the beta distribution where almost every run generalizes fully or not at all."""
+IN_PART = 4.0
+"""Concentration where runs end between: progression."""
+ALIKE = 50.0
+AGREEING = 1000.0
+
+
+def dipping(depth: float, peak: float = 0.6) -> Simulated:
+    """Progression up to hidden size 20; beyond, runs generalize fully or not at all.
+
+    Where nothing dips, runs do so at every size, which gives the noisiest curve.
+    """
+    small = IN_PART if depth else DO_OR_DO_NOT
+    concentration = np.where(HIDDEN < 24, small, DO_OR_DO_NOT)
+    return Levels(dip(LINE, depth, peak=peak), tuple(concentration.tolist())), LINE
+
+
+def with_unequal_variances(depth: float) -> Simulated:
+    """Runs generalize fully or not at all at four sizes, and agree at all other sizes."""
+    noisy = np.isin(HIDDEN, (12, 20, 28, 36))
+    concentration = np.where(noisy, DO_OR_DO_NOT, ALIKE)
+    return Levels(dip(LINE, depth), tuple(concentration.tolist())), LINE
+
+
+def _rising() -> tuple[float, ...]:
+    """0.4 at size 4, 0.7 at 8, 0.98 at 24, and 1 at 128."""
+    levels = np.interp(np.log2(HIDDEN), [2, 3, np.log2(24), 7], [0.4, 0.7, 0.98, 1])
+    return tuple(float(level) for level in levels)
+
+
+RISING = _rising()
+NEAR_PERFECT = Levels(RISING), LINE
+"""Final accuracy that only rises, and is near-perfect from size 24 on."""
+NEAR_PERFECT_AGREEING = Levels(RISING, AGREEING), LINE
+"""The same, with runs of one size that hardly differ."""
+
+
+def notched(depth: float) -> Simulated:
+    """`NEAR_PERFECT`, but sizes 28, 32 and 36 lie below the mean of the three sizes before them."""
+    levels = np.clip(RISING, 0.01, 0.99)
+    first = int(np.flatnonzero(HIDDEN == 28)[0])
+    levels[first : first + 3] = levels[first - 3 : first].mean() - depth
+    return Levels(tuple(float(level) for level in levels)), LINE
+
+
+def depth_with_failures(share: float, hidden_sizes: Sequence[int]) -> float:
+    """The depth of the dip in `NEAR_PERFECT_AGREEING` where a share of runs fails at these sizes."""
+    levels = np.array(RISING)
+    levels = levels - share * np.isin(HIDDEN, hidden_sizes) * (levels - FAILED)
+    width = len(hidden_sizes)
+    return as_it_is(levels, Groups.of(len(levels), width, 2 * width - 1))

@@ -1,0 +1,266 @@
+"""The table of trials: for each detector what is simulated, and what the right answer is.
+
+Figures and takeaways are those of Huang et al. 2024. Where the paper prints a number, the scenario
+with the phenomenon has that number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from grokbench.suite.model import Rule
+from grokbench.testing.simulator import Circuits, Emerging, Grid, Memory
+from studies.calibration.accuracies import (
+    LINE,
+    NEAR_PERFECT,
+    NEAR_PERFECT_AGREEING,
+    depth_with_failures,
+    dipping,
+    notched,
+    with_unequal_variances,
+)
+from studies.calibration.trial import Failures, Scenario, Simulated, Trial
+
+CRITICAL_GRID = Grid((32, 36, 40, 44, 48, 56, 64), tuple(range(2000, 4001, 200)))
+TARGET_GRID = Grid((4, 12, 20, 28, 36, 44, 56, 100), (2600, 3000, 4000, 5000))
+RANDOM_LABELS = Grid(data_sizes=(12_769,), random_labels=True)
+NORM_GRID = Grid((8, 64))
+MIXTURE_GRID = Grid(
+    (64, 128, "2x128", "2x256", "4x256", "4x512", "8x512", "8x1024"),
+    parts=("addition", "subtraction"),
+)
+
+MEMORY = Memory(), RANDOM_LABELS
+
+FALLING_CRITICAL_SIZE = Circuits(capacity_at=(9000, 1e6)), CRITICAL_GRID
+CONSTANT_CRITICAL_SIZE = Circuits(0.0, (64_192, 2900), capacity_at=(9000, 1e6)), CRITICAL_GRID
+"""In both, models can hold any amount of data, so that only the critical data size matters."""
+
+FIGURE_1 = Circuits(band=0.3)
+CURVES: Mapping[str, Simulated] = {"memorization": MEMORY, "critical": (FIGURE_1, CRITICAL_GRID)}
+ZONES: Mapping[str, Simulated] = {**CURVES, "target": (FIGURE_1, TARGET_GRID)}
+
+
+def crossing_data_size() -> float:
+    """The data size at which the two curves of `FIGURE_1` cross.
+
+    Capacity is 2600 n / 9000 and the critical data size is 3000 (n / 64 192)^-0.25 for n parameters;
+    both are equal there.
+    """
+    log2_n = (np.log2(3000 / 2600) + np.log2(9000) + 0.25 * np.log2(64_192)) / 1.25
+    return float(2600 * 2**log2_n / 9000)
+
+
+CROSSING = crossing_data_size() / 2600
+
+CHANGING_NORM = Circuits(critical_at=(64_192, 2200)), NORM_GRID
+CONSTANT_NORM = (
+    Circuits(critical_at=(64_192, 2200), norm_in_grokking=1.0, norm_in_progression=1.0),
+    NORM_GRID,
+)
+"""In both, hidden size 64 groks 3000 examples in nearly all seeds, and size 8 shows progression."""
+
+
+def alone(words: str, world: Simulated, failures: Failures | None = None) -> Scenario:
+    """A scenario of a single experiment."""
+    return Scenario(words, {"experiment": world}, failures)
+
+
+NORM_STAYS = alone("no change on average, 12 % between runs", CONSTANT_NORM)
+
+NO_DIP = alone("no dip: accuracy is level, then rises", dipping(0.0))
+NO_DIP_AT_08 = alone("no dip: accuracy is level at 0.8, then rises", dipping(0.0, 0.8))
+DEEP_DIP = alone("dip from 0.6 to 0 at sizes 24 to 40 (Fig. 6 (a))", dipping(0.6))
+NOTHING_DIPS = "no dip: near-perfect from size 24 on (Fig. 6 (c, d))"
+
+SAME_EMERGENCE = Scenario(
+    "at the same number of parameters",
+    {role: (Emerging(1e6), MIXTURE_GRID) for role in ("reference", "shifted")},
+)
+LATER_EMERGENCE = Scenario(
+    "at 1570 times the parameters (Fig. 8)",
+    {
+        "reference": (Emerging(20_000), LINE),
+        "shifted": (Emerging(20_000 * 1570), MIXTURE_GRID),
+    },
+)
+
+
+def critical_data_size_with_failures(percent: int) -> Trial:
+    """Some runs of small models fail, whose critical data size then seems larger than it is."""
+    failures = Failures(percent / 100)
+    fail = f"{percent} % of runs at the smaller sizes fail"
+    return Trial(
+        "critical_data_size",
+        alone(f"the same at every size; {fail}", CONSTANT_CRITICAL_SIZE, failures),
+        alone(f"as above; {fail}", FALLING_CRITICAL_SIZE, failures),
+        truth=0.2,
+        rule=Rule(at_least=0.2),
+        variant=f"{percent} % of runs fail",
+        assumptions_hold=False,
+        cost=5,
+    )
+
+
+def dip_of_failures(percent: int, sizes: tuple[int, ...], where: str, deepest: float) -> Trial:
+    """Only failing runs make a dip, among sizes whose runs agree."""
+    width = len(sizes)
+    failures = Failures(percent / 100, sizes)
+    words = f"near-perfect, but {percent} % of runs fail at {where}"
+    return Trial(
+        "double_descent",
+        alone(words, NEAR_PERFECT_AGREEING, failures),
+        alone(NOTHING_DIPS, NEAR_PERFECT_AGREEING),
+        truth=depth_with_failures(percent / 100, sizes),
+        rule=Rule(at_most=deepest),
+        options={"width": width},
+        variant=f"no dip, seeds agree{f', `width = {width}`' if width > 1 else ''}",
+        cost=3,
+    )
+
+
+def deeper_dip(width: int) -> Trial:
+    both = {"easier": dipping(0.4, 0.8), "harder": dipping(0.4, 0.8)}
+    deeper = {"easier": dipping(0.2, 0.8), "harder": dipping(0.8, 0.8)}
+    return Trial(
+        "deeper_double_descent",
+        Scenario("both tasks dip from 0.8 to 0.4", both),
+        Scenario("one task dips from 0.8 to 0.6, the other from 0.8 to 0 (Fig. 7)", deeper),
+        truth=0.0,
+        rule=Rule(at_least=0.0),
+        options={"width": width},
+        variant=f"`width = {width}`" if width > 1 else "",
+        cost=3,
+    )
+
+
+TRIALS: tuple[Trial, ...] = (
+    Trial(
+        "dynamics",
+        alone("half of all runs grok", (Emerging(64_192, 0.5), Grid((64,)))),
+        alone("every run groks", (Emerging(4000, 0.5), Grid((64,)))),
+        truth=0.5,
+        rule=Rule(at_least=0.4),
+        options={"expected": "grokking"},
+    ),
+    Trial(
+        "memorization_capacity",
+        alone("the same at every size", (Memory(slope=0, at=(9000, 6000)), RANDOM_LABELS)),
+        alone("in proportion to the parameters (Fig. 4)", MEMORY),
+        truth=0.0,
+        rule=Rule(at_least=0.5),
+    ),
+    Trial(
+        "critical_data_size",
+        alone("the same at every size", CONSTANT_CRITICAL_SIZE),
+        alone("4000 examples at size 32, 3000 at size 64 (Fig. 3)", FALLING_CRITICAL_SIZE),
+        truth=0.0,
+        rule=Rule(at_least=0.2),
+    ),
+    *(critical_data_size_with_failures(percent) for percent in (3, 6, 10)),
+    Trial(
+        "norm_change",
+        NORM_STAYS,
+        alone("falls by a fifth (as in results/quick)", CHANGING_NORM),
+        truth=0.0,
+        rule=Rule(at_most=-0.01),
+        variant="grokking",
+    ),
+    Trial(
+        "norm_change",
+        NORM_STAYS,
+        alone("rises by 30 % (as in results/quick)", CHANGING_NORM),
+        truth=0.0,
+        rule=Rule(at_least=0.01),
+        options={"dynamics": "progression"},
+        variant="progression",
+    ),
+    Trial("double_descent", NO_DIP, DEEP_DIP, truth=0.0, rule=Rule(at_least=0.1), cost=3),
+    Trial(
+        "double_descent",
+        alone(NO_DIP.words, with_unequal_variances(0.0)),
+        alone("dip from 0.6 to 0 at sizes 24 to 40", with_unequal_variances(0.6)),
+        truth=0.0,
+        rule=Rule(at_least=0.1),
+        variant="unequal variances",
+        cost=3,
+    ),
+    Trial(
+        "double_descent",
+        NO_DIP,
+        DEEP_DIP,
+        truth=0.0,
+        rule=Rule(at_least=0.1),
+        options={"smoothing": False},
+        variant="`smoothing = false`",
+        cost=3,
+    ),
+    Trial(
+        "double_descent",
+        NO_DIP_AT_08,
+        alone("dip from 0.8 to 0.4 at sizes 24 to 40 (Fig. 6 (b))", dipping(0.4, 0.8)),
+        truth=0.0,
+        rule=Rule(at_least=0.0),
+        variant="shallow dip",
+    ),
+    Trial(
+        "double_descent",
+        alone("dip from 0.8 to 0.75 at sizes 24 to 40", dipping(0.05, 0.8)),
+        NO_DIP_AT_08,
+        truth=0.05,
+        rule=Rule(at_most=0.05),
+        variant="no dip, at a plateau",
+        cost=3,
+    ),
+    Trial(
+        "double_descent",
+        alone("dip from 0.8 to 0.7 at sizes 24 to 40", dipping(0.1, 0.8)),
+        alone(NOTHING_DIPS, NEAR_PERFECT),
+        truth=0.1,
+        rule=Rule(at_most=0.1),
+        variant="no dip",
+        cost=3,
+    ),
+    Trial(
+        "double_descent",
+        alone("near-perfect, but 0.15 lower at sizes 28 to 36", notched(0.15)),
+        alone(NOTHING_DIPS, NEAR_PERFECT),
+        truth=0.15,
+        rule=Rule(at_most=0.15),
+        options={"width": 3},
+        variant="no dip, `width = 3`",
+        cost=3,
+    ),
+    dip_of_failures(30, (36,), "size 36", deepest=0.1),
+    dip_of_failures(11, (36, 40, 44), "sizes 36 to 44", deepest=0.15),
+    deeper_dip(width=1),
+    deeper_dip(width=3),
+    Trial("emergence", SAME_EMERGENCE, LATER_EMERGENCE, truth=0.0, rule=Rule(at_least=1.0)),
+    Trial(
+        "emergence",
+        SAME_EMERGENCE,
+        LATER_EMERGENCE,
+        truth=0.0,
+        rule=Rule(at_least=1.0),
+        options={"best_of_seeds": True},
+        variant="`best_of_seeds = true`",
+    ),
+    Trial(
+        "zone_prediction",
+        Scenario("every cell gets the run of a random cell", ZONES, shuffled="target"),
+        Scenario("zones of Fig. 1, semi-grokking 30 % wide", ZONES),
+        truth=0.0,
+        rule=Rule(at_least=0.05),
+        cost=5,
+    ),
+    Trial(
+        "crossing",
+        Scenario("exactly at the bound", CURVES),
+        Scenario(f"at {CROSSING:.1f} times the bound of 2600 examples", CURVES),
+        truth=float(np.log2(CROSSING)),
+        rule=Rule(at_least=0.0),
+        options={"coordinate": "data_size", "relative_to": 2600},
+    ),
+)
