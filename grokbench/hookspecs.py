@@ -1,15 +1,24 @@
-"""The whole plugin contract.
+"""The plugin contract: the hooks that a plugin can implement, and when each is called.
 
-A plugin is a module (or an object) with any of these functions, marked with `grokbench.hookimpl`.
-A package announces its module under the entry-point group `grokbench`; a single file is named
-with `--plugin file.py` or in a suite's `plugins = ["file.py"]`. grokbench's own tasks,
-architectures, optimizers and detectors come in through the same hooks.
+A plugin is a module with some of these functions, each marked with `@grokbench.hookimpl`. There are
+three ways to name the module:
 
-Commands alone are announced under a group of their own, `grokbench.commands`, because
-`grokbench --help` imports those modules: they should import nothing heavy until they are run.
+- a package announces the module in the entry-point group `grokbench`;
+- the command line names a single file: `--plugin file.py`;
+- a suite names a single file beside itself: `plugins = ["file.py"]`.
 
-`register` checks each thing as it comes in and knows who sent it; a name that is taken is an error
-that names both packages. Hooks are called only when a command needs what they register.
+grokbench's own tasks, architectures, optimizers and detectors are registered by the same hooks, in
+`grokbench/builtin.py`.
+
+The `register_…` hooks of definitions are called in every process that reads a suite or trains runs,
+each at most once: when that process first needs a definition of the kind, or a list of all plugins.
+All plugins are listed by `grokbench list plugins`, when a suite that names single files has been
+read, and at the end of `grokbench run`, for the provenance. A hook must register the same classes
+every time. `register(cls)` checks the class at once. A class that is not
+usable is an error of the plugin, and the plugin's other classes stay registered. A name that two
+plugins register is an error of both, and neither definition can be used.
+
+A hook that raises an error harms no other plugin: `grokbench list plugins` shows the error.
 """
 
 from __future__ import annotations
@@ -34,32 +43,70 @@ hookimpl = pluggy.HookimplMarker("grokbench")
 
 @hookspec
 def register_tasks(register: Callable[[type[Task]], None]) -> None:
-    """Register tasks: `register(MyTask)` for each."""
+    """Register tasks.
+
+    Called when an experiment's `task` is looked up, before the rest of the experiment is checked.
+
+    Args:
+        register: call it with each class: `register(MyTask)`.
+    """
 
 
 @hookspec
 def register_architectures(register: Callable[[type[Architecture]], None]) -> None:
-    """Register architectures: `register(MyArchitecture)` for each."""
+    """Register architectures.
+
+    Called when an experiment's `architecture` is looked up, after its task.
+
+    Args:
+        register: call it with each class: `register(MyArchitecture)`.
+    """
 
 
 @hookspec
 def register_optimizers(register: Callable[[type[Optimizer]], None]) -> None:
-    """Register optimizers: `register(MyOptimizer)` for each."""
+    """Register optimizers.
+
+    Called when a recipe's `optimizer` is looked up. Recipes are read before experiments.
+
+    Args:
+        register: call it with each class: `register(MyOptimizer)`.
+    """
 
 
 @hookspec
 def register_measures(register: Callable[[type[Measure]], None]) -> None:
-    """Register measures: `register(MyMeasure)` for each."""
+    """Register measures.
+
+    Called when an experiment's `measures` are looked up, after its task and architecture.
+
+    Args:
+        register: call it with each class: `register(MyMeasure)`.
+    """
 
 
 @hookspec
 def register_detectors(register: Callable[[type[Detector]], None]) -> None:
-    """Register detectors: `register(MyDetector)` for each."""
+    """Register detectors.
+
+    Called when a claim's `detector` is looked up, after all experiments were read. Worker processes,
+    which only train, do not call the hook.
+
+    Args:
+        register: call it with each class: `register(MyDetector)`.
+    """
 
 
 @hookspec
 def register_commands(cli: click.Group) -> None:
-    """Add commands of your own: `cli.add_command(my_command)`; `cli` is an empty group of yours.
+    """Add commands to the command line.
 
-    Called only in modules under the entry-point group `grokbench.commands`.
+    Called when all commands are listed (`grokbench --help`), when the command line names a command
+    that grokbench does not have itself, and by `grokbench list plugins`. Only modules in the
+    entry-point group `grokbench.commands` are asked. The module should import nothing heavy at its
+    top, because `grokbench --help` imports it.
+
+    Args:
+        cli: an empty group of the plugin's own: `cli.add_command(my_command)`. The commands are then
+            moved to `grokbench`. A command whose name is taken is left out, which is an error.
     """

@@ -1,6 +1,6 @@
-"""The names that results are made of, each written once. Data alone: no other room is imported.
+"""The names that grokbench fixes, each written once. Data alone: no other room is imported.
 
-docs/results.md describes the same variables for readers; `store/attributes.py` has their meaning as
+docs/results.md describes the variables for readers; `store/attributes.py` has their meaning as
 CF attributes.
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+DEFINITION_KINDS = ("task", "architecture", "optimizer", "measure", "detector")
+"""What a plugin can register. The hook of each kind is `register_<kind>s`."""
 
 METRICS = (
     "train_loss",

@@ -13,6 +13,7 @@ import pytest
 
 from grokbench import PluginError, UnknownNameError, __version__
 from grokbench.plugins import Origin, Plugins
+from grokbench.plugins.commands import add_commands
 from grokbench.switches import SWITCHES, read, spelled
 
 OWN = f"grokbench {__version__}"
@@ -327,7 +328,8 @@ def test_what_the_first_import_of_torch_sets_is_put_back_too(write):
     program = f"""
         import sys
         from pathlib import Path
-        from grokbench.plugins import Plugin, import_file
+        from grokbench.plugins.loading import import_file
+        from grokbench.plugins.plugin import Plugin
         from grokbench.catalogue import Sender
         Plugin(Sender("mine", "", "mine"), lambda: import_file(Path({str(file)!r})))
         print(sys.modules["torch"].get_default_dtype())
@@ -388,11 +390,11 @@ def test_commands_are_added_from_a_group_of_their_own(install):
     modules = {"acme_cli": COMMAND.format(name="hello", package="acme"), "acme_slow": "1 / 0"}
     install("acme", modules, "[grokbench]\nany = acme_slow\n[grokbench.commands]\nany = acme_cli\n")
     cli = click.Group()
-    origins = Plugins.add_commands(cli)
+    origins = add_commands(cli)
     assert ["hello"] == list(cli.commands)
     assert [Origin("acme", "1.2", "acme_cli", ("command hello",), None)] == origins
     assert "acme_slow" not in sys.modules
-    assert origins == Plugins.add_commands(cli)
+    assert origins == add_commands(cli)
 
 
 def test_a_command_whose_name_is_taken_is_left_out_and_both_are_named(install):
@@ -402,7 +404,7 @@ def test_a_command_whose_name_is_taken_is_left_out_and_both_are_named(install):
         text += indent(COMMAND.format(name="run", package=package).split("(cli):\n")[1], "")
         install(package, {f"{package}_cli": text}, announced.format(f"{package}_cli"))
     cli = click.Group(commands=[own := click.Command("run")])
-    first, second = Plugins.add_commands(cli)
+    first, second = add_commands(cli)
     assert own is cli.commands["run"]
     assert ("command hello",) == first.registers
     assert (
@@ -419,7 +421,7 @@ def test_a_command_plugin_that_raises_adds_nothing_and_is_listed(install):
     install("acme", {"acme_cli": text}, "[grokbench.commands]\nany = acme_cli\n")
     install("lost", {}, "[grokbench.commands]\nany = lost_module_of_that_name\n")
     cli = click.Group()
-    Plugins.add_commands(cli)
+    add_commands(cli)
     assert "ZeroDivisionError" in (only(Plugins.load().origins(), "acme").error or "")
     assert "ModuleNotFoundError" in (only(Plugins.load().origins(), "lost").error or "")
 
@@ -445,8 +447,8 @@ def test_one_module_may_be_announced_under_both_groups(install):
 def test_adding_commands_imports_nothing_heavy():
     program = """
         import sys, click
-        from grokbench.plugins import Plugins
-        Plugins.load().add_commands(click.Group())
+        from grokbench.plugins.commands import add_commands
+        add_commands(click.Group())
         print(sorted({"torch", "xarray", "pydantic", "scipy", "numpy"} & set(sys.modules)))
     """
     done = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 
 from grokbench import ModelSize, Streams, hookspecs, plan_suite, run_suite
 from grokbench.definition import Definition
-from grokbench.plugins import COMMANDS, DEFINITIONS, HOOKS, Plugins
+from grokbench.plugins import COMMAND_GROUP, DEFINITION_GROUP, HOOKS, Plugins
 from grokbench.record import Recipe
 from grokbench.suite import load_suite
 from grokbench.suite.schema import ClaimTable, ExperimentTable
@@ -103,8 +103,8 @@ def test_every_hook_is_documented_and_in_a_group():
 
 def test_the_documented_entry_point_groups_are_those_that_are_read():
     announced = blocks(PLUGINS, "toml")[2]
-    assert f"[project.entry-points.{DEFINITIONS}]" in announced
-    assert f'[project.entry-points."{COMMANDS}"]' in announced
+    assert f"[project.entry-points.{DEFINITION_GROUP}]" in announced
+    assert f'[project.entry-points."{COMMAND_GROUP}"]' in announced
 
 
 def test_every_key_of_a_suite_is_documented():

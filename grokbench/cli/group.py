@@ -56,11 +56,11 @@ class CommandLine(click.Group):
         if self._has_plugin_commands:
             return
         self._has_plugin_commands = True
-        # Most users have none, and importing Plugins takes a while.
+        # Most users have no such plugin, and importing pluggy takes time.
         if entry_points(group="grokbench.commands"):
-            from grokbench.plugins import Plugins
+            from grokbench.plugins.commands import add_commands
 
-            Plugins.add_commands(self)
+            add_commands(self)
 
 
 def name_the_variable(error: click.BadParameter) -> None:

@@ -12,11 +12,13 @@ import click
 
 from grokbench.cli import options
 from grokbench.cli.console import console, print_json, table
+from grokbench.schema import DEFINITION_KINDS
 
 if TYPE_CHECKING:
     from grokbench.plugins import Plugins
 
-DEFINITIONS = ("tasks", "architectures", "optimizers", "measures", "detectors")
+KINDS = tuple(f"{kind}s" for kind in DEFINITION_KINDS)
+"""The kinds of definitions, in the plural: the attributes of `Plugins` that list them."""
 
 Rows = list[dict[str, Any]]
 
@@ -24,7 +26,7 @@ Rows = list[dict[str, Any]]
 @click.command("list")
 @click.argument(
     "kind",
-    type=click.Choice([*DEFINITIONS, "plugins", "suites"]),
+    type=click.Choice([*KINDS, "plugins", "suites"]),
 )
 @options.plugin_files
 @options.as_json

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-KINDS = ("task", "architecture", "optimizer", "measure", "detector", "command")
+from grokbench.schema import DEFINITION_KINDS
+
+KINDS = (*DEFINITION_KINDS, "command")
 
 
 @click.command("new-plugin")

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from grokbench.plugins import describe, import_file
+from grokbench.plugins import describe
+from grokbench.plugins.loading import import_file
 from grokbench.randomness import Streams
 from grokbench.record import ModelSize
 from grokbench.testing.conformance.checks import Fault, Inapplicable

@@ -15,16 +15,14 @@ from grokbench import hookspecs
 from grokbench.catalogue import Catalogue, Sender, problems_with
 from grokbench.errors import PluginError, nearest
 from grokbench.plugins import (
-    COMMANDS,
-    DEFINITIONS,
+    COMMAND_GROUP,
+    DEFINITION_GROUP,
     HOOKS,
-    Plugin,
     Plugins,
-    announcements,
-    apart,
     describe,
-    import_file,
 )
+from grokbench.plugins.loading import entry_points_of, import_file, isolated
+from grokbench.plugins.plugin import Plugin
 from grokbench.testing.conformance.checks import (
     Check,
     Fault,
@@ -91,7 +89,7 @@ class Module:
 
     def load(self) -> Any:
         """Import it, as grokbench does."""
-        with apart():
+        with isolated():
             return self._imported()
 
     def _imported(self) -> Any:
@@ -126,14 +124,14 @@ def modules_named(name: str, cli: click.Group | None = None) -> list[Module]:
         if not Path(name).is_file():
             raise PluginError(f"there is no file {name}")
         location = str(Path(name).resolve())
-        return [Module(location, "", location, (DEFINITIONS,), cli)]
+        return [Module(location, "", location, (DEFINITION_GROUP,), cli)]
     if name == "grokbench":
         from grokbench import __version__
 
-        return [Module(name, __version__, "grokbench.builtin", (DEFINITIONS,), cli)]
+        return [Module(name, __version__, "grokbench.builtin", (DEFINITION_GROUP,), cli)]
     found: dict[str, Module] = {}
     for group in HOOKS:
-        for point in announcements(group):
+        for point in entry_points_of(group):
             package = point.dist.name if point.dist else point.name
             if plain(name) in {plain(package), plain(point.name), plain(point.value)}:
                 groups = (*(found[point.value].groups if point.value in found else ()), group)
@@ -149,7 +147,7 @@ def plain(name: str) -> str:
 
 def names_of_plugins() -> set[str]:
     """Of all distributions and entry points."""
-    points = [point for group in HOOKS for point in announcements(group)]
+    points = [point for group in HOOKS for point in entry_points_of(group)]
     return {
         name for point in points for name in (point.name, point.dist and point.dist.name) if name
     }
@@ -194,7 +192,7 @@ def imports(module: Module) -> None:
 
 def imports_soon(module: Module) -> str:
     """Importing it takes little processor time beyond torch and grokbench."""
-    limit = COMMAND_SECONDS if module.groups == (COMMANDS,) else IMPORT_SECONDS
+    limit = COMMAND_SECONDS if module.groups == (COMMAND_GROUP,) else IMPORT_SECONDS
     found = trial_of(module)
     if found.seconds > limit:
         libraries = sorted({name.split(".")[0] for name in found.modules})
@@ -224,7 +222,7 @@ def trial_of(module: Module) -> Trial:
         Inapplicable: it cannot be imported.
         Fault: it cannot be imported in a process of its own.
     """
-    found = tried(module, module.groups == (COMMANDS,))
+    found = tried(module, module.groups == (COMMAND_GROUP,))
     if isinstance(found, Fault):
         raise found
     return found
@@ -314,7 +312,7 @@ def registers_definitions(module: Module) -> str:
         for function in functions:
             takes = inspect.signature(function).parameters
             function(**({"register": register} if "register" in takes else {}))
-    if not registered and COMMANDS not in module.groups:
+    if not registered and COMMAND_GROUP not in module.groups:
         raise Fault(
             "it registers nothing",
             "nobody could use it",
@@ -325,7 +323,7 @@ def registers_definitions(module: Module) -> str:
 
 def catalogues_of(plugins: Plugins) -> dict[str, Catalogue[Any]]:
     """`tasks`, `architectures`, …: one for each hook that registers definitions."""
-    kinds = [hook.removeprefix("register_") for hook in HOOKS[DEFINITIONS]]
+    kinds = [hook.removeprefix("register_") for hook in HOOKS[DEFINITION_GROUP]]
     return {kind: getattr(plugins, kind) for kind in kinds}
 
 
@@ -345,7 +343,7 @@ def names_are_its_own(module: Module) -> None:
 
 def commands_wait_for_heavy_imports(module: Module) -> None:
     """A module of commands imports no heavy library before a command runs."""
-    if COMMANDS not in module.groups:
+    if COMMAND_GROUP not in module.groups:
         raise Inapplicable("it announces no commands")
     with once("imports_soon"):
         found = tried(module, commands=True)

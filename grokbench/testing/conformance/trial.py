@@ -21,7 +21,7 @@ from pathlib import Path
 known, location, commands, answer = json.loads(sys.argv[1])
 sys.path[:] = known
 import click
-from grokbench.plugins import import_file
+from grokbench.plugins.loading import import_file
 from grokbench.switches import changes, stand
 if not commands:
     from grokbench import architectures, optimizers, phenomena, tasks

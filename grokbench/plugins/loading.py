@@ -1,0 +1,59 @@
+"""Imports of plugins: from installed packages and from single files."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from grokbench.switches import put_back
+
+_importing = threading.RLock()
+"""Held during an import, because cohorts may train in threads of the same process."""
+
+
+def entry_points_of(group: str) -> list[EntryPoint]:
+    """The entry points of installed packages in `group`, in an order that is always the same."""
+    return sorted(entry_points(group=group), key=lambda point: (point.value, point.name))
+
+
+def import_file(path: Path) -> ModuleType:
+    """Execute a single file as a module. The module's name contains a hash of the path.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ImportError: the file's name does not end in `.py`.
+        Exception: whatever the file raises.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    name = f"grokbench_file_{digest}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path.name} is not a Python file; name one that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Keep an import's side effects from the rest of the process.
+
+    Global settings and random states are put back. Printed text goes to standard error, because
+    standard output may be JSON that another program reads.
+    """
+    with _importing, put_back(), redirect_stdout(sys.stderr):
+        yield

@@ -1,0 +1,123 @@
+"""All plugins together: what they registered, one catalogue for each kind of definition."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from grokbench import __version__
+from grokbench.catalogue import Catalogue, Sender
+from grokbench.plugins.commands import add_commands
+from grokbench.plugins.loading import entry_points_of, import_file
+from grokbench.plugins.plugin import DEFINITION_GROUP, Origin, Plugin
+
+if TYPE_CHECKING:
+    import click
+
+    from grokbench.architectures.base import Architecture
+    from grokbench.definition import Definition
+    from grokbench.measures.base import Measure
+    from grokbench.optimizers.base import Optimizer
+    from grokbench.phenomena.base import Detector
+    from grokbench.tasks.base import Task
+
+T = TypeVar("T", bound="Definition")
+
+
+class Plugins:
+    """All plugins: grokbench's own definitions, installed packages, and single files.
+
+    Plugins are imported when a catalogue is asked for, each of them once. A pickled `Plugins` is the
+    paths of its `files`: the process that receives it imports the plugins itself, once as well.
+
+    Args:
+        files: single-file plugins.
+    """
+
+    def __init__(self, files: Sequence[Path] = ()) -> None:
+        self.files = tuple(dict.fromkeys(Path(file).resolve() for file in files))
+
+    @classmethod
+    def load(cls, files: Sequence[Path] = ()) -> Plugins:
+        """The plugins of this process, with single `files`. Each call reads the files afresh."""
+        return cls(files)
+
+    def __reduce__(self) -> tuple[Callable[..., Plugins], tuple[tuple[Path, ...]]]:
+        return _received, (self.files,)
+
+    @cached_property
+    def tasks(self) -> Catalogue[Task]:
+        from grokbench.tasks.base import Task
+
+        return self._catalogue("task", Task)  # type: ignore[type-abstract]
+
+    @cached_property
+    def architectures(self) -> Catalogue[Architecture]:
+        from grokbench.architectures.base import Architecture
+
+        return self._catalogue("architecture", Architecture)  # type: ignore[type-abstract]
+
+    @cached_property
+    def optimizers(self) -> Catalogue[Optimizer]:
+        from grokbench.optimizers.base import Optimizer
+
+        return self._catalogue("optimizer", Optimizer)  # type: ignore[type-abstract]
+
+    @cached_property
+    def measures(self) -> Catalogue[Measure]:
+        from grokbench.measures.base import Measure
+
+        return self._catalogue("measure", Measure)  # type: ignore[type-abstract]
+
+    @cached_property
+    def detectors(self) -> Catalogue[Detector]:
+        from grokbench.phenomena.base import Detector
+
+        return self._catalogue("detector", Detector)  # type: ignore[type-abstract]
+
+    def origins(self, cli: click.Group | None = None) -> list[Origin]:
+        """Every plugin, in the order in which the plugins are loaded.
+
+        With `cli`, the plugins' commands are added to it, so that conflicts of names are found.
+        """
+        import click
+
+        self._register_all()
+        commands = add_commands(cli or click.Group())
+        return [*(plugin.origin() for plugin in self._plugins), *commands]
+
+    def error(self, file: Path) -> str | None:
+        """What is wrong with one of `files` or with what it registers; None if nothing is."""
+        self._register_all()
+        location = str(Path(file).resolve())
+        return next(p.origin().error for p in self._plugins if p.sender.location == location)
+
+    @cached_property
+    def _plugins(self) -> tuple[Plugin, ...]:
+        own = Sender("grokbench", __version__, "grokbench.builtin")
+        return (
+            Plugin(own, partial(importlib.import_module, own.location)),
+            *(Plugin.at(point) for point in entry_points_of(DEFINITION_GROUP)),
+            *(
+                Plugin(Sender(str(file), "", str(file)), partial(import_file, file))
+                for file in self.files
+            ),
+        )
+
+    def _register_all(self) -> None:
+        _ = self.tasks, self.architectures, self.optimizers, self.measures, self.detectors
+
+    def _catalogue(self, kind: str, base: type[T]) -> Catalogue[T]:
+        catalogue = Catalogue(kind, base, [plugin.sender for plugin in self._plugins])
+        for plugin in self._plugins:
+            plugin.call(f"register_{kind}s", register=partial(catalogue.add, sender=plugin.sender))
+        return catalogue
+
+
+@cache
+def _received(files: tuple[Path, ...]) -> Plugins:
+    """The plugins that another process sent: one object for each tuple of files."""
+    return Plugins(files)
