@@ -23,8 +23,8 @@ from grokbench import (
 )
 from grokbench.cli import cli
 from grokbench.cli.group import CommandLine
-from grokbench.testing import Outcome, checks_of_plugin
-from grokbench.testing.conformance.kit import KINDS
+from grokbench.testing import CheckOutcome, checks_of_plugin
+from grokbench.testing.conformance.kinds import KINDS
 from tests.documented import Mistake, mistakes, one_line, saved, written
 
 ROOT = Path(__file__).parents[1]
@@ -114,7 +114,7 @@ def test_the_example_conforms(hook: str, folder: Path) -> None:
     checks = checks_of_plugin(plugin_of(files), cli=command_line())
     apart = ("imports_soon", "imports_without_a_trace")
     results = [one.result() for one in checks if one.name not in apart]
-    assert [] == [str(one) for one in results if one.outcome is Outcome.FAILED]
+    assert [] == [str(one) for one in results if one.outcome is CheckOutcome.FAILED]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def conformance(
     definition, or `grokbench`. Each check is one line: ok, FAILED, expected or skipped, and what is
     worth knowing. The exit code is 1 when a check failed.
     """
-    from grokbench.testing.conformance.checks import Outcome
+    from grokbench.testing.conformance.checks import CheckOutcome
     from grokbench.testing.conformance.kit import checks_of_plugin
 
     cli = context.find_root().command
@@ -59,6 +59,6 @@ def conformance(
     if json:
         print_json([result.document() for result in results])
     else:
-        click.echo(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome))
-    if counts[Outcome.FAILED]:
+        click.echo(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in CheckOutcome))
+    if counts[CheckOutcome.FAILED]:
         context.exit(ExitCode.CHECK_FAILED)

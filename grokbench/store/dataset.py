@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -60,16 +60,7 @@ def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Datase
         {step for recipe in {run.recipe for _, run in points} for step in recipe.evaluation_steps()}
         | {step for record in evaluated for step in record.steps.tolist()}
     )
-    variables = {**VARIABLES, **dict.fromkeys(experiment.quantities, QUANTITY)}
-    lengths = {"step": len(steps), "part": len(parts)}
-    values = {
-        name: np.full(
-            (*experiment.shape, *(lengths[axis] for axis in variable.axes)),
-            variable.absent,
-            variable.dtype,
-        )
-        for name, variable in variables.items()
-    }
+    values = empty(experiment, len(steps), len(parts))
     parameters = np.zeros(len(experiment.model_sizes), np.int64)
     size_axis = experiment.dimensions.index("model_size")
     for index, run in points:
@@ -79,6 +70,39 @@ def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Datase
             _fill(values, index, record, np.searchsorted(steps, record.steps))
             size = index[size_axis]
             parameters[size] = max(parameters[size], record.parameters)
+    return laid_out(experiment, values, steps, parts, parameters)
+
+
+def empty(experiment: Experiment, steps: int, parts: int) -> Arrays:
+    """The variables of an experiment without runs, each [*grid, step, part] or fewer of these axes."""
+    lengths = {"step": steps, "part": parts}
+    return {
+        name: np.full(
+            (*experiment.shape, *(lengths[axis] for axis in variable.axes)),
+            variable.absent,
+            variable.dtype,
+        )
+        for name, variable in _variables(experiment).items()
+    }
+
+
+def laid_out(
+    experiment: Experiment,
+    values: Arrays,
+    steps: Sequence[int],
+    parts: tuple[str, ...],
+    parameters: npt.NDArray[np.int64],
+) -> xr.Dataset:
+    """An experiment's dataset, from arrays as `empty` makes them.
+
+    Args:
+        experiment: its grid gives the dimensions and the coordinates.
+        values: the array of each variable.
+        steps: of the evaluations.
+        parts: the names of the task's parts.
+        parameters: the number of parameters of each model, [model_size].
+    """
+    variables = _variables(experiment)
     return xr.Dataset(
         {
             name: _variable(name, variables[name], experiment, array)
@@ -87,6 +111,10 @@ def _dataset(experiment: Experiment, records: Mapping[str, Record]) -> xr.Datase
         _coordinates(experiment, steps, parts, parameters),
         _attributes(experiment, parts),
     )
+
+
+def _variables(experiment: Experiment) -> dict[str, Variable]:
+    return {**VARIABLES, **dict.fromkeys(experiment.quantities, QUANTITY)}
 
 
 def _fill(values: Arrays, index: tuple[int, ...], record: Record, at: npt.NDArray[np.intp]) -> None:
@@ -104,7 +132,7 @@ def _fill(values: Arrays, index: tuple[int, ...], record: Record, at: npt.NDArra
 
 def _coordinates(
     experiment: Experiment,
-    steps: list[int],
+    steps: Sequence[int],
     parts: tuple[str, ...],
     parameters: npt.NDArray[np.int64],
 ) -> dict[str, xr.Variable]:

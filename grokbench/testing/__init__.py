@@ -9,15 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grokbench.testing.conformance.checks import Check, Fault, Inapplicable, Outcome, Result
+    from grokbench.testing.conformance.checks import (
+        Check,
+        CheckOutcome,
+        Fault,
+        Inapplicable,
+        Result,
+    )
     from grokbench.testing.conformance.kit import checks_for, checks_of_plugin
     from grokbench.testing.parametrize import parametrize_with_checks
 
 __all__ = [
     "Check",
+    "CheckOutcome",
     "Fault",
     "Inapplicable",
-    "Outcome",
     "Result",
     "checks_for",
     "checks_of_plugin",
@@ -25,7 +31,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "grokbench.testing.conformance.checks": ["Check", "Fault", "Inapplicable", "Outcome", "Result"],
+    "grokbench.testing.conformance.checks": [
+        "Check",
+        "Fault",
+        "Inapplicable",
+        "CheckOutcome",
+        "Result",
+    ],
     "grokbench.testing.conformance.kit": ["checks_for", "checks_of_plugin"],
     "grokbench.testing.parametrize": ["parametrize_with_checks"],
 }

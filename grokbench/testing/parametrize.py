@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grokbench.architectures.base import Architecture
     from grokbench.definition import Definition
     from grokbench.tasks.base import Task
-    from grokbench.testing.worlds import World
+    from grokbench.testing.simulator import World
 
 
 def parametrize_with_checks(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from hypothesis import strategies as st
 
-from grokbench.record import Choice, ModelSize, Recipe, Record, Run, Status, failed
-from grokbench.store.dataset import assembled
-from grokbench.suite.model import Experiment, Suite
+from grokbench.record import Choice, ModelSize, Recipe, Status
+from grokbench.suite.model import Experiment
+from grokbench.testing.simulator import Layout
 
 Draw = st.DrawFn
 
@@ -33,10 +35,10 @@ def datasets(
     parts: int | None = None,
     most: int = 3,
 ) -> xr.Dataset:
-    """An experiment's dataset, put together by the store from records of any status.
+    """An experiment's dataset, of runs of any status, in the form in which the store assembles it.
 
-    Sizes, amounts of data and seeds stand in any order; runs may be missing, diverged or failed;
-    some have nothing to validate on.
+    Sizes, amounts of data and seeds stand in any order. Runs may be missing, diverged or failed,
+    and the experiment may have no validation examples.
 
     Args:
         swept: whether a recipe field is swept; either if None.
@@ -58,46 +60,42 @@ def datasets(
         tuple(draw(distinct(st.integers(0, 50), most))),
         {"learning_rate": rates} if sweeps else {},
     )
-    validates = draw(st.booleans())
+    runs = math.prod(experiment.shape)
+    status = np.reshape([draw(st.sampled_from(Status)) for _ in range(runs)], experiment.shape)
+    names = ("all",) if parts == 1 else tuple(f"part_{i}" for i in range(parts))
     noise = np.random.default_rng(draw(st.integers(0, 2**32)))
-    records = {}
-    for _, run in experiment.grid():
-        status = draw(st.sampled_from(Status))
-        if status is not Status.NOT_RUN:
-            records[run.id] = record(run, status, parts, validates, noise)
-    return assembled(Suite("drawn", {"drawn": experiment}, {}), records, {})["drawn"].to_dataset()
+    return _drawn(Layout(experiment, names), status, draw(st.booleans()), noise)
 
 
-def record(
-    run: Run, status: Status, parts: int, validates: bool, noise: np.random.Generator
-) -> Record:
-    """What a run with such an end may have left behind."""
-    if status is Status.FAILED:
-        return failed(run, "ValueError: drawn to fail")
-    steps = np.array(run.recipe.evaluation_steps(), np.int64)
-    shape = (len(steps), parts)
-    rising = np.sort(noise.random(shape), axis=0)
-    nothing = np.full(shape, np.nan)
+def _drawn(
+    layout: Layout, status: npt.NDArray[Any], validates: bool, noise: np.random.Generator
+) -> xr.Dataset:
+    """The dataset of runs with random curves, NaN from half of the steps on where a run diverged."""
+    grid, steps = status.shape, len(layout.steps)
+    shape = (*grid, steps, len(layout.parts))
+    validation = 1.0 if validates else np.nan
     curves = {
         "train_loss": 5 * noise.random(shape),
-        "train_accuracy": rising,
-        "validation_loss": 5 * noise.random(shape) if validates else nothing,
-        "validation_accuracy": noise.random(shape) if validates else nothing,
-        "mirror_free_accuracy": noise.random(shape) if validates else nothing,
-        "parameter_norm": 1 + 20 * noise.random(len(steps)),
+        "train_accuracy": np.sort(noise.random(shape), axis=len(grid)),
+        "validation_loss": 5 * noise.random(shape) * validation,
+        "validation_accuracy": noise.random(shape) * validation,
+        "mirror_free_accuracy": noise.random(shape) * validation,
+        "parameter_norm": 1 + 20 * noise.random((*grid, steps)),
     }
-    if status is Status.DIVERGED:
-        for curve in curves.values():
-            curve[len(steps) // 2 :] = np.nan
-    counts = {"train": run.data_size, "validation": 100 * validates, "mirror_free": 50 * validates}
-    return Record(
-        run.id,
-        status,
-        ("all",) if parts == 1 else tuple(f"part_{i}" for i in range(parts)),
-        steps,
-        {name: curve.astype(np.float32) for name, curve in curves.items()},
-        {name: (int(count),) * parts for name, count in counts.items()},
-        parameters=12 * run.size.hidden_size**2 * run.size.layers,
+    for curve in curves.values():
+        later = np.moveaxis(curve, len(grid), 0)[steps // 2 :]
+        later[:, status == Status.DIVERGED] = np.nan
+    experiment = layout.experiment
+    return layout.dataset(
+        curves,
+        examples={
+            "train": np.broadcast_to(np.array(experiment.data_sizes)[:, None], grid),
+            "validation": 100 * validates,
+            "mirror_free": 50 * validates,
+        },
+        parameters=[12 * size.hidden_size**2 * size.layers for size in experiment.model_sizes],
+        status=status,
+        message="ValueError: drawn to fail",
     )
 
 

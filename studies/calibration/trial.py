@@ -11,7 +11,7 @@ import xarray as xr
 
 from grokbench.suite.model import Rule
 from grokbench.testing.simulator import Flaws, Grid, Law, simulate
-from grokbench.testing.worlds import dealt_anew
+from grokbench.testing.simulator.changes import dealt_anew
 
 FLAWS = Flaws(missing=0.02)
 """Noisy evaluations, slingshots and leaking mirrors, and two cells in a hundred that were not run."""

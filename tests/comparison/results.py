@@ -1,4 +1,4 @@
-"""Results of a small suite with a known truth, assembled as the store does it, without training."""
+"""Results of a small suite with a known truth, simulated run by run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokbench.record import Choice, ModelSize, Recipe, Record, Run, Status
-from grokbench.store.dataset import assembled
+from grokbench.record import Choice, ModelSize, Recipe, Run, Status
 from grokbench.suite.model import Experiment, Suite
+from grokbench.testing.simulator import Curves, Layout, results_of
 
 RECIPE = Recipe(Choice("adamw"), steps=1000, evaluate_every=50)
 
@@ -57,28 +57,14 @@ def planted(at_size: int, at_data_size: int, **changes: Any) -> Fates:
     return tell
 
 
-def record(run: Run, fate: Fate) -> Record:
-    steps = np.array(run.recipe.evaluation_steps(), np.int64)
-    train = np.interp(steps, [50, 200], [0.03, 1.0])
-    validation = np.interp(steps, [0.6 * fate.at, fate.at], [0.03, fate.accuracy])
-    curves = {
-        "train_loss": -np.log(train),
-        "train_accuracy": train,
-        "validation_loss": 1 - validation,
-        "validation_accuracy": validation,
-        "mirror_free_accuracy": validation,
-    }
-    return Record(
-        run.id,
-        fate.status,
-        ("all",),
-        steps,
-        {
-            **{name: curve[:, None].astype(np.float32) for name, curve in curves.items()},
-            "parameter_norm": np.full(len(steps), fate.norm, np.float32),
-        },
-        {"train": (run.data_size,), "validation": (300,), "mirror_free": (100,)},
-        parameters=100 * run.size.hidden_size,
+def curves(run: Run, fate: Fate) -> Curves:
+    """What a run of this fate leaves behind; every run has memorized by step 200."""
+    steps = run.recipe.evaluation_steps()
+    return Curves(
+        train=np.interp(steps, [50, 200], [0.03, 1.0]),
+        mirror_free=np.interp(steps, [0.6 * fate.at, fate.at], [0.03, fate.accuracy]),
+        norm=np.full(len(steps), fate.norm),
+        status=fate.status,
     )
 
 
@@ -105,11 +91,9 @@ def results(
     """The results of a suite of these experiments, with these seeds."""
     spanned = [replace(one, seeds=tuple(seeds)) for one in experiments]
     suite = Suite("small", {one.name: one for one in spanned}, {}, text=text)
-    fates = {run.id: (run, tell(run)) for run in suite.runs().values()}
-    records = {
-        run_id: record(run, fate)
-        for run_id, (run, fate) in fates.items()
-        if fate.status is not Status.NOT_RUN
+    datasets = {
+        name: Layout(one).dataset_of(lambda run: curves(run, tell(run)))
+        for name, one in suite.experiments.items()
     }
     carried = {"suite": {"name": "small", "text": text}, "sittings": list(sittings)}
-    return assembled(suite, records, carried)
+    return results_of(suite, datasets, carried)

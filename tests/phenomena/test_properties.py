@@ -32,7 +32,7 @@ from grokbench.testing.simulator import (
     dip,
     simulate,
 )
-from grokbench.testing.worlds import shuffled, without_runs
+from grokbench.testing.simulator.changes import shuffled, without_runs
 
 FLAWS = Flaws(missing=0.05)
 LINE = Grid()

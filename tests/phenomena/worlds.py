@@ -1,15 +1,16 @@
-"""Datasets with a known truth, in the form in which `grokbench.store` assembles real ones."""
+"""Datasets with a known truth, whose runs are given curve by curve."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from grokbench.record import Run as Point
 from grokbench.record import Status
+from grokbench.testing.simulator import Curves, Grid
 
 STEPS = np.array([0, 1, 2, 4, 8, 16, 32, 64, *range(100, 6001, 100)])
 CHANCE = 1 / 31
@@ -20,17 +21,13 @@ def ramp(start: float, end: float, low: float, high: float) -> np.ndarray:
     return np.interp(STEPS, [start, end], [low, high])
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run's curves over STEPS, or why there are none."""
+@dataclass(frozen=True, eq=False)
+class Run(Curves):
+    """One run's curves over STEPS; it memorizes by step 500 and never generalizes unless given."""
 
     train: np.ndarray = field(default_factory=lambda: ramp(100, 500, CHANCE, 1.0))
     mirror_free: np.ndarray = field(default_factory=lambda: np.full(len(STEPS), 0.01))
-    validation: np.ndarray | None = None
-    """Plain validation accuracy; the mirror-free one unless given."""
     norm: np.ndarray = field(default_factory=lambda: np.full(len(STEPS), 20.0))
-    status: Status = Status.DONE
-    mirror_free_examples: int = 100
 
 
 NOT_RUN = Run(status=Status.NOT_RUN)
@@ -71,7 +68,7 @@ def ending_at(accuracy: float) -> Run:
 def memorizing_random_labels(accuracy: float) -> Run:
     """Random labels: nothing validates."""
     nothing = np.full(len(STEPS), np.nan)
-    return Run(train=ramp(0, 2000, CHANCE, accuracy), mirror_free=nothing, mirror_free_examples=0)
+    return Run(train=ramp(0, 2000, CHANCE, accuracy), mirror_free=nothing)
 
 
 def world(
@@ -83,48 +80,12 @@ def world(
     parameters: Callable[[int], int] = lambda size: 100 * size,
 ) -> xr.Dataset:
     """The dataset of an experiment whose run at (size, data size, seed) is `runs(...)`."""
-    grid = (len(sizes), len(data_sizes), len(seeds))
-    curves = {
-        name: np.full((*grid, len(STEPS)), np.nan, np.float32)
-        for name in ("train", "mirror_free", "validation", "norm")
-    }
-    status = np.zeros(grid, np.int8)
-    examples = {name: np.zeros(grid, np.int32) for name in ("train", "validation", "mirror_free")}
-    for index in np.ndindex(grid):
-        i, j, k = index
-        run = runs(sizes[i], data_sizes[j], seeds[k])
-        status[index] = run.status
-        if run.status is not Status.DONE:
-            continue
-        curves["train"][index] = run.train
-        curves["mirror_free"][index] = run.mirror_free
-        curves["validation"][index] = run.mirror_free if run.validation is None else run.validation
-        curves["norm"][index] = run.norm
-        examples["train"][index] = data_sizes[j]
-        examples["mirror_free"][index] = run.mirror_free_examples
-        validates = not np.isnan(curves["validation"][index]).all()
-        examples["validation"][index] = 500 if validates else 0
-    over = ("model_size", "data_size", "seed")
-    stepwise: dict[str, Any] = {
-        "train_accuracy": curves["train"],
-        "validation_accuracy": curves["validation"],
-        "mirror_free_accuracy": curves["mirror_free"],
-        "parameter_norm": curves["norm"],
-    }
-    return xr.Dataset(
-        {
-            **{name: ((*over, "step"), values) for name, values in stepwise.items()},
-            **{f"{name}_examples": (over, counts) for name, counts in examples.items()},
-            "status": (over, status),
-        },
-        {
-            "model_size": list(sizes),
-            "parameters": ("model_size", [parameters(size) for size in sizes]),
-            "data_size": list(data_sizes),
-            "seed": list(seeds),
-            "step": STEPS,
-        },
-    )
+    grid = Grid(tuple(sizes), tuple(data_sizes), len(seeds), 31, steps=6000, evaluate_every=100)
+
+    def tell(point: Point) -> Run:
+        return runs(point.size.hidden_size, point.data_size, seeds[point.seed])
+
+    return grid.layout.dataset_of(tell, parameters).assign_coords(seed=list(seeds))
 
 
 def single(run: Run) -> xr.Dataset:

@@ -1,22 +1,20 @@
-"""Results of a suite with a known truth, assembled as the store does it, without any training."""
+"""Results of a suite with a known truth, simulated run by run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from grokbench.claims import Verdict, score
 from grokbench.phenomena import BUILT_IN
-from grokbench.record import Choice, ModelSize, Recipe, Record, Status
+from grokbench.record import Choice, ModelSize, Recipe
 from grokbench.record import Run as Point
-from grokbench.schema import METRICS
-from grokbench.store.dataset import assembled
 from grokbench.suite.model import Claim, Experiment, Rule, Suite
+from grokbench.testing.simulator import Layout, results_of
 from tests.phenomena.worlds import (
-    STEPS,
     Run,
     grokking,
     memorizing,
@@ -90,45 +88,16 @@ def results(
     of: Suite, runs: Mapping[str, Runs], provenance: Mapping[str, Any] | None = None
 ) -> xr.DataTree:
     """The dataset of a suite whose experiments' runs are `runs[experiment](size, data, seed)`."""
-    records = {}
-    for one in of.experiments.values():
-        for _, point in one.grid():
+
+    def simulated(one: Experiment) -> xr.Dataset:
+        def tell(point: Point) -> Run:
             run = runs[one.name](point.size.hidden_size, point.data_size, point.seed)
-            if run.status is not Status.NOT_RUN:
-                records[point.id] = record(point, run)
-    return assembled(of, records, {"sittings": [], **(provenance or {})})
+            return replace(run, message="ValueError: <b>no</b> such label & more")
 
+        return Layout(one).dataset_of(tell, lambda size: 12 * size**2 + 100)
 
-def record(point: Point, run: Run) -> Record:
-    """What the run would have left behind; one that failed or diverged left no curves."""
-    done = run.status is Status.DONE
-    validation = run.mirror_free if run.validation is None else run.validation
-    curves = dict.fromkeys(METRICS, np.full(len(STEPS), np.nan))
-    if done:
-        curves |= {
-            "train_accuracy": run.train,
-            "validation_accuracy": validation,
-            "mirror_free_accuracy": run.mirror_free,
-        }
-    norm = run.norm if done else np.full(len(STEPS), np.nan)
-    validates = done and not np.isnan(validation).all()
-    return Record(
-        run_id=point.id,
-        status=run.status,
-        parts=("all",),
-        steps=STEPS,
-        curves={
-            **{name: curve[:, None].astype(np.float32) for name, curve in curves.items()},
-            "parameter_norm": norm.astype(np.float32),
-        },
-        examples={
-            "train": (point.data_size,),
-            "validation": (500 if validates else 0,),
-            "mirror_free": (run.mirror_free_examples if validates else 0,),
-        },
-        parameters=12 * point.size.hidden_size**2 * point.size.layers + 100,
-        message="" if done else "ValueError: <b>no</b> such label & more",
-    )
+    datasets = {name: simulated(one) for name, one in of.experiments.items()}
+    return results_of(of, datasets, {"sittings": [], **(provenance or {})})
 
 
 def judged(of: Suite, tree: xr.DataTree) -> tuple[Verdict, ...]:

@@ -15,9 +15,10 @@ import grokbench
 from grokbench.phenomena.norm_change import NormChangeOptions, transitions
 from grokbench.readout.curves import settled
 from grokbench.readout.dynamics import Dynamic, classify
-from grokbench.record import Status
+from grokbench.record import Record, Status, failed
 from grokbench.schema import METRICS
-from grokbench.testing import worlds
+from grokbench.store.dataset import assembled
+from grokbench.suite.model import Suite
 from grokbench.testing.simulator import (
     FLAWLESS,
     Circuits,
@@ -27,6 +28,7 @@ from grokbench.testing.simulator import (
     Levels,
     Memory,
     dip,
+    results_of,
     simulate,
 )
 
@@ -39,18 +41,39 @@ def final(data: xr.Dataset, metric: str = "mirror_free_accuracy") -> np.ndarray:
 
 
 @pytest.mark.parametrize("parts", [("all",), ("addition", "subtraction")])
-def test_a_simulated_dataset_is_laid_out_as_the_store_assembles_trained_runs(parts):
-    sizes: tuple[int | str, ...] = (32, "2x64")
-    expected = worlds.dataset(worlds.grokking, sizes=sizes, parts=len(parts), seeds=3)
-    grid = Grid(sizes, worlds.DATA_SIZES, 3, parts=parts)
-    observed = simulate(Circuits(), grid, 0)
-    assert set(expected.variables) == set(observed.variables)
-    for name, variable in expected.variables.items():
-        own = observed[name]
-        assert (variable.dims, variable.dtype.kind) == (own.dims, own.dtype.kind), name
-        if name != "part":
-            assert str(variable.attrs) == str(own.attrs), name
-    assert set(expected.attrs) == set(observed.attrs)
+def test_a_simulated_dataset_is_the_one_that_the_store_assembles_from_records(parts):
+    grid = Grid((32, "2x64"), (200, 400), 3, steps=30, parts=parts, learning_rates=(1e-3, 3e-3))
+    experiment, steps = grid.layout.experiment, grid.layout.steps
+    noise = np.random.default_rng(0)
+    curves = {name: noise.random((*grid.shape, len(steps), len(parts))) for name in METRICS}
+    norm = noise.random((*grid.shape, len(steps)))
+    counts = {"train": 200, "validation": 100, "mirror_free": 50}
+    status = noise.choice(Status, grid.shape)
+    records = {}
+    for index, run in experiment.grid():
+        if status[index] == Status.FAILED:
+            records[run.id] = failed(run, "ValueError: no")
+        elif status[index] != Status.NOT_RUN:
+            own = {name: values[index].astype(np.float32) for name, values in curves.items()}
+            records[run.id] = Record(
+                run.id,
+                Status(status[index]),
+                parts,
+                np.array(steps),
+                {**own, "parameter_norm": norm[index].astype(np.float32)},
+                {name: (count,) * len(parts) for name, count in counts.items()},
+                parameters=run.size.hidden_size,
+            )
+    suite = Suite("simulated", {"simulated": experiment}, {})
+    expected = assembled(suite, records, {})
+    simulated = grid.layout.dataset(
+        {**curves, "parameter_norm": norm},
+        examples=counts,
+        parameters=[32, 64],
+        status=status,
+        message="ValueError: no",
+    )
+    assert expected.identical(results_of(suite, {"simulated": simulated}, {}))
 
 
 def test_the_numbers_of_parameters_are_those_of_the_built_in_architecture():

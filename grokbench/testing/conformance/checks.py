@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grokbench.architectures.base import Architecture
     from grokbench.definition import Definition
     from grokbench.tasks.base import Task
-    from grokbench.testing.worlds import World
+    from grokbench.testing.simulator import World
 
 
 class Fault(AssertionError):  # noqa: N818 (what a check finds, not what goes wrong in it)
@@ -37,7 +37,7 @@ class Inapplicable(unittest.SkipTest):
     """There is nothing that the check could examine, and why; pytest and unittest skip it."""
 
 
-class Outcome(Enum):
+class CheckOutcome(Enum):
     """What came of a check."""
 
     OK = "ok"
@@ -99,7 +99,7 @@ class Result:
 
     subject: str
     check: str
-    outcome: Outcome
+    outcome: CheckOutcome
     message: str = ""
 
     def __str__(self) -> str:
@@ -162,19 +162,19 @@ class Check:
         try:
             note = self()
         except Inapplicable as error:
-            return Result(self.subject, self.name, Outcome.SKIPPED, str(error))
+            return Result(self.subject, self.name, CheckOutcome.SKIPPED, str(error))
         except Fault as fault:
             if self.expected:
                 message = f"{self.expected} ({fault})"
-                return Result(self.subject, self.name, Outcome.EXPECTED, message)
-            return Result(self.subject, self.name, Outcome.FAILED, str(fault))
+                return Result(self.subject, self.name, CheckOutcome.EXPECTED, message)
+            return Result(self.subject, self.name, CheckOutcome.FAILED, str(fault))
         if self.expected:
             message = (
                 f"it was expected to fail ({self.expected}) and does not; "
                 f"take {self.name!r} out of the expected failures"
             )
-            return Result(self.subject, self.name, Outcome.FAILED, message)
-        return Result(self.subject, self.name, Outcome.OK, note)
+            return Result(self.subject, self.name, CheckOutcome.FAILED, message)
+        return Result(self.subject, self.name, CheckOutcome.OK, note)
 
 
 Examination = Callable[[Specimen], str | None]

@@ -19,15 +19,8 @@ from grokbench.plugins import describe
 from grokbench.record import Status
 from grokbench.testing.conformance.checks import Fault, Inapplicable, Specimen, once, promises
 from grokbench.testing.conformance.global_state import changed, disturb, kept
-from grokbench.testing.worlds import (
-    World,
-    candidates,
-    copied,
-    null,
-    oddities,
-    shuffled,
-    without_runs,
-)
+from grokbench.testing.conformance.worlds import candidates, oddities
+from grokbench.testing.simulator import World, copied, null, shuffled, without_runs
 
 NULL_WORLDS = 50
 """How many worlds without any effect are shown."""

@@ -19,22 +19,14 @@ from grokbench.testing.conformance.checks import (
     Specimen,
     sentence_of,
 )
+from grokbench.testing.conformance.kinds import kind_of
 
 if TYPE_CHECKING:
     import click
 
     from grokbench.architectures.base import Architecture
     from grokbench.tasks.base import Task
-    from grokbench.testing.worlds import World
-
-KINDS = {
-    "task": ("grokbench.tasks.base", "Task"),
-    "architecture": ("grokbench.architectures.base", "Architecture"),
-    "optimizer": ("grokbench.optimizers.base", "Optimizer"),
-    "measure": ("grokbench.measures.base", "Measure"),
-    "detector": ("grokbench.phenomena.base", "Detector"),
-}
-"""Kind of definition → the module and name of its contract; its checks are in a module here."""
+    from grokbench.testing.simulator import World
 
 
 def checks_for(
@@ -66,7 +58,7 @@ def checks_for(
     """
     made = definition if isinstance(definition, type) else type(definition)
     kind = kind_of(made)
-    import_module("grokbench.testing.conformance.definitions")
+    import_module("grokbench.testing.conformance.every_kind")
     import_module(f"grokbench.testing.conformance.{kind}s")
     examinations = {**EXAMINATIONS[EVERY_KIND], **EXAMINATIONS[kind]}
     several = options_of(definition)
@@ -207,23 +199,3 @@ def subject_of(kind: str, definition: type[Definition], options: Mapping[str, An
     name = getattr(definition, "name", definition.__name__)
     spelled = ", ".join(f"{key}={value}" for key, value in options.items())
     return f"{kind} {name}({spelled})" if spelled else f"{kind} {name}"
-
-
-def kind_of(definition: type[Definition]) -> str:
-    """`task`, `architecture`, …
-
-    Raises:
-        TypeError: it is none of them.
-    """
-    for kind in KINDS:
-        if issubclass(definition, base_of(kind)):
-            return kind
-    known = ", ".join(name for _, name in KINDS.values())
-    raise TypeError(f"{definition.__name__} is not a subclass of one of {known}")
-
-
-def base_of(kind: str) -> type[Definition]:
-    """The class that every definition of a kind extends."""
-    module, name = KINDS[kind]
-    base: type[Definition] = getattr(import_module(module), name)
-    return base

@@ -1,4 +1,4 @@
-"""Which runs a simulated experiment has, and the dataset that waits for them."""
+"""Which runs a simulated experiment has, and at which steps they are evaluated."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from grokbench.record import Choice, ModelSize, Recipe
-from grokbench.store.dataset import assembled
-from grokbench.suite.model import Experiment, Suite
-
-Floats = npt.NDArray[np.float64]
+from grokbench.suite.model import Experiment
+from grokbench.testing.simulator.layout import Floats, Layout
 
 
 @dataclass(frozen=True)
@@ -28,18 +25,20 @@ class Grid:
     steps: int = 40_000
     evaluate_every: int = 1000
     parts: tuple[str, ...] = ("all",)
-    """The first generalizes as the law says; of any other the labels are random."""
+    """The first part generalizes as the law says; the labels of every other part are random."""
     random_labels: bool = False
     """Whether every label is random: nothing validates, and all pairs are trained on."""
+    learning_rates: tuple[float, ...] = ()
+    """Learning rates that are swept; the dataset has a dimension of that name if there are any."""
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Model sizes, data sizes, seeds."""
-        return len(self.model_sizes), len(self.data_sizes), self.seeds
+    def shape(self) -> tuple[int, ...]:
+        """Learning rates if they are swept, model sizes, data sizes, seeds."""
+        return self.layout.experiment.shape
 
     @property
     def sizes(self) -> tuple[ModelSize, ...]:
-        return tuple(_size(label) for label in self.model_sizes)
+        return tuple(size_of(label) for label in self.model_sizes)
 
     @property
     def parameters(self) -> npt.NDArray[np.int64]:
@@ -61,13 +60,14 @@ class Grid:
     def chance(self) -> float:
         return 1 / self.modulus
 
-    def empty(self) -> xr.Dataset:
-        """The dataset that the store makes of this experiment when nothing has been run."""
-        return _assembled(self).copy(deep=True)
+    @property
+    def layout(self) -> Layout:
+        """Where curves go, made once for equal grids."""
+        return _layout(self)
 
 
 @cache
-def _assembled(grid: Grid) -> xr.Dataset:
+def _layout(grid: Grid) -> Layout:
     task = "random_labels" if grid.random_labels else "modular_addition"
     options = {"modulus": grid.modulus} | ({} if grid.random_labels else {"split": "ordered"})
     experiment = Experiment(
@@ -78,11 +78,12 @@ def _assembled(grid: Grid) -> xr.Dataset:
         grid.sizes,
         grid.data_sizes,
         tuple(range(grid.seeds)),
+        {"learning_rate": grid.learning_rates} if grid.learning_rates else {},
     )
-    suite = Suite("simulated", {"simulated": experiment}, {})
-    return assembled(suite, {}, {"sittings": []})["simulated"].to_dataset()
+    return Layout(experiment, grid.parts)
 
 
-def _size(label: int | str) -> ModelSize:
+def size_of(label: int | str) -> ModelSize:
+    """64 → one layer of 64 units; "8x1024" → eight layers of 1024."""
     layers, _, hidden = str(label).rpartition("x")
     return ModelSize(int(hidden), int(layers or 1))

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from grokbench.testing.simulator.grid import Floats, Grid
+from grokbench.testing.simulator.grid import Grid
+from grokbench.testing.simulator.layout import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from grokbench import Finding, NotEnoughDataError, load_suite, open_results, run_suite
 from grokbench.testing import Check, parametrize_with_checks
-from grokbench.testing.worlds import World
+from grokbench.testing.simulator import World
 
 from grokbench_fourier.key_frequencies import KeyFrequencies
 from grokbench_fourier.measure import Fourier

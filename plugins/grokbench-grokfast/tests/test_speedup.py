@@ -8,7 +8,7 @@ import xarray as xr
 from grokbench import Finding, NotEnoughDataError, load_suite
 from grokbench.record import Run
 from grokbench.testing import Check, parametrize_with_checks
-from grokbench.testing.worlds import Story, dataset
+from grokbench.testing.simulator import Story, dataset
 
 from grokbench_grokfast.speedup import GrokkingSpeedup
 

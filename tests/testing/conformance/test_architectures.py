@@ -10,7 +10,7 @@ from torch import nn
 from grokbench import Architecture, Features, Tokens
 from grokbench.architectures import Dense
 from grokbench.architectures.base import Program
-from grokbench.testing import Outcome, checks_for
+from grokbench.testing import CheckOutcome, checks_for
 from grokbench.testing.conformance.reference_tasks import Teacher
 from tests.testing.faults import faults, notes
 
@@ -550,7 +550,7 @@ def test_an_architecture_for_one_task_is_tried_on_the_task_that_it_is_given():
 
 def test_where_nothing_can_be_built_other_checks_say_where_to_look():
     results = [check.result() for check in checks_for(Unwilling)]
-    assert 1 == sum(one.outcome is Outcome.FAILED for one in results)
+    assert 1 == sum(one.outcome is CheckOutcome.FAILED for one in results)
     assert "see builds_what_it_does_not_refuse" in {one.message for one in results}
 
 

@@ -11,9 +11,10 @@ import pytest
 from scipy import stats
 
 from grokbench import Detector, Finding, NotEnoughDataError
-from grokbench.testing import Outcome, checks_for
+from grokbench.testing import CheckOutcome, checks_for
 from grokbench.testing.conformance.detectors import NULL_WORLDS, largest_count
-from grokbench.testing.worlds import Story, dataset, dipping, grokking
+from grokbench.testing.conformance.worlds import dipping, grokking
+from grokbench.testing.simulator import Story, dataset
 from tests.testing.faults import faults, notes
 
 SLOW = "is_deaf_to_noise"
@@ -292,7 +293,7 @@ def test_a_detector_that_keeps_its_contract_passes_every_check():
 def test_a_broken_detector_is_found_by_its_check_and_told_what_is_wrong(detector, check, words):
     [one] = [one for one in checks_for(detector) if one.name == check]
     result = one.result()
-    assert Outcome.FAILED is result.outcome
+    assert CheckOutcome.FAILED is result.outcome
     assert words in result.message
 
 
@@ -308,7 +309,7 @@ def test_a_detector_of_levels_says_so_and_is_not_asked_about_noise():
         null = None
 
     [check] = [check for check in checks_for(Level) if check.name == SLOW]
-    assert Outcome.SKIPPED is check.result().outcome
+    assert CheckOutcome.SKIPPED is check.result().outcome
 
 
 def test_a_detector_is_shown_worlds_of_its_authors():
@@ -322,13 +323,6 @@ def test_a_detector_is_shown_worlds_of_its_authors():
     assert "nine seeds" in faults(Wide)["finds_something_somewhere"]
     found = faults(Wide, worlds=[world])
     assert set() == set(found) - {SLOW}
-
-
-def test_worlds_are_as_the_store_makes_them():
-    made = dataset(grokking, data_sizes=(200, 400), seeds=2, parts=2)
-    assert ("model_size", "data_size", "seed", "step", "part") == made["train_loss"].dims
-    assert "float32" == made["validation_accuracy"].dtype
-    assert {"status", "run_id", "message", "evaluated"} <= set(made.data_vars)
 
 
 class Difference(Slope):
@@ -355,4 +349,4 @@ def test_two_experiments_that_differ_are_alike_where_runs_are_dealt_out() -> Non
     }
     assert Difference().find(world).low > 0
     (check,) = [one for one in checks_for(Difference, worlds=[world]) if one.name == SLOW]
-    assert Outcome.OK is check.result().outcome, check.result().message
+    assert CheckOutcome.OK is check.result().outcome, check.result().message

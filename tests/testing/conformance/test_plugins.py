@@ -11,7 +11,7 @@ import click
 import pytest
 
 from grokbench import PluginError
-from grokbench.testing import Outcome, checks_of_plugin
+from grokbench.testing import CheckOutcome, checks_of_plugin
 from grokbench.testing.conformance import plugins
 
 TASK = '''
@@ -175,26 +175,28 @@ BROKEN = [
 @pytest.mark.parametrize(("text", "check", "words"), BROKEN, ids=[f"{c}-{w}" for _, c, w in BROKEN])
 def test_a_broken_plugin_is_found_by_its_check_and_told_what_is_wrong(write, text, check, words):
     results = found(write(text))
-    assert Outcome.FAILED is results[check].outcome
+    assert CheckOutcome.FAILED is results[check].outcome
     assert words in results[check].message
 
 
 def test_what_cannot_be_imported_is_reported_once(write):
     results = found(write("import no_such_module"), *WHOLE)
-    assert [Outcome.FAILED] + 7 * [Outcome.SKIPPED] == [results[name].outcome for name in WHOLE]
+    assert [CheckOutcome.FAILED] + 7 * [CheckOutcome.SKIPPED] == [
+        results[name].outcome for name in WHOLE
+    ]
     assert "see imports" in results["hooks_are_called"].message
 
 
 def test_a_sound_plugin_in_one_file_passes_every_check_with_all_that_it_registers(write):
     results = [check.result() for check in checks_of_plugin(str(write(SIGN)))]
-    assert [] == [str(one) for one in results if one.outcome is Outcome.FAILED]
+    assert [] == [str(one) for one in results if one.outcome is CheckOutcome.FAILED]
     assert {f"plugin {write(SIGN)}", "task sign"} == {one.subject for one in results}
 
 
 def test_a_hook_may_be_named_in_its_mark(write):
     text = SIGN.replace("@hookimpl", '@hookimpl(specname="register_tasks")')
     file = write(text.replace("def register_tasks", "def mine"))
-    assert {Outcome.OK} == {
+    assert {CheckOutcome.OK} == {
         one.outcome for one in found(file, "hooks_are_called", "registers_definitions").values()
     }
     wrong = write(file.read_text(encoding="utf-8").replace("mine(register)", "mine(registry)"))
@@ -233,7 +235,7 @@ print("welcome")
 
 def test_an_import_that_prints_or_sets_what_all_share_is_found_with_all_that_it_does(write):
     result = found(write(MEDDLING + SIGN), "imports_without_a_trace")["imports_without_a_trace"]
-    assert Outcome.FAILED is result.outcome
+    assert CheckOutcome.FAILED is result.outcome
     for name in (
         "torch's default dtype", "whether torch records gradients", "torch's number of threads",
         "torch's random state", "numpy's random state", "Python's random state",
@@ -248,7 +250,7 @@ def test_commands_that_import_heavy_libraries_at_the_top_are_found(install):
     install("feather", {"feather": light}, "[grokbench.commands]\nlight = feather\n")
     install("lead", {"lead": heavy}, "[grokbench.commands]\nheavy = lead\n")
     check = "commands_wait_for_heavy_imports"
-    assert Outcome.OK is found("feather", check)[check].outcome
+    assert CheckOutcome.OK is found("feather", check)[check].outcome
     assert "importing it imports scipy" in found("lead", check)[check].message
 
 
@@ -320,5 +322,5 @@ def test_an_architecture_is_tried_on_the_tasks_registered_beside_it(write):
         for check in checks_of_plugin(str(write(text)))
         if check.subject == "architecture table"
     ]
-    assert [] == [str(one) for one in results if one.outcome is Outcome.FAILED]
+    assert [] == [str(one) for one in results if one.outcome is CheckOutcome.FAILED]
     assert any("sign at 4, 6, 8, 12" in one.message for one in results)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from grokbench import CrossEntropy, Examples, Options, PluginError, SquaredError, Task, Tokens
-from grokbench.testing import Outcome, checks_for
+from grokbench.testing import CheckOutcome, checks_for
 from tests.testing.faults import faults, notes
 
 PRIME = 11
@@ -442,7 +442,7 @@ def test_a_failure_can_be_expected_with_a_reason():
     [result] = [
         check.result() for check in checks_for(Mirrored, expected_failures=why) if check.name in why
     ]
-    assert Outcome.EXPECTED is result.outcome
+    assert CheckOutcome.EXPECTED is result.outcome
     assert result.message.startswith("order is part of the question (")
 
 

@@ -8,13 +8,12 @@ from grokbench.catalogue import problems_with
 from grokbench.errors import OptionsError
 from grokbench.testing.conformance.checks import EVERY_KIND, Fault, Specimen, promises
 from grokbench.testing.conformance.global_state import changed
+from grokbench.testing.conformance.kinds import base_of, kind_of
 
 
 @promises(EVERY_KIND)
 def can_be_registered(specimen: Specimen) -> str | None:
     """It is a complete class with a name, a version and options."""
-    from grokbench.testing.conformance.kit import base_of, kind_of
-
     kind = kind_of(specimen.definition)
     if problems := problems_with(specimen.definition, base_of(kind), kind):
         what, _, instead = problems[0].partition("; ")
