@@ -1,4 +1,14 @@
-"""Whether a task that is harder to generalize dips deeper."""
+"""Whether the dip of double descent is deeper for a task that is harder to generalize.
+
+Estimated is the difference in depth between the dips of two experiments, the harder task's minus the
+easier task's. Each depth and its interval are those of `double_descent`; a depth below zero counts as zero,
+since a task without a dip has none to be deeper than. The interval of the difference is recovered from the
+two intervals (MOVER, Zou and Donner 2008).
+
+Source: Huang et al. 2024 (arXiv:2402.15175), takeaway 6, Fig. 7.
+
+Assumptions: those of `double_descent`, and independent experiments.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +17,21 @@ from collections.abc import Mapping
 import xarray as xr
 
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.phenomena.double_descent import DoubleDescentOptions, dip, wider_than_the_grid
-from grokbench.statistics.dip_depth import Dip
+from grokbench.phenomena.double_descent import (
+    Dip,
+    DoubleDescentOptions,
+    find_dip,
+    wider_than_the_grid,
+)
 from grokbench.statistics.intervals import Interval
 
 
 class DeeperDoubleDescent(Detector):
     """How much deeper the dip is for the harder task than for the easier one.
 
-    An easier task that does not dip counts as depth zero, so the harder one must dip itself.
+    An easier task without a dip counts as depth zero, so the harder task must have a dip of its own.
     Each depth and its interval are those of `double_descent`; the interval of their difference
-    joins them as independent (`difference`). Huang et al. 2024, takeaway 6, Fig. 7.
+    takes the experiments as independent. Huang et al. 2024, takeaway 6, Fig. 7.
     """
 
     name = "deeper_double_descent"
@@ -30,42 +44,41 @@ class DeeperDoubleDescent(Detector):
         return wider_than_the_grid(self.options, lengths)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        easier, harder = (dip(data[role], self.options) for role in self.roles)
-        depths = [one.interval(self.confidence) for one in (harder, easier)]
-        deeper = difference(depths[0], _at_least_none(depths[1]))
+        easier, harder = (find_dip(data[role], self.options) for role in self.roles)
+        depths = [dip.depth.interval(self.confidence) for dip in (harder, easier)]
+        deeper = difference(depths[0], _at_least_zero(depths[1]))
         return Finding(
             effect=deeper.estimate,
             low=deeper.low,
             high=deeper.high,
             unit="difference in depth of the dip in final accuracy",
-            seeds=min(easier.seeds, harder.seeds),
+            seeds=min(easier.depth.seeds, harder.depth.seeds),
             evidence=(
-                f"depth of the dip for the harder task: {_words(harder)}; for the easier one: "
+                f"depth of the dip for the harder task: {_words(harder)}; for the easier task: "
                 f"{_words(easier)}"
             ),
-            details={"easier": easier.depth, "harder": harder.depth},
+            details={"easier": easier.depth.estimate, "harder": harder.depth.estimate},
         )
 
 
 def difference(first: Interval, second: Interval) -> Interval:
-    """The interval of a difference from those of two independent estimates.
+    """Interval of first − second, for independent estimates, recovered from their intervals.
 
-    Each end is off by the root of the sum of the squares of what the two are off by there (Zou and
-    Donner 2008, Statistics in Medicine 27).
+    The margin of the difference at an end is the root of the sum of the squares of the two margins
+    that count there (Zou and Donner 2008, Statistics in Medicine 27, MOVER).
     """
     estimate = first.estimate - second.estimate
     below = (first.estimate - first.low, second.high - second.estimate)
     above = (first.high - first.estimate, second.estimate - second.low)
-    low, high = (sum(off**2 for off in end) ** 0.5 for end in (below, above))
+    low, high = (sum(margin**2 for margin in end) ** 0.5 for end in (below, above))
     return Interval(estimate, estimate - low, estimate + high)
 
 
-def _at_least_none(depth: Interval) -> Interval:
-    """The depth where a dip that is not there is zero deep."""
+def _at_least_zero(depth: Interval) -> Interval:
     return Interval(*(max(0.0, end) for end in (depth.estimate, depth.low, depth.high)))
 
 
-def _words(found: Dip) -> str:
-    if found.depth > 0:
-        return f"{found.depth:.2f}, at size {found.sizes[1]}"
-    return f"none was found ({found.depth:z.2f})".replace("-", "−")
+def _words(dip: Dip) -> str:
+    if dip.depth.estimate > 0:
+        return f"{dip.depth.estimate:.2f}, at size {dip.sizes[1]}"
+    return f"none was found ({dip.depth.estimate:z.2f})".replace("-", "−")

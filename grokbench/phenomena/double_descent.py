@@ -1,8 +1,21 @@
-"""Double descent in model size: accuracy that falls and rises again on its way up."""
+"""Double descent in model size: accuracy that rises, falls and rises again as models grow.
+
+Estimated is the depth of the deepest dip of mean final accuracy along model size: the smaller of the fall
+into it and the rise out of it. A dip consists of three groups of neighbouring sizes, since neighbours
+together show a shallow dip that single sizes do not. The estimate and both ends of the interval invert
+tests of how deep the dip is (`grokbench.statistics.dip_depth`, with all assumptions).
+
+Source: Huang et al. 2024 (arXiv:2402.15175), takeaway 5, Fig. 6; model-wise double descent was
+described by Nakkiran et al. 2020.
+
+Assumptions: one data size; runs of different seeds are independent. Nothing is assumed about the form
+of the curve.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,38 +32,64 @@ from grokbench.readout.curves import (
     settled,
     single_curve,
 )
-from grokbench.statistics.dip_depth import Dip
-from grokbench.statistics.dips import (
-    Groups,
-)
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.dip_depth import DipDepth
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
 LEARNED = 0.1
-"""Where no model size reaches this mirror-free accuracy, nothing was learned that could dip."""
-
-LONGEST = 6
-"""Groups of more neighbouring sizes than this are not tried."""
+"""If mean mirror-free accuracy is below this at every model size, nothing was learned that could dip."""
 
 
 class DoubleDescentOptions(Options):
     metric: Metric = "validation_accuracy"
     """The paper's figures show plain validation accuracy."""
     smoothing: bool = True
-    """Show a dip by groups of neighbouring sizes, too; without, each size stands for itself."""
+    """Use groups of neighbouring sizes as well as single sizes to show a dip."""
     width: Annotated[int, Field(ge=1)] = 1
     """How many neighbouring sizes peak, dip and recovery each span; narrower dips do not count."""
     part: str | None = None
-    """Which part of the task; the first unless said otherwise."""
+    """Which part of the task; the first by default."""
 
 
-def dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
-    """Measure the dip in an experiment's curve of final accuracy over model size.
+@dataclass(frozen=True)
+class Dip:
+    """The deepest dip of an experiment, with the model sizes' `labels`, in words."""
+
+    depth: DipDepth
+    labels: tuple[str, ...]
+
+    @property
+    def sizes(self) -> tuple[str, str, str]:
+        """Sizes of peak, bottom and recovery; `8–16` is a group of neighbours."""
+        peak, bottom, recovery = (self._name(group) for group in self.depth.place)
+        return peak, bottom, recovery
+
+    @property
+    def evidence(self) -> str:
+        (peak, bottom, recovery), (fall, rise) = self.sizes, self.depth.legs
+        legs = (
+            f"mean accuracy falls by {fall:z.2f} from size {peak} to {bottom} and rises by "
+            f"{rise:z.2f} to {recovery}"
+        ).replace("-", "−")
+        if self.depth.estimate > 0:
+            return legs
+        return f"no dip was found: {legs}, which noise does without a dip"
+
+    def _name(self, group: int) -> str:
+        groups = self.depth.groups
+        first, last = groups.start[group], groups.end[group] - 1
+        return f"{self.labels[first]}–{self.labels[last]}" if last > first else self.labels[first]
+
+
+def find_dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
+    """Measure the deepest dip in an experiment's curve of mean final accuracy over model size.
+
+    Model sizes with finished runs of fewer than two seeds are left out.
 
     Raises:
-        NotEnoughDataError: more than one data size or value of a swept field, fewer than three
-            model sizes (three times the width) with runs of two seeds, or nothing learned at any.
+        NotEnoughDataError: more than one data size or value of a swept field; fewer than three
+            model sizes (three times the width) with finished runs of two seeds; or nothing was
+            learned at any size.
     """
     data = single_curve(of_part(canonical(dataset), options.part), "model_size", "seed")
     accuracy = settled(data, options.metric).transpose("model_size", "seed").to_numpy()
@@ -68,22 +107,13 @@ def dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
             f"{learned:.2f} at the most, at any model size"
         )
     labels = tuple(str(label) for label in data["model_size"].to_numpy()[sizes])
-    return measured(accuracy[sizes], labels, options)
-
-
-def measured(accuracy: Floats, labels: tuple[str, ...], options: DoubleDescentOptions) -> Dip:
-    """The dip of accuracies, [sizes, seeds]: at least two seeds a size."""
-    # Any group longer than these holds two of them, one of which is as high, or as low.
-    narrow = Groups.of(len(accuracy), options.width, 2 * options.width - 1)
-    longest = max(LONGEST, 2 * options.width - 1)
-    groups = Groups.of(len(accuracy), options.width, longest) if options.smoothing else narrow
-    return Dip(np.sort(accuracy, axis=1), labels, groups, narrow)
+    return Dip(DipDepth.of(accuracy[sizes], options.width, options.smoothing), labels)
 
 
 def wider_than_the_grid(
     options: DoubleDescentOptions, lengths: Mapping[str, Mapping[str, int]]
 ) -> str | None:
-    """The warning that goes with few model sizes; `lengths` as `Detector.warning` has them."""
+    """The warning for a grid with too few model sizes; `lengths` as in `Detector.warning`."""
     sizes, needed = min(length["model_size"] for length in lengths.values()), 3 * options.width
     if sizes >= needed:
         return None
@@ -96,12 +126,12 @@ def wider_than_the_grid(
 
 
 class DoubleDescent(Detector):
-    """How deep final accuracy dips on its way up with model size.
+    """Depth of the dip of final accuracy along model size.
 
-    The effect is the smaller of the fall into the dip and the rise out of it, so that both must be
-    there; zero or negative where nothing dips. The lower end allows for dips having been looked for
-    everywhere, the upper for one hiding anywhere, even in runs of a kind that no seed happens to show.
-    Huang et al. 2024, takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
+    The effect is the smaller of the fall into the dip and the rise out of it. It is zero or
+    negative where no dip was found. The lower end of the interval accounts for the search for a dip
+    along the whole curve, the upper end for dips that noise or too few seeds hide. Huang et al. 2024,
+    takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
     """
 
     name = "double_descent"
@@ -113,28 +143,37 @@ class DoubleDescent(Detector):
         return wider_than_the_grid(self.options, lengths)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        seen = dip(data["experiment"], self.options)
-        ends, (fall, rise) = seen.ends(self.confidence), seen.legs
-        hidden = (
-            f"; one of {ends.unseen:.2f} is not excluded, in runs of a kind that so few seeds need not show"
-            if ends.depth.estimate <= 0 and ends.unseen >= ends.depth.high
-            else ""
-        )
+        dip = find_dip(data["experiment"], self.options)
+        depth, (fall, rise) = dip.depth, dip.depth.legs
+        interval = depth.interval(self.confidence)
+        critical = depth.critical_values(self.confidence)
         return Finding(
-            effect=ends.depth.estimate,
-            low=ends.depth.low,
-            high=ends.depth.high,
+            effect=interval.estimate,
+            low=interval.low,
+            high=interval.high,
             unit="depth of the dip in final accuracy",
-            seeds=seen.seeds,
-            evidence=f"{seen.evidence}{hidden}",
+            seeds=depth.seeds,
+            evidence=dip.evidence + self._unseen(depth, interval.high),
             details={
                 "fall": fall,
                 "rise": rise,
-                "sizes": list(seen.sizes),
+                "sizes": list(dip.sizes),
                 "standard_errors": {
-                    "showing": ends.showing,
-                    "seeming": ends.seeming,
-                    "hiding": ends.hiding,
+                    "showing": critical.lower_end,
+                    "seeming": critical.estimate,
+                    "hiding": critical.upper_end,
                 },
             },
+        )
+
+    def _unseen(self, depth: DipDepth, high: float) -> str:
+        """What to add where the upper end rests on runs of which no seed shows one."""
+        if depth.estimate > 0:
+            return ""
+        unseen = depth.unseen(self.confidence)
+        if unseen < high:
+            return ""
+        return (
+            f"; a dip of {unseen:.2f} is possible, made by runs too rare for one of "
+            f"{depth.seeds} seeds to show them"
         )

@@ -1,38 +1,44 @@
-"""How deep a dip may be by runs of a kind that no seed happens to show.
+"""How deep a dip could be because of runs with another outcome, of which no seed happened to show one.
 
-If a share p of the runs of a size fails, none of n does in (1 - p)^n of experiments: Clopper and
-Pearson's (1934) limit for none of n is the p at which those are few enough. Over several sizes the
-probabilities multiply, and the limit is the worst of all shares (p of each size) whose product is not
-yet so small: a curve is moved as far as a budget of -log of that product reaches.
+If a share p of the runs of a size have another outcome, none of n runs shows it with probability
+(1 − p)^n. The upper confidence bound for p after none of n is the p at which this probability is the tail
+probability (Clopper and Pearson 1934). Over several sizes the probabilities multiply. The set of shares
+whose product is at least the tail probability is then a joint confidence region, and the bound is
+the deepest dip in that region. On a log scale the product is a budget, −log of the tail probability, of which
+a share p at a size with n runs spends −n log(1 − p).
+
+Assumptions: runs are independent, accuracies lie between 0 and 1, and another outcome is the worst case:
+accuracy 0 at the bottom, accuracy 1 at the peak and the recovery.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from grokbench.statistics.dips import HALVINGS, Curve, Groups
+from grokbench.statistics.dips import Groups, MeanCurve
 from grokbench.statistics.intervals import Floats
+from grokbench.statistics.isotonic import HALVINGS
 
 PARTS = 8
-"""Into so many parts the budget is split between the peak, the bottom and the recovery."""
+"""The budget is divided between peak, bottom and recovery in eighths: all 45 divisions are tried."""
 
 
-def deepest_unseen(curve: Curve, groups: Groups, runs: Floats, share: float) -> float:
-    """The deepest dip of one curve if unseen runs fail at the bottom, or do better beside it.
+def deepest_unseen(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) -> float:
+    """The deepest dip if unseen runs fail at the bottom and generalize at the peak and the recovery.
 
     Args:
         curve: means between 0 and 1, [sizes].
-        groups: which a dip consists of.
-        runs: how many there are, [sizes].
-        share: of such experiments, at least so many show none of those runs.
+        groups: the groups of sizes of which dips consist.
+        runs: number of runs of each size, [sizes].
+        tail: probability that no seed shows any such run; the bound is exceeded no more often.
     """
-    low, high = _reach(curve, groups, runs, share)
-    splits = [
+    low, high = _reach(curve, groups, runs, tail)
+    divisions = [
         (left, down, PARTS - left - down)
         for left in range(PARTS + 1)
         for down in range(PARTS + 1 - left)
     ]
-    left, down, right = np.array(splits, np.intp).T
+    left, down, right = np.array(divisions, np.intp).T
     return max(
         float(
             (
@@ -44,31 +50,32 @@ def deepest_unseen(curve: Curve, groups: Groups, runs: Floats, share: float) -> 
     )
 
 
-def _reach(curve: Curve, groups: Groups, runs: Floats, share: float) -> tuple[Floats, Floats]:
-    """How low and how high each group's mean may be for each part of the budget: [parts, groups]."""
-    spent = -np.log(share) * np.arange(PARTS + 1) / PARTS
+def _reach(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Lowest and highest mean of each group for each part of the budget: [parts + 1, groups]."""
+    budgets = -np.log(tail) * np.arange(PARTS + 1) / PARTS
     mean = groups.over(curve).mean
-    fall, rise = (_farthest(room, groups, runs, spent) for room in (curve.mean, 1 - curve.mean))
+    fall, rise = (_farthest(room, groups, runs, budgets) for room in (curve.mean, 1 - curve.mean))
     return mean - fall, mean + rise
 
 
-def _farthest(room: Floats, groups: Groups, runs: Floats, spent: Floats) -> Floats:
-    """How far unseen runs may move a group's mean, [spent, groups].
+def _farthest(room: Floats, groups: Groups, runs: Floats, budgets: Floats) -> Floats:
+    """How far unseen runs can move the mean of each group, [budgets, groups].
 
-    With shares p the sum of n (-log(1 - p)) is spent, and the mean moves by that of p * room, where
-    `room` ([sizes]) is how far all runs of a size would. Lagrange has 1 - p = c n / room, or 1 where
-    that is more, for one c in a group, which is found by halving.
+    The sum of p · room over the sizes of a group is maximized, where the sum of −n log(1 − p) is the
+    budget. `room` ([sizes]) is how far the mean of a size moves if all its runs change. By Lagrange's
+    condition 1 − p = c n / room, or p = 0 where that exceeds 1, with one c for the whole group.
+    The size with the fewest runs, or the most room, is moved first. log c is found by bisection.
     """
-    sizes = np.arange(len(room))
+    sizes, nothing = np.arange(len(room)), np.finfo(float).tiny
     inside = (groups.start[:, None] <= sizes) & (sizes < groups.end[:, None])
-    mine = np.where(inside, np.maximum(room, np.finfo(float).tiny), np.finfo(float).tiny)
-    wide = np.log(mine / runs)
-    high = np.broadcast_to(wide.max(axis=1), (len(spent), len(mine)))
-    low = high - spent[:, None] / runs.min()
+    own = np.where(inside, np.maximum(room, nothing), nothing)
+    start = np.log(own / runs)  # log c at which a size begins to move
+    high = np.broadcast_to(start.max(axis=1), (len(budgets), len(own)))
+    low = high - budgets[:, None] / runs.min()
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        costs = (runs * np.maximum(wide - middle[..., None], 0)).sum(axis=-1)
-        too_much = costs > spent[:, None]
+        costs = (runs * np.maximum(start - middle[..., None], 0)).sum(axis=-1)
+        too_much = costs > budgets[:, None]
         low, high = np.where(too_much, middle, low), np.where(too_much, high, middle)
-    moved = np.maximum(mine - np.exp(high)[..., None] * runs, 0).sum(axis=-1)
+    moved = np.maximum(own - np.exp(high)[..., None] * runs, 0).sum(axis=-1)
     return np.asarray(moved / (groups.end - groups.start))

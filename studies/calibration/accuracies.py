@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grokbench.statistics.dips import Groups, as_it_is
+from grokbench.statistics.dips import Groups, exact_depth
 from grokbench.testing.simulator import Grid, Levels, dip
 from studies.calibration.trial import FAILED, Simulated
 
@@ -64,4 +64,4 @@ def depth_with_failures(share: float, hidden_sizes: Sequence[int]) -> float:
     levels = np.array(RISING)
     levels = levels - share * np.isin(HIDDEN, hidden_sizes) * (levels - FAILED)
     width = len(hidden_sizes)
-    return as_it_is(levels, Groups.of(len(levels), width, 2 * width - 1))
+    return exact_depth(levels, Groups.of(len(levels), width, 2 * width - 1))

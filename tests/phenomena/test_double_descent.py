@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,10 +11,8 @@ from hypothesis import strategies as st
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import DeeperDoubleDescent, DoubleDescent
 from grokbench.phenomena.deeper_double_descent import difference
-from grokbench.phenomena.double_descent import DoubleDescentOptions, dip, measured
-from grokbench.statistics.dips import Groups, as_it_is
+from grokbench.phenomena.double_descent import DoubleDescentOptions, find_dip
 from grokbench.statistics.intervals import Interval
-from grokbench.statistics.seed_variance import SeedVariance
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, ramp, shuffled, world
 
 SIZES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64)
@@ -69,54 +65,6 @@ def test_a_fall_without_a_rise_is_no_dip():
     assert found(curve(levels, MANY)).high < 0.1
 
 
-@pytest.mark.parametrize(("width", "unseen"), [(1, 0.285), (3, 0.106)])
-def test_a_failure_that_no_seed_shows_is_not_excluded(width, unseen):
-    """None of 11 runs fails in 2.5 % of experiments if 28.5 % do, of 33 if 10.6 % do."""
-    perfect = seen(np.ones((12, 11)), width=width)
-    assert unseen == pytest.approx(perfect.high, abs=0.001)
-
-
-@pytest.mark.parametrize("levels", [(1, 0, 0, 0), (0, 0, 0, 1)], ids=["recovery", "peak"])
-def test_nor_is_a_peak_or_a_recovery_that_no_seed_shows(levels):
-    """Where one side of a dip is there, the other may be, as high as unseen runs can raise it."""
-    accuracy = np.repeat(np.array(levels, float)[:, None], 11, axis=1)
-    assert 0.285 == pytest.approx(seen(accuracy).high, abs=0.001)
-
-
-def test_the_size_with_the_fewest_runs_may_hide_the_most():
-    """2 of a dip's 11, 2 and 11 runs: 84 % of them failing would go unseen, a third of that a dip."""
-    accuracy = np.ones((12, 11))
-    accuracy[6, 2:] = np.nan
-    assert 0.281 == pytest.approx(seen(accuracy, width=3).high, abs=0.001)
-
-
-def test_the_size_with_the_farthest_to_fall_may_hide_the_most():
-    """One of three sizes that were near-perfect may fail, when the other two hardly can."""
-    levels = np.repeat(np.array([1, 1, 1, 0.02, 0.02, 1, 1, 1, 1])[:, None], 11, axis=1)
-    alike = np.repeat(np.array([1, 1, 1, 0.35, 0.35, 0.34, 1, 1, 1])[:, None], 11, axis=1)
-    deeper = [seen(values, width=3) for values in (levels, alike)]
-    beyond = [found.high - found.estimate for found in deeper]
-    assert beyond[0] > 0.08
-    assert beyond[1] < 0.06
-
-
-def test_a_peak_and_a_recovery_may_both_be_hidden():
-    """Of 22 runs that ended at 0.2 none is another kind in 2.5 % of experiments where 15 % are."""
-    flat = np.full((12, 11), 0.2)
-    assert 0.8 * (1 - 0.025 ** (1 / 22)) == pytest.approx(seen(flat).high, abs=0.001)
-
-
-@pytest.mark.parametrize("seeds", [3, 5, 11])
-def test_the_surer_the_wider_and_no_dip_is_deeper_than_accuracy_can_be(seeds):
-    generator = np.random.default_rng(seeds)
-    labels = tuple("0123456789ab")
-    for accuracy in (generator.random((4, len(labels), seeds)) < 0.6).astype(float):
-        dip = measured(accuracy, labels, DoubleDescentOptions())
-        found = [dip.interval(sure) for sure in (0.5, 0.9, 0.95, 0.98, 0.99, 0.9917, 0.9964)]
-        for less, more in pairwise(found):
-            assert -1 <= more.low <= less.low <= less.high <= more.high <= 1
-
-
 def test_the_evidence_names_peak_dip_and_recovery_where_there_is_a_dip():
     evidence = found(curve(DIPPING, noise=0)).evidence
     assert "mean accuracy falls by 0.50 from size 12 to 32–40 and rises by 0.90 to 64" == evidence
@@ -133,74 +81,13 @@ def test_the_evidence_on_two_tasks_names_no_dip_where_there_is_none():
     data = {"easier": curve(RISING, noise=0), "harder": curve(DIPPING, noise=0)}
     evidence = DeeperDoubleDescent.from_options({"smoothing": False}).find(data).evidence
     assert "harder task: 0.50, at size 32" in evidence
-    assert "easier one: none was found" in evidence
-
-
-@pytest.mark.parametrize("seeds", [5, 11])
-def test_the_extreme_of_a_noisy_curve_is_rarely_taken_for_a_dip(seeds):
-    """Each run groks or does not, more often the larger it is: no size dips in expectation."""
-    generator = np.random.default_rng(seeds)
-    worlds, dips = 60, 0
-    for _ in range(worlds):
-        groks = generator.random((len(SIZES), seeds)) < np.linspace(0.2, 0.8, len(SIZES))[:, None]
-        dips += seen(np.where(groks, 1.0, 0.03)).low >= 0.1
-    assert dips <= 2
-
-
-@pytest.mark.parametrize("seeds", [5, 11])
-@pytest.mark.parametrize("width", [1, 3])
-def test_a_dip_of_just_so_much_is_rarely_said_to_be_less(seeds, width):
-    """Each run groks or does not; three sizes do so more seldom by two fifths."""
-    generator = np.random.default_rng(seeds)
-    shares = np.array([0.3, 0.6, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9])[:, None]
-    groks = generator.random((30, len(shares), seeds)) < shares
-    denied = sum(seen(accuracy.astype(float), width=width).high < 0.4 for accuracy in groks)
-    assert denied <= 2
-
-
-def seen(accuracy, **options):
-    """The interval of a curve of accuracies, [sizes, seeds], without a dataset about it."""
-    labels = tuple(str(4 * place) for place in range(len(accuracy)))
-    return measured(accuracy, labels, DoubleDescentOptions(**options)).interval()
+    assert "easier task: none was found" in evidence
 
 
 def test_a_dip_narrower_than_the_width_asked_for_does_not_count():
     notched = (0.2, 0.4, 0.6, 0.8, 0.9, 0.5, 0.95, 1.0, 1.0, 1.0)
     assert found(curve(notched)).low > 0.2
     assert found(curve(notched, MANY), width=3).high < 0.1
-
-
-def test_a_wide_dip_of_noisy_sizes_is_shown_by_groups_of_them_more_often_than_by_single_ones():
-    generator = np.random.default_rng(1)
-    shares = np.array([0.1, 0.8, 0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.4, 0.9, 0.9])
-    worlds = (generator.random((20, len(shares), 11)) < shares[:, None]).astype(float)
-    grouped, single = (
-        sum(seen(accuracy, smoothing=smoothing).low > 0 for accuracy in worlds)
-        for smoothing in (True, False)
-    )
-    assert grouped >= single + 4
-
-
-def test_sizes_that_vary_much_more_than_their_neighbours_seem_to_dip_no_more_often():
-    """Runs of some sizes do or do not generalize, as often as others' accuracy is high."""
-    generator = np.random.default_rng(4)
-    levels = np.array([0.6] * 11 + [0.98] * 4)[:, None]
-    alike = np.where(np.isin(np.arange(15), (2, 4, 6, 8)), 0.6, 50)[:, None]
-    worlds = generator.beta(levels * alike, (1 - levels) * alike, (24, 15, 11))
-    assert 2 > sum(seen(accuracy).low > 0 for accuracy in worlds)
-
-
-def test_it_does_not_matter_which_seeds_are_missing():
-    generator = np.random.default_rng(2)
-    accuracy = (generator.random((10, 6)) < np.array(DIPPING)[:, None]).astype(float)
-    accuracy[[1, 4, 4, 7], [0, 2, 5, 3]] = np.nan
-    renamed = generator.permuted(accuracy, axis=1)
-    one, other = (seen(values) for values in (accuracy, renamed))
-    assert pytest.approx((one.low, one.estimate, one.high)) == (
-        other.low,
-        other.estimate,
-        other.high,
-    )
 
 
 def test_seeds_that_share_no_model_size_are_enough():
@@ -301,56 +188,10 @@ def test_no_order_of_the_dataset_matters():
     assert found(dataset) == found(shuffled(dataset, seed=2))
 
 
-def test_a_size_whose_seeds_agree_is_not_taken_to_be_without_variance():
-    """Of eleven seeds that all generalize, the twelfth may not."""
-    accuracy = np.array([[0.0, 1.0] * 3, [1.0] * 6, [1.0] * 6, [1.0] * 6])
-    scatter = SeedVariance.of(accuracy)
-    variance = scatter.variance(accuracy.mean(axis=1))
-    assert scatter.share[-1] > 0.2
-    assert variance[0] > variance[1] >= variance[-1] > 0
-
-
-def test_runs_are_drawn_with_the_mean_that_is_asked_for_and_vary_as_the_seeds_do():
-    generator = np.random.default_rng(5)
-    accuracy = generator.beta(2, 2, (6, 400))
-    accuracy[0, :100] = np.nan
-    scatter, level = SeedVariance.of(accuracy), np.array([0.1, 0.3, 0.5, 0.5, 0.7, 0.9])
-    made = scatter.drawn(level)
-    assert [300, *[400] * 5] == (~np.isnan(made[0])).sum(axis=-1).tolist()
-    assert level.tolist() == pytest.approx(np.nanmean(made, axis=(0, 2)).tolist(), abs=0.005)
-    assert [0.2] * 6 == pytest.approx(scatter.share.tolist(), rel=0.1)
-    errors = np.nanmean(made, axis=2).std(axis=0)
-    assert np.sqrt(scatter.variance(level)).tolist() == pytest.approx(errors.tolist(), rel=0.1)
-
-
-def test_what_it_takes_to_show_a_dip_is_more_where_noise_makes_them():
-    generator = np.random.default_rng(0)
-    noisy = (generator.random((15, 11)) < 0.5).astype(float)
-    agreed = np.array(RISING)[:, None] + 1e-4 * generator.standard_normal((len(RISING), 11))
-    noise, none = (
-        measured(accuracy, tuple("0123456789abcde"), DoubleDescentOptions()).ends()
-        for accuracy in (noisy, agreed)
-    )
-    assert noise.showing > 3 > none.showing
-    assert noise.seeming > 1.5 > none.seeming
-
-
-@pytest.mark.parametrize("width", [1, 3])
-def test_a_dip_known_to_be_there_is_measured_without_bias_and_seldom_as_deeper_than_it_is(width):
-    generator = np.random.default_rng(3)
-    shares = np.array([0.7] * 5 + [0.2] * 5 + [0.9] * 5)
-    worlds = (generator.random((24, len(shares), 11)) < shares[:, None]).astype(float)
-    truth = as_it_is(shares, Groups.of(len(shares), width, width))
-    depths = [seen(accuracy, width=width) for accuracy in worlds]
-    assert sum(depth.low > 0.05 for depth in depths) >= 22
-    assert sum(depth.low > truth for depth in depths) <= 1
-    assert truth == pytest.approx(np.median([depth.estimate for depth in depths]), abs=0.1)
-
-
 def test_a_dip_knows_its_seeds_and_its_place():
-    found = dip(curve(DIPPING, noise=0), DoubleDescentOptions())
-    assert (5, ("12", "32–40", "64")) == (found.seeds, found.sizes)
-    assert pytest.approx((0.5, 0.9)) == found.legs
+    found = find_dip(curve(DIPPING, noise=0), DoubleDescentOptions())
+    assert (5, ("12", "32–40", "64")) == (found.depth.seeds, found.sizes)
+    assert pytest.approx((0.5, 0.9)) == found.depth.legs
 
 
 @effort(max_examples=25)

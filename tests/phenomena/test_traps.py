@@ -12,7 +12,7 @@ from grokbench.phenomena import CriticalDataSize, DoubleDescent, Dynamics, Emerg
 from grokbench.readout import classify
 from grokbench.readout.curves import settled
 from grokbench.record import Choice
-from grokbench.statistics.dips import Groups, as_it_is
+from grokbench.statistics.dips import Groups, exact_depth
 from grokbench.statistics.intervals import t_interval
 from grokbench.suite.model import Claim, Rule
 from grokbench.testing.simulator import (
@@ -166,7 +166,7 @@ def test_the_extreme_of_a_noisy_curve_is_seldom_taken_for_a_dip(smoothing):
         dataset = simulate(law, grid, seed)
         dips += found(DoubleDescent, dataset, smoothing=smoothing).low >= 0.1
         mean = settled(dataset, "validation_accuracy").mean("seed").to_numpy().ravel()
-        seeming += as_it_is(mean, Groups.of(len(mean), 1, 1)) >= 0.1
+        seeming += exact_depth(mean, Groups.of(len(mean), 1, 1)) >= 0.1
     assert seeming > 0.8 * worlds
     assert dips <= 3
 

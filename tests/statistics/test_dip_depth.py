@@ -1,0 +1,143 @@
+"""How deep a curve of mean accuracy dips: the estimate and both ends of its interval."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from grokbench.statistics.dip_depth import DipDepth
+from grokbench.statistics.dips import Groups, exact_depth
+
+# Each loop over simulated experiments asks only for the end that it is about. An interval's low end is at
+# most `lower_end` and its high end at least `upper_end`, so bounds on false alarms are the stricter for it.
+
+
+def runs(shares, seeds, experiments, seed):
+    """Experiments, [sizes, seeds] each, whose runs end at 1 with these probabilities, otherwise at 0."""
+    generator = np.random.default_rng(seed)
+    groks = generator.random((experiments, len(shares), seeds)) < np.array(shares)[:, None]
+    return groks.astype(float)
+
+
+@pytest.mark.parametrize(("width", "unseen"), [(1, 0.285), (3, 0.106)])
+def test_a_failure_that_no_seed_shows_is_not_excluded(width, unseen):
+    """None of 11 runs fails in 2.5 % of experiments if 28.5 % do, of 33 if 10.6 % do."""
+    perfect = DipDepth.of(np.ones((12, 11)), width).interval()
+    assert unseen == pytest.approx(perfect.high, abs=0.001)
+
+
+@pytest.mark.parametrize("levels", [(1, 0, 0, 0), (0, 0, 0, 1)], ids=["recovery", "peak"])
+def test_nor_is_a_peak_or_a_recovery_that_no_seed_shows(levels):
+    """Where one side of a dip is there, the other may be, as high as unseen runs can raise it."""
+    accuracy = np.repeat(np.array(levels, float)[:, None], 11, axis=1)
+    assert 0.285 == pytest.approx(DipDepth.of(accuracy).interval().high, abs=0.001)
+
+
+def test_the_size_with_the_fewest_runs_may_hide_the_most():
+    """2 of a dip's 11, 2 and 11 runs: 84 % of them failing would go unseen, a third of that a dip."""
+    accuracy = np.ones((12, 11))
+    accuracy[6, 2:] = np.nan
+    assert 0.281 == pytest.approx(DipDepth.of(accuracy, width=3).interval().high, abs=0.001)
+
+
+def test_the_size_with_the_farthest_to_fall_may_hide_the_most():
+    """One of three sizes that were near-perfect may fail, when the other two hardly can."""
+    levels = np.repeat(np.array([1, 1, 1, 0.02, 0.02, 1, 1, 1, 1])[:, None], 11, axis=1)
+    alike = np.repeat(np.array([1, 1, 1, 0.35, 0.35, 0.34, 1, 1, 1])[:, None], 11, axis=1)
+    deeper = [DipDepth.of(values, width=3).interval() for values in (levels, alike)]
+    beyond = [found.high - found.estimate for found in deeper]
+    assert beyond[0] > 0.08
+    assert beyond[1] < 0.06
+
+
+def test_a_peak_and_a_recovery_may_both_be_hidden():
+    """Of 22 runs that ended at 0.2 none is another kind in 2.5 % of experiments where 15 % are."""
+    flat = DipDepth.of(np.full((12, 11), 0.2)).interval()
+    assert 0.8 * (1 - 0.025 ** (1 / 22)) == pytest.approx(flat.high, abs=0.001)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 11])
+def test_the_surer_the_wider_and_no_dip_is_deeper_than_accuracy_can_be(seeds):
+    for accuracy in runs([0.6] * 12, seeds, 4, seed=seeds):
+        dip = DipDepth.of(accuracy)
+        found = [dip.interval(sure) for sure in (0.5, 0.9, 0.95, 0.98, 0.99, 0.9917, 0.9964)]
+        for less, more in pairwise(found):
+            assert -1 <= more.low <= less.low <= less.high <= more.high <= 1
+
+
+@pytest.mark.parametrize("seeds", [5, 11])
+def test_the_extreme_of_a_noisy_curve_is_rarely_taken_for_a_dip(seeds):
+    """Each run groks or does not, more often the larger it is: no size dips in expectation."""
+    groks = runs(np.linspace(0.2, 0.8, 10), seeds, 60, seed=seeds)
+    dips = sum(DipDepth.of(np.where(one, 1.0, 0.03)).lower_end() >= 0.1 for one in groks)
+    assert dips <= 2
+
+
+@pytest.mark.parametrize("seeds", [5, 11])
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_dip_of_just_so_much_is_rarely_said_to_be_less(seeds, width):
+    """Each run groks or does not; three sizes do so more seldom by two fifths."""
+    shares = [0.3, 0.6, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9]
+    groks = runs(shares, seeds, 30, seed=seeds)
+    denied = sum(DipDepth.of(accuracy, width).upper_end() < 0.4 for accuracy in groks)
+    assert denied <= 2
+
+
+def test_a_wide_dip_of_noisy_sizes_is_shown_by_groups_of_them_more_often_than_by_single_ones():
+    worlds = runs([0.1, 0.8, 0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.4, 0.9, 0.9], 11, 20, seed=1)
+    grouped, single = (
+        sum(DipDepth.of(accuracy, smoothing=smoothing).lower_end() > 0 for accuracy in worlds)
+        for smoothing in (True, False)
+    )
+    assert grouped >= single + 4
+
+
+def test_sizes_that_vary_much_more_than_their_neighbours_seem_to_dip_no_more_often():
+    """Runs of some sizes do or do not generalize, as often as others' accuracy is high."""
+    generator = np.random.default_rng(4)
+    levels = np.array([0.6] * 11 + [0.98] * 4)[:, None]
+    alike = np.where(np.isin(np.arange(15), (2, 4, 6, 8)), 0.6, 50)[:, None]
+    worlds = generator.beta(levels * alike, (1 - levels) * alike, (24, 15, 11))
+    assert 2 > sum(DipDepth.of(accuracy).lower_end() > 0 for accuracy in worlds)
+
+
+def test_it_does_not_matter_which_seeds_are_missing():
+    (accuracy,) = runs([0.2, 0.4, 0.5, 0.3, 0.05, 0.0, 0.0, 0.3, 0.7, 0.9], 6, 1, seed=2)
+    accuracy[[1, 4, 4, 7], [0, 2, 5, 3]] = np.nan
+    renamed = np.random.default_rng(2).permuted(accuracy, axis=1)
+    one, other = (DipDepth.of(values).interval() for values in (accuracy, renamed))
+    assert pytest.approx((one.low, one.estimate, one.high)) == (
+        other.low,
+        other.estimate,
+        other.high,
+    )
+
+
+def test_what_it_takes_to_show_a_dip_is_more_where_noise_makes_them():
+    generator = np.random.default_rng(0)
+    noisy = (generator.random((15, 11)) < 0.5).astype(float)
+    rising = np.array([0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0])[:, None]
+    agreed = rising + 1e-4 * generator.standard_normal((10, 11))
+    noise, none = (DipDepth.of(accuracy).critical_values() for accuracy in (noisy, agreed))
+    assert noise.lower_end > 3 > none.lower_end
+    assert noise.estimate > 1.5 > none.estimate
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_dip_known_to_be_there_is_measured_without_bias_and_seldom_as_deeper_than_it_is(width):
+    shares = np.array([0.7] * 5 + [0.2] * 5 + [0.9] * 5)
+    truth = exact_depth(shares, Groups.of(len(shares), width, width))
+    depths = [DipDepth.of(accuracy, width) for accuracy in runs(shares, 11, 24, seed=3)]
+    assert sum(min(depth.lower_end(), depth.estimate) > 0.05 for depth in depths) >= 22
+    assert sum(depth.lower_end() > truth for depth in depths) <= 1
+    assert truth == pytest.approx(np.median([depth.estimate for depth in depths]), abs=0.1)
+
+
+def test_the_legs_are_those_of_the_means():
+    accuracy = np.repeat(np.array([0.2, 0.5, 0.1, 0.0, 0.9])[:, None], 5, axis=1)
+    dip = DipDepth.of(accuracy, smoothing=False)
+    assert pytest.approx((0.5, 0.9)) == dip.legs
+    assert (1, 3, 4) == dip.place
+    assert 5 == dip.seeds
