@@ -6,15 +6,14 @@ the JSON Schema that stands beside docs/results.md.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Literal, NotRequired
 
-import numpy as np
 import xarray as xr
 from typing_extensions import TypedDict
 
+from grokbench.claims.json_value import json_value
 from grokbench.claims.selection import datasets_of, selected, statuses
 from grokbench.claims.summary import METHOD, Summary
 from grokbench.claims.verdict import Verdict
@@ -167,9 +166,9 @@ def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
         "claim": claim.name,
         "statement": claim.statement,
         "source": claim.source,
-        "detector": {"name": claim.detector.name, "options": _plain(claim.detector.options)},
+        "detector": {"name": claim.detector.name, "options": json_value(claim.detector.options)},
         "experiments": dict(claim.experiments),
-        "where": _plain(claim.where),
+        "where": json_value(claim.where),
         "rule": rule,
         "minimum_seeds": claim.minimum_seeds,
         "expect": claim.expect,
@@ -181,8 +180,8 @@ def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
         if deciding is None
         else {
             "confidence": round(verdict.confidence, 6),
-            "low": _plain(deciding.low),
-            "high": _plain(deciding.high),
+            "low": json_value(deciding.low),
+            "high": json_value(deciding.high),
         },
         "cells": _cells(verdict, tree),
     }
@@ -190,13 +189,13 @@ def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
 
 def _found(finding: Finding) -> FindingEntry:
     return {
-        "effect": _plain(finding.effect),
-        "low": _plain(finding.low),
-        "high": _plain(finding.high),
+        "effect": json_value(finding.effect),
+        "low": json_value(finding.low),
+        "high": json_value(finding.high),
         "unit": finding.unit,
         "seeds": finding.seeds,
         "evidence": finding.evidence,
-        "details": _plain(finding.details),
+        "details": json_value(finding.details),
     }
 
 
@@ -216,7 +215,7 @@ def _cells_of(experiment: str, dataset: xr.Dataset) -> CellsEntry:
     return {
         "experiment": experiment,
         "grid": {
-            str(dimension): _plain(dataset[dimension].to_numpy())
+            str(dimension): json_value(dataset[dimension].to_numpy())
             for dimension in dataset["status"].dims
         },
         "runs": counts.total(),
@@ -225,18 +224,3 @@ def _cells_of(experiment: str, dataset: xr.Dataset) -> CellsEntry:
         "failed": counts[Status.FAILED],
         "not_run": counts[Status.NOT_RUN],
     }
-
-
-def _plain(value: Any) -> Any:
-    """The value in JSON's own types."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from grokbench.amounts import count
 from grokbench.claims.verdict import Outcome, Verdict
-from grokbench.claims.words import counted
 from grokbench.record import Status
 from grokbench.statistics.intervals import CONFIDENCE
 
@@ -36,11 +36,11 @@ class Shortfall:
         """`4 runs crashed; 1 run of the 12 that the claims look at is missing`."""
         told = []
         if self.crashed:
-            told.append(f"{counted(self.crashed, 'run')} crashed")
+            told.append(f"{count(self.crashed, 'run')} crashed")
         if self.missing:
             are = "is" if self.missing == 1 else "are"
             told.append(
-                f"{counted(self.missing, 'run')} of the {self.runs} that the claims look at {are} "
+                f"{count(self.missing, 'run')} of the {self.runs} that the claims look at {are} "
                 "missing"
             )
         return "; ".join(told)

@@ -1,4 +1,4 @@
-"""Numbers, intervals and rules as readers see them, the same everywhere."""
+"""Numbers, intervals and rules as text, written the same way everywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from grokbench.suite.model import Rule
 
 
 def number(value: float) -> str:
-    """Three digits, none beyond thousandths; a true minus; ∞ where a bound is open."""
+    """Three significant digits, at most three decimals, a true minus sign, ∞ for an infinite end."""
     rounded = round(value, 3)
     text = "∞" if math.isinf(value) else f"{abs(rounded):.3g}"
     return f"−{text}" if rounded < 0 else text
@@ -21,7 +21,7 @@ def interval(finding: Finding) -> str:
 
 
 def rule_words(rule: Rule) -> str:
-    """`≥ 0.2`, on one line."""
+    """`≥ 0.2`, with a no-break space."""
     if rule.at_least is not None:
         return f"≥\u00a0{number(rule.at_least)}"
     assert rule.at_most is not None
@@ -29,14 +29,8 @@ def rule_words(rule: Rule) -> str:
 
 
 def rule_in_prose(rule: Rule) -> str:
-    """The same in running text, which may break its lines anywhere."""
+    """`≥ 0.2`, with an ordinary space, for running text."""
     return rule_words(rule).replace("\u00a0", " ")
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 run`, `12 runs`, `1 000 runs` (with a narrow no-break space)."""
-    digits = f"{number:,}".replace(",", "\u202f")
-    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"
 
 
 def percent(confidence: float) -> str:

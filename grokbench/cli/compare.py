@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from grokbench.amounts import count
 from grokbench.cli import options
-from grokbench.cli.amounts import count
 from grokbench.cli.console import console, print_json, table
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.judged import judge

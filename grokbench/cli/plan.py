@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grokbench.cli import amounts, options
+from grokbench import amounts
+from grokbench.cli import options
 from grokbench.cli.console import console, print_json, table
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from grokbench.cli import amounts
+from grokbench import amounts
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.session import Watcher

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grokbench.cli import amounts, options
+from grokbench import amounts
+from grokbench.cli import options
 from grokbench.cli.console import console
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.verdicts import print_verdicts

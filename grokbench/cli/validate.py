@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from grokbench.cli import amounts, options
+from grokbench import amounts
+from grokbench.cli import options
 
 
 @click.command()

@@ -6,14 +6,14 @@ rules say; which cells differ by more than their seeds explain, what relabelling
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import xarray as xr
 
 from grokbench.claims import Verdict
+from grokbench.claims.json_value import json_value
 from grokbench.comparison.cells import LEVEL, CellComparison, Reading, compare_cells
 from grokbench.comparison.provenance import Contrast, contrasts, suite_difference
 from grokbench.comparison.verdicts import VerdictPair, pair_verdicts
@@ -51,7 +51,7 @@ class Comparison:
     def document(self) -> dict[str, Any]:
         """The comparison as `grokbench compare --json` prints it; `docs/compare.md` describes it."""
         cells = self.cells
-        document: dict[str, Any] = _plain(
+        document: dict[str, Any] = json_value(
             {
                 "schema": SCHEMA,
                 "changed": [pair.claim for pair in self.changed],
@@ -132,14 +132,3 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
         "high": finding and finding.high,
         "seeds": finding and finding.seeds,
     }
-
-
-def _plain(value: Any) -> Any:
-    """The value in JSON's own types: infinities are text, and what is not a number is null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value

@@ -1,4 +1,4 @@
-"""What is read off every run, cell by cell: how it ended, and when it learnt."""
+"""The readings that are compared: numbers read off every run of a cell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,32 +26,43 @@ from grokbench.record import Choice, Status
 from grokbench.statistics.permutation import Floats
 
 Point = tuple[tuple[str, str], ...]
-"""Where a cell lies: each dimension but `seed`, and its value as text."""
+"""The place of a cell in the grid: each dimension but `seed`, with its value as text."""
 
-Name = tuple[str, str]
-"""A reading, and the part of the task that it was read from ("" where there is one, or none)."""
+
+class ReadingName(NamedTuple):
+    """What was read, and off which part of the task."""
+
+    measured: str
+    part: str = ""
+    """Empty where the task has one part, and for readings of the whole model."""
+
+
+SHARES = ("finished", "train_accuracy", "validation_accuracy", "mirror_free_accuracy")
+"""Readings between 0 and 1. Their means over runs are shown; of all other readings the medians."""
 
 STEPS = ("memorized_step", "generalized_step")
-"""Readings that are steps; infinite where a run did not get there by its last one."""
+"""Readings that are steps; infinite where a run did not reach the level by its last step."""
+
+NORM = "parameter_norm"
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """The runs of one cell that were trained, to the end or until they diverged."""
+    """The runs of one cell that were trained, to the last step or until they diverged."""
 
     seeds: npt.NDArray[np.int64]
     run_ids: tuple[str, ...]
-    readings: Mapping[Name, Floats]
+    readings: Mapping[ReadingName, Floats]
     """[runs] each; NaN where a run has no such reading."""
     last_step: int
 
 
 def cells_of(dataset: xr.Dataset, also: Mapping[str, Any] | None = None) -> dict[Point, Runs]:
-    """Every cell of an experiment in which a run was trained.
+    """Every cell of an experiment in which at least one run was trained.
 
     Args:
-        dataset: an experiment's.
-        also: dimensions that it does not have, with the one value that all its runs have there.
+        dataset: the experiment's dataset.
+        also: dimensions to add, each with the one value that all runs of the experiment have.
     """
     data = canonical(dataset)
     for dimension, value in (also or {}).items():
@@ -83,15 +94,16 @@ def cells_of(dataset: xr.Dataset, also: Mapping[str, Any] | None = None) -> dict
     return found
 
 
-def readings_of(data: xr.Dataset) -> dict[Name, xr.DataArray]:
+def readings_of(data: xr.Dataset) -> dict[ReadingName, xr.DataArray]:
     """Every reading over the grid; NaN for runs that did not finish."""
-    found = {("finished", ""): finished(data).astype(float)}
-    norm = settled(data, "parameter_norm") if "part" not in data.dims else _norm(data)
-    found["parameter_norm", ""] = norm
-    limits = Thresholds()
-    parts: list[str | None] = [None]
-    if "part" in data.dims:
-        parts = [str(name) for name in data["part"].to_numpy()]
+    found = {ReadingName("finished"): finished(data).astype(float)}
+    # These belong to the whole model. Where the task has parts, the first part's training accuracy
+    # tells `settled` whether the run collapsed at the end.
+    whole = of_part(data, None)
+    for name in (NORM, *json.loads(data.attrs.get("quantities", "[]"))):
+        found[ReadingName(name)] = settled(whole, name)
+    levels = Thresholds()
+    parts = [str(name) for name in data["part"].to_numpy()] if "part" in data.dims else [None]
     for part in parts:
         one = of_part(data, part)
         train, accuracy = one["train_accuracy"], generalization_accuracy(one)
@@ -101,49 +113,57 @@ def readings_of(data: xr.Dataset) -> dict[Name, xr.DataArray]:
             "mirror_free_accuracy": accuracy,
         }
         for name, curve in curves.items():
-            found[name, part or ""] = settled(one, curve)
+            found[ReadingName(name, part or "")] = settled(one, curve)
         for name, curve, level in (
-            ("memorized_step", train, limits.memorized_at),
-            ("generalized_step", accuracy, limits.generalized_at),
+            ("memorized_step", train, levels.memorized_at),
+            ("generalized_step", accuracy, levels.generalized_at),
         ):
-            step = sustained_crossing(one, curve, level, limits.sustained)
+            step = sustained_crossing(one, curve, level, levels.sustained)
             measured = finished(one) & curve.notnull().any("step")
-            found[name, part or ""] = step.fillna(np.inf).where(measured)
+            found[ReadingName(name, part or "")] = step.fillna(np.inf).where(measured)
     return found
 
 
-def _norm(data: xr.Dataset) -> xr.DataArray:
-    """The final norm of all parameters, which no part of the task has for itself."""
-    return settled(of_part(data, None), "parameter_norm")
+def on_one_scale(
+    name: ReadingName, first: Floats, second: Floats, last_step: int
+) -> tuple[Floats, Floats]:
+    """The readings of two groups of runs, on the scale on which their means are compared.
 
+    Accuracies stay as they are. Norms are compared by their natural logarithms and steps by their
+    logarithms to base 2, so that a difference is a ratio. The unit of a measured quantity is
+    unknown, so it is divided by the largest absolute value of both groups; an infinite value
+    counts as twice the largest finite one.
 
-def comparable(name: Name, values: Floats, last_step: int) -> Floats:
-    """A reading on the scale on which differences are measured.
-
-    Accuracies as they are, norms by their logarithm, steps by their logarithm to base 2. A step
-    beyond `last_step`, the last one that both sides trained to, has not been reached by then and
-    counts as twice that.
+    Args:
+        name: what was read.
+        first: [runs] of A.
+        second: [runs] of B.
+        last_step: the last step that both sides trained to. A step beyond it was not reached by
+            then, and counts as twice `last_step`.
     """
-    if name[0] == "parameter_norm":
-        return np.log(np.maximum(values, np.finfo(float).tiny))
-    if name[0] in STEPS:
-        reached = np.where(values > last_step, 2.0 * last_step, values)
-        return np.where(np.isnan(values), np.nan, np.log2(np.maximum(reached, 1)))
-    return values
+    both = np.concatenate([first, second])
+    if name.measured == NORM:
+        both = np.log(np.maximum(both, np.finfo(float).tiny))
+    elif name.measured in STEPS:
+        reached = np.where(both > last_step, 2.0 * last_step, both)
+        both = np.where(np.isnan(both), np.nan, np.log2(np.maximum(reached, 1)))
+    elif name.measured not in SHARES:
+        largest = np.abs(both[np.isfinite(both)]).max(initial=0)
+        both = np.clip(both / (largest or 1), -2, 2)
+    return both[: len(first)], both[len(first) :]
+
+
+def average(name: ReadingName, values: Floats) -> float:
+    """The mean over runs of a share, the median of any other reading; NaN entries are left out."""
+    known = values[~np.isnan(values)]
+    return float(np.mean(known) if name.measured in SHARES else np.median(known))
 
 
 def fixed_fields(dataset: xr.Dataset, dimensions: set[str]) -> dict[str, Any]:
-    """The values of recipe fields that this experiment does not sweep, and another one does."""
+    """The values of those recipe fields that another experiment sweeps and this one does not."""
     recipe = json.loads(dataset.attrs["recipe"])
     values = {name: recipe[name] for name in dimensions if name in recipe}
     return {
         name: Choice(**value).name if isinstance(value, dict) else value
         for name, value in values.items()
     }
-
-
-def typical(name: Name, values: Floats) -> float:
-    """What runs have in the middle: the mean of shares and accuracies, the median of all else."""
-    there = values[~np.isnan(values)]
-    ranked = name[0] in (*STEPS, "parameter_norm")
-    return float(np.median(there) if ranked else np.mean(there))

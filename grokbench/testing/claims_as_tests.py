@@ -238,7 +238,7 @@ def ended(runs: Runs) -> str:
     """`runs 5; train accuracy 1 (1 to 1); validation accuracy 0.62 (0.1 to 1)`."""
     import numpy as np
 
-    from grokbench.comparison.readings import typical
+    from grokbench.comparison.readings import average
 
     told = [f"runs {len(runs.seeds)}"]
     for name, values in runs.readings.items():
@@ -246,5 +246,5 @@ def ended(runs: Runs) -> str:
         if name[0] in ("train_accuracy", "validation_accuracy") and there.size:
             measured = " ".join(filter(None, (name[1], name[0].replace("_", " "))))
             extent = f"({there.min():.3g} to {there.max():.3g})"
-            told.append(f"{measured} {typical(name, there):.3g} {extent}")
+            told.append(f"{measured} {average(name, there):.3g} {extent}")
     return "; ".join(told)

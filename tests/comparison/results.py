@@ -25,6 +25,13 @@ ADDITION = Experiment(
     (0, 1, 2, 3, 4),
 )
 
+MEASURED = replace(
+    ADDITION,
+    measures=(Choice("hessian"),),
+    quantities={"hessian_sharpness": "the largest eigenvalue"},
+)
+"""The same experiment with a quantity beside its curves."""
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -33,6 +40,8 @@ class Fate:
     accuracy: float = 1.0
     at: float = 500
     norm: float = 20.0
+    sharpness: float = 1e-6
+    """Measured where the experiment measures it."""
     status: Status = Status.DONE
 
 
@@ -44,7 +53,9 @@ def noisy(run: Run, salt: int = 0) -> Fate:
     noise = np.random.default_rng([run.seed, run.size.hidden_size, run.data_size, salt])
     accuracy = np.clip(0.4 + 0.15 * np.log2(run.size.hidden_size / 8) + noise.normal(0, 0.15), 0, 1)
     at, norm = 400 * np.exp(noise.normal(0, 0.3)), 20 * np.exp(noise.normal(0, 0.1))
-    return Fate(1.0 if noise.random() < 0.3 else float(accuracy), float(at), float(norm))
+    accuracy = 1.0 if noise.random() < 0.3 else accuracy
+    sharpness = 1e-6 * np.exp(noise.normal(0, 0.2))
+    return Fate(float(accuracy), float(at), float(norm), float(sharpness))
 
 
 def planted(at_size: int, at_data_size: int, **changes: Any) -> Fates:
@@ -66,6 +77,17 @@ def curves(run: Run, fate: Fate) -> Curves:
         norm=np.full(len(steps), fate.norm),
         status=fate.status,
     )
+
+
+def dataset(experiment: Experiment, tell: Fates) -> xr.Dataset:
+    """The experiment's runs, and what it measures of them."""
+    layout = Layout(experiment)
+    data = layout.dataset_of(lambda run: curves(run, tell(run)))
+    for name in experiment.quantities:
+        levels = np.array([tell(run).sharpness for run in layout.runs.values()])
+        values = np.broadcast_to(levels.reshape(*experiment.shape, 1), data[name].shape)
+        data[name] = data[name].copy(data=values.astype(np.float32))
+    return data
 
 
 SITTING = {
@@ -91,9 +113,6 @@ def results(
     """The results of a suite of these experiments, with these seeds."""
     spanned = [replace(one, seeds=tuple(seeds)) for one in experiments]
     suite = Suite("small", {one.name: one for one in spanned}, {}, text=text)
-    datasets = {
-        name: Layout(one).dataset_of(lambda run: curves(run, tell(run)))
-        for name, one in suite.experiments.items()
-    }
+    datasets = {name: dataset(one, tell) for name, one in suite.experiments.items()}
     carried = {"suite": {"name": "small", "text": text}, "sittings": list(sittings)}
     return results_of(suite, datasets, carried)

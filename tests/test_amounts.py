@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbench.cli import amounts
+from grokbench import amounts
 
 
 @pytest.mark.parametrize(
