@@ -1,20 +1,21 @@
-"""Whether two groups of runs differ by more than their seeds explain, for many groups at once.
+"""Permutation tests of whether two groups of runs, A and B, differ, corrected for many readings at once.
 
-Were A and B the same, any of a unit's runs might as well have come from the other side: every
-relabelling of its runs is as likely as the one that was seen (Fisher's permutation argument; exact
-where all are gone through, and with the observed one counted where they are drawn: Phipson & Smyth
-2010, doi:10.2202/1544-6115.1585). All readings of a run move together.
+Test. If A and B come from one distribution, any of the runs might have been in either group, so all
+relabellings of the runs are equally likely (Fisher's permutation test). The p value is the share of
+relabellings in which the groups lie as far apart as observed. It is exact where all relabellings are
+enumerated. Where they are drawn, the observed one is counted with them (Phipson and Smyth 2010,
+doi:10.2202/1544-6115.1585). All readings of a run move together, so their dependence is kept.
 
-A difference is measured by the p value of Student's two-sample t test. As a p value it would be
-wrong here, where many readings have two values; as a measure it weighs a gap against the spread
-within the groups, and so can tell a clean gap at five seeds from chance among hundreds of cells,
-which ranks cannot: 5 against 5 have 252 relabellings, whatever the gap.
+Statistic. The distance between two groups is the p value of Student's two-sample t test. It is not used as
+a p value, because many readings have only two values and are far from normal. As a statistic it weighs a
+gap against the spread within the groups. Ranks would not: with 5 runs against 5 there are 252
+relabellings, so that no gap, however large, could be significant among hundreds of readings.
 
-The correction is Westfall & Young's step-down one (1993, "Resampling-based multiple testing"),
-with each unit's own relabellings, and Bonferroni's sum in place of the joint distribution over
-units, because units share seeds in ways that are not the same everywhere. The chance of any false
-alarm is at most the level, whatever depends on what. Units that could not be told apart at the
-level however they were labelled do not count (Tarone 1990, doi:10.2307/2531456).
+Correction. Westfall and Young's step-down procedure (1993, "Resampling-based multiple testing") bounds the
+probability of any false alarm (family-wise error rate) by the level, under any dependence. A unit is a
+set of runs that are relabelled together. Within a unit the joint distribution of all readings is
+used; over units the probabilities are added (Bonferroni), because units share some seeds and not others. A
+unit none of whose relabellings could be significant does not count (Tarone 1990, doi:10.2307/2531456).
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ from scipy import special, stats
 Floats = npt.NDArray[np.float64]
 
 ENOUGH = 13_000
-"""Up to so many relabellings are gone through, which is all of 8 against 8; of more, as many are drawn."""
+"""Up to this number all relabellings are enumerated, which includes 8 runs against 8 (12 870). Beyond it this
+number of relabellings is drawn."""
 
 SPREAD = 1e-3
-"""Added to the spread of every reading: less than a thousandth is nobody's difference."""
+"""Standard deviation added to each reading: differences below a thousandth are of no interest, even
+where all runs of a group agree."""
 
 _TIE = 1e-4
+"""Logarithms of p values that differ by less are equal: they are stored as float32."""
 
 
 @lru_cache
 def labellings(first: int, second: int) -> npt.NDArray[np.bool_]:
-    """Ways to call `first` of all runs A and the others B: [labellings, runs]; row 0 is the observed."""
+    """Ways to label `first` runs A and `second` runs B: bool [labellings, runs]; row 0 is the observed."""
     runs = first + second
     if math.comb(runs, first) <= ENOUGH:
         chosen = np.array(list(combinations(range(runs), first))).reshape(-1, first)
@@ -54,59 +58,67 @@ def labellings(first: int, second: int) -> npt.NDArray[np.bool_]:
 
 
 def smallest_p(first: int, second: int) -> float:
-    """The p value of groups that lie wholly apart: with so few runs, none is smaller."""
+    """The smallest possible p value for these numbers of runs: that of groups that do not overlap."""
+    # With equal numbers of runs the labels can be exchanged, which gives the same distance again.
     return (2 if first == second else 1) / math.comb(first + second, first)
 
 
 class Unit:
-    """Runs that are relabelled together, and how far apart their groups come to lie.
+    """Runs that are relabelled together, and the distances between their groups in each relabelling.
 
     Args:
-        first: [runs, readings] of A; NaN where a run has no such reading.
-        second: the same of B.
+        first: readings of A, [runs, readings]; NaN where a run has no such reading.
+        second: readings of B, likewise.
     """
 
     def __init__(self, first: Floats, second: Floats) -> None:
-        # In an order of their own, so that B against A draws the same relabellings as A against B.
+        # Sorted by content, so that B against A draws the same relabellings as A against B.
         one, other = sorted((first, second), key=lambda side: (len(side), side.tobytes()))
         values = np.concatenate([one, other])
-        # Natural logarithms of t test p values, [labellings, readings]; the more negative, the
-        # further apart.
-        self._apart = _apart(values, labellings(len(one), len(other)))
+        # Distances, [labellings, readings]: natural logarithms, so the more negative, the farther apart.
+        self._apart = _log_p_of_t_test(values, labellings(len(one), len(other)))
         self.observed: npt.NDArray[np.float32] = self._apart[0]
         self.p_values: Floats = (self._apart <= self.observed + _TIE).mean(axis=0)
-        """For each reading by itself, before any correction."""
+        """Permutation p value of each reading, before correction."""
         self._kept = np.ones(values.shape[1], bool)
         self._furthest: npt.NDArray[np.float32] = self._apart.min(axis=1, initial=0)
 
     def share(self, apart: float) -> float:
-        """The share of relabellings in which a reading still kept is as far apart, or further."""
+        """Share of relabellings in which any reading not dropped is at least this far apart."""
         return float((self._furthest <= apart + _TIE).mean())
 
     def attainable(self) -> float:
-        """The smallest p value that any relabelling of these very runs could have."""
+        """The smallest p value that any relabelling of these runs has (Tarone 1990)."""
         return self.share(float(self._furthest.min()))
 
     def drop(self, reading: int) -> None:
-        """Leave a reading out of what is still compared."""
+        """Leave a reading out of all further steps of the step-down procedure."""
         self._kept[reading] = False
         self._furthest = self._apart[:, self._kept].min(axis=1, initial=0)
 
     def distances(self) -> npt.NDArray[np.float32]:
-        """How far apart the groups lie in each relabelling, ascending: the furthest first."""
+        """Largest distance over all readings not dropped, for each relabelling; the farthest first."""
         return np.sort(self._furthest)
 
 
-def _apart(values: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    there = ~np.isnan(values)
-    counts = there.sum(axis=0)
-    sums = np.where(there, values, 0).sum(axis=0)
-    centred = np.where(there, values - sums / np.maximum(counts, 1), 0)
-    in_first = labels.astype(float) @ there
+def _log_p_of_t_test(values: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Log p values of Student's two-sample t test for each labelling: [labellings, readings].
+
+    With T the total sum of squares about the common mean and B the part between the groups, t² =
+    (n − 2) B / (T − B), and the two-sided p value is the regularized incomplete beta function
+    I(1 − B/T; (n − 2)/2, 1/2). All labellings are two matrix products that way. Readings without
+    two groups, or with fewer than three runs, have p = 1.
+    """
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    sums = np.where(known, values, 0).sum(axis=0)
+    centred = np.where(known, values - sums / np.maximum(counts, 1), 0)
+    in_first = labels.astype(float) @ known
     in_second = counts - in_first
-    moved = labels.astype(float) @ centred
+    # Centred values sum to zero, so the sum over B is minus the sum over A.
+    sum_of_first = labels.astype(float) @ centred
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = moved**2 / in_first + moved**2 / in_second
+        between = sum_of_first**2 / in_first + sum_of_first**2 / in_second
     total = (centred**2).sum(axis=0) + counts * SPREAD**2
     comparable = (in_first > 0) & (in_second > 0) & (counts > 2)
     within = np.where(comparable, 1 - between / np.maximum(total, SPREAD**2), 1).clip(0, 1)
@@ -115,9 +127,10 @@ def _apart(values: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.floa
 
 
 def corrected(units: Sequence[Unit], level: float) -> list[Floats]:
-    """For each unit, the p values of its readings, corrected for all readings of all units.
+    """Step-down p values of each unit: [readings] each, corrected for all readings of all units.
 
-    What stays below the level is dropped from its unit, which then shows what is left.
+    A reading that is significant at the level is dropped from its unit: later steps, and `visible_gap`,
+    compare with the other readings only.
     """
     able = [unit.attainable() <= level for unit in units]
     family = [unit for unit, counts in zip(units, able, strict=True) if counts]
@@ -129,6 +142,7 @@ def corrected(units: Sequence[Unit], level: float) -> list[Floats]:
         for reading in range(len(unit.observed))
     )
     reached = 0.0
+    # From the farthest apart on. A corrected p value is at least that of the step before.
     for apart, index, reading in order:
         reached = max(reached, sum(unit.share(apart) for unit in family))
         if reached >= 1:
@@ -140,18 +154,19 @@ def corrected(units: Sequence[Unit], level: float) -> list[Floats]:
 
 
 def visible_gap(units: Sequence[Unit], first: int, second: int, level: float) -> float:
-    """How far apart the groups of one more unit must lie to be told apart from these.
+    """The smallest difference that would be significant for one more reading, in a unit of its own.
 
     Args:
-        units: those among which it is looked for; what differs is dropped from them.
-        first: runs of A.
-        second: runs of B.
-        level: the chance of any false alarm.
+        units: the units that it would be tested with, their significant readings dropped.
+        first: number of runs of A.
+        second: number of runs of B.
+        level: probability of any false alarm.
 
     Returns:
-        The gap between the means in standard deviations within the groups; infinite where no gap
-        is enough.
+        The difference between the means in standard deviations within the groups; infinite if no
+        difference could be significant.
     """
+    # Of the level, the new reading takes its smallest p value; the other units may take the rest.
     left = level - smallest_p(first, second)
     if left < 0:
         return math.inf
@@ -160,6 +175,8 @@ def visible_gap(units: Sequence[Unit], first: int, second: int, level: float) ->
     shares = np.concatenate([np.ones(1), *(np.full(len(one), 1 / len(one)) for one in family)])
     order = np.argsort(distances)
     beyond = int((np.cumsum(shares[order]) > left).argmax())
+    # Farther apart than the other units come with probability `left`, and never less than the t test
+    # itself asks for.
     bound = min(math.log(level), float(distances[order[beyond]]) - 2 * _TIE)
     t = float(stats.t.isf(math.exp(bound) / 2, first + second - 2))
     return t * math.sqrt(1 / first + 1 / second)
