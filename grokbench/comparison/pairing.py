@@ -17,7 +17,7 @@ from grokbench.comparison.readings import (
     on_one_scale,
 )
 from grokbench.record import Record, Status
-from grokbench.statistics.permutation import Floats
+from grokbench.statistics.intervals import Floats
 from grokbench.store import records_in
 
 Grid = dict[str, dict[Point, Runs]]

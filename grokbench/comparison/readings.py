@@ -23,7 +23,7 @@ from grokbench.readout.curves import (
 )
 from grokbench.readout.dynamics import Thresholds
 from grokbench.record import Choice, Status
-from grokbench.statistics.permutation import Floats
+from grokbench.statistics.intervals import Floats
 
 Point = tuple[tuple[str, str], ...]
 """The place of a cell in the grid: each dimension but `seed`, with its value as text."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grokbench.comparison.pairing import Pair
-from grokbench.statistics.permutation import Floats, Unit, corrected, smallest_p, visible_gap
+from grokbench.statistics.intervals import Floats
+from grokbench.statistics.permutation import Unit, corrected, smallest_p, visible_gap
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-Floats = npt.NDArray[np.float64]
+from grokbench.statistics.intervals import Floats
 
 ENOUGH = 13_000
 """Up to this number all relabellings are enumerated, which includes 8 runs against 8 (12 870). Beyond it this
