@@ -1,1 +1,1 @@
-"""The generalizing circuit of modular addition, seen in the frequency domain, for grokbench."""
+"""The generalizing circuit of modular addition in the frequency domain, for grokbench."""

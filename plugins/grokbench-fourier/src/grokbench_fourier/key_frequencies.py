@@ -1,4 +1,4 @@
-"""How many key frequencies trained models rest on."""
+"""The number of key frequencies that trained models have."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ VARIABLE = "fourier_key_frequencies"
 class KeyFrequencies(Detector):
     """The mean number of key frequencies at the last step.
 
-    Over the cells of the grid for each seed, of runs trained to the end; the interval is Student's
-    over seeds. The experiment must have been trained with the measure `fourier`.
+    For each seed, the mean over the cells of the grid whose runs were trained to the end. The
+    interval is Student's t-interval over seeds. The experiment must record the measure `fourier`.
     """
 
     name = "key_frequencies"
@@ -26,7 +26,7 @@ class KeyFrequencies(Detector):
             raise NotEnoughDataError(
                 f'the experiment has no {VARIABLE}; write measures = ["fourier"] in it'
             )
-        # Runs trained to the end were evaluated at the last step.
+        # A run that was trained to the end has an evaluation at the last step.
         counts = runs[VARIABLE].where(runs["status"] == 1).isel(step=-1)
         cells = [name for name in counts.dims if name != "seed"]
         by_seed = counts.mean(cells).dropna("seed").to_numpy().astype(float)
@@ -38,7 +38,7 @@ class KeyFrequencies(Detector):
             effect=interval.estimate,
             low=interval.low,
             high=interval.high,
-            unit="key frequencies a model",
+            unit="key frequencies per model",
             seeds=len(by_seed),
             evidence=f"{len(seen)} runs have {few} to {many} key frequencies",
             details={"by_seed": by_seed.tolist(), "by_run": seen.tolist()},

@@ -1,4 +1,4 @@
-"""The generalizing circuit's progress, read off the weights and the logits."""
+"""The progress of the generalizing circuit, measured on weights and logits."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -20,23 +20,24 @@ from grokbench_fourier.spectrum import (
 
 class FourierOptions(Options):
     embedding: str = "tokens.weight"
-    """The parameter whose first rows embed the numbers, by the module's name for it."""
+    """The name of the parameter whose first rows embed the numbers."""
     key_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The share of the logits' variance from which on a frequency is a key frequency."""
+    """A key frequency has at least this share of the logits' variance."""
 
 
 class Fourier(Measure):
     """Key frequencies, sparsity, restricted and excluded loss of a + b modulo p.
 
-    After Nanda et al. 2023 (arXiv:2301.05217): a model that has understood modular addition adds a
-    few waves cos(2πk(a + b − c)/p), and one that has memorized does not. A frequency k is a *key
-    frequency* while waves of a + b of that frequency make up `key_share` of the variance of the
-    logits over all p² pairs; which ones they are is asked anew at every evaluation (there, they are
-    those of the trained model).
+    After Nanda et al. 2023 (arXiv:2301.05217): a model with a generalizing circuit for modular
+    addition adds a few waves cos(2πk(a + b − c)/p). A model that has only memorized does not. A
+    frequency k is a *key frequency* if waves of a + b with this frequency have at least the share
+    `key_share` of the variance of the logits over all p² pairs. The key frequencies are determined
+    at every evaluation; in the paper they are those of the trained model.
 
-    *Restricted loss*, over all pairs: with logits made of the key frequencies' waves alone. It
-    falls as the circuit forms. *Excluded loss*, over the training pairs: with those waves taken
-    away. It rises as the model stops relying on what it memorized. Both are cross entropies in nats.
+    *Restricted loss*: the loss over all pairs if the logits consist of the key frequencies' waves
+    only. It falls while the circuit forms. *Excluded loss*: the loss over the training pairs if
+    these waves are removed. It rises while the model loses what it memorized. Both are cross
+    entropies in nats.
     """
 
     name = "fourier"
@@ -78,7 +79,7 @@ class Fourier(Measure):
         shares = sums_share(spectrum)
         keys = shares >= self.options.key_share
         restricted = only_sums(spectrum, keys)
-        # What is taken away are the waves, not the mean: an offset of every class stays.
+        # Only the waves are removed. The mean over all pairs, an offset for each class, stays.
         waves = restricted - restricted.mean((0, 1), keepdim=True)
         excluded = logits - waves
         embedding = snapshot.weights[self.options.embedding][:modulus]

@@ -1,4 +1,4 @@
-"""What grokbench is told of: it calls these functions, and they register classes."""
+"""The hooks: grokbench calls these functions, and they register classes."""
 
 from collections.abc import Callable
 

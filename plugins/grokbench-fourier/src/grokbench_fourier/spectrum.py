@@ -1,29 +1,31 @@
-"""Spectra over the numbers modulo p, and how few frequencies they rest on."""
+"""Discrete Fourier spectra over the numbers modulo p, and their sparsity."""
 
 import torch
 from torch import Tensor
 
 
 def embedding_power(embedding: Tensor) -> Tensor:
-    """Power of each frequency 1 … ⌊p/2⌋ in an embedding [p, width] of the numbers: [⌊p/2⌋]."""
+    """The power of each frequency 1 … ⌊p/2⌋ in an embedding [p, width] of the numbers: [⌊p/2⌋]."""
     spectrum = torch.fft.rfft(embedding, dim=0)[1:]
     power: Tensor = spectrum.abs().square().sum(1)
     return power
 
 
 def sums_spectrum(logits: Tensor) -> Tensor:
-    """The logits [p, p, classes] for a and b, as waves over a and b: complex [p, p, classes].
+    """The two-dimensional Fourier transform over a and b of logits [p, p, classes]: complex.
 
-    Each pair's logits are centred first: what all classes have in common decides nothing.
+    The mean over classes is subtracted from the logits of each pair, because a constant that is
+    added to all classes does not change the answer.
     """
     spectrum: Tensor = torch.fft.fft2(logits - logits.mean(-1, keepdim=True), dim=(0, 1))
     return spectrum
 
 
 def sums_share(spectrum: Tensor) -> Tensor:
-    """Each frequency's share of the logits' variance that goes with waves of a + b: [⌊p/2⌋].
+    """The share of the logits' variance in waves of a + b, for each frequency: [⌊p/2⌋].
 
-    A wave cos(2πk(a + b)/p + φ) lies at (k, k) and (−k, −k) of the two-dimensional spectrum.
+    A wave cos(2πk(a + b)/p + φ) is at (k, k) and (−k, −k) of the two-dimensional spectrum. For
+    even p and k = p/2 these are the same place, which must not count twice.
     """
     power = spectrum.abs().square().sum(-1)
     varying = power.sum() - power[0, 0]
@@ -34,11 +36,11 @@ def sums_share(spectrum: Tensor) -> Tensor:
 
 
 def only_sums(spectrum: Tensor, keep: Tensor) -> Tensor:
-    """The logits made of some frequencies' waves of a + b alone, and of the mean.
+    """Logits [p, p, classes] that consist of the mean and of waves of a + b with some frequencies.
 
     Args:
-        spectrum: as `sums_spectrum` gives it.
-        keep: which of the frequencies 1 … ⌊p/2⌋, bool.
+        spectrum: the result of `sums_spectrum`.
+        keep: bool [⌊p/2⌋], which of the frequencies 1 … ⌊p/2⌋ are kept.
     """
     k = torch.arange(1, len(keep) + 1, device=keep.device)[keep]
     mask = torch.zeros(spectrum.shape[:2], dtype=torch.bool, device=keep.device)
@@ -49,7 +51,7 @@ def only_sums(spectrum: Tensor, keep: Tensor) -> Tensor:
 
 
 def gini(power: Tensor) -> Tensor:
-    """The Gini coefficient of numbers that are not negative: 0 all equal, near 1 one has it all.
+    """The Gini coefficient of non-negative numbers: 0 if all are equal, near 1 if one dominates.
 
     Hurley & Rickard 2009 (arXiv:0811.4706), who compare measures of sparsity.
     """

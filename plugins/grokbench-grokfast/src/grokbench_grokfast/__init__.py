@@ -1,1 +1,1 @@
-"""Grokfast, and how much sooner it groks, for grokbench."""
+"""Grokfast for grokbench, and a detector of how much sooner models generalize with it."""

@@ -1,4 +1,4 @@
-"""AdamW behind a filter that amplifies the slow part of the gradient."""
+"""AdamW with a filter that amplifies the slow part of the gradient."""
 
 from typing import Annotated
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 class GrokfastOptions(AdamWOptions):
     momentum: Beta = 0.98
-    """Decay of the gradients' moving average (the paper's α)."""
+    """The decay of the gradient's moving average (α in the paper)."""
     amplification: Annotated[float, Field(ge=0)] = 2.0
-    """How many times the average is added to the gradient (the paper's λ); 0 is AdamW."""
+    """The factor with which the average is added to the gradient (λ in the paper); 0 gives AdamW."""
 
 
 class Grokfast(AdamW):
-    """AdamW on gradients to which a multiple of their moving average is added.
+    """AdamW, applied to the gradient plus a multiple of the gradient's moving average.
 
-    The filter is Grokfast-EMA, algorithm 2 of Lee et al. 2024 (arXiv:2405.20233): the slowly
-    varying part of the gradient, which they hold to be what generalizes, is amplified. The average
-    starts at the first gradient.
+    The filter is Grokfast-EMA, algorithm 2 of Lee et al. 2024 (arXiv:2405.20233). It amplifies the
+    slowly varying part of the gradient; according to the paper, this part leads to generalization.
+    The moving average starts at the first gradient.
     """
 
     name = "grokfast"
@@ -38,6 +38,7 @@ class Grokfast(AdamW):
         weight_decay: Tensor,
         count: Tensor,
     ) -> None:
+        # At the first step the weight is 1, without reading `count`: a captured step may be replayed.
         first = (count <= 1).to(self.average)
         self.average.lerp_(gradients, first.clamp(min=1 - self.options.momentum))
         gradients.add_(self.average, alpha=self.options.amplification)

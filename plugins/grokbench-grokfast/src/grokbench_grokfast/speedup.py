@@ -1,4 +1,4 @@
-"""How many times sooner one experiment generalizes than another."""
+"""How much sooner one experiment generalizes than another: the ratio of their steps."""
 
 from collections.abc import Mapping
 
@@ -11,16 +11,16 @@ from grokbench.statistics.intervals import welch_interval
 
 
 class GrokkingSpeedup(Detector):
-    """How many times as many steps the reference needs to generalize as the faster experiment.
+    """The steps that the reference needs to generalize, divided by those of the faster experiment.
 
-    A run has generalized at the step from which its mirror-free accuracy stays at `generalized_at`.
-    The effect is the ratio of geometric means over the cells that both experiments have; the
-    interval is Welch's over seeds, of logarithms, each seed's cells averaged first. Seeds with a
-    cell that is not done are left out.
+    A run has generalized at the step from which its mirror-free accuracy stays at or above
+    `generalized_at`. The effect is the ratio of the geometric means over the cells that both
+    experiments have. The interval is Welch's interval over seeds, of the logarithm of the steps;
+    the cells of a seed are averaged first. Seeds with an unfinished cell are left out.
 
-    A run that never generalizes counts as if it had at its last step, and that end of the interval
-    which this could have moved is then open: infinity if it is the reference's, zero if it is the
-    faster experiment's.
+    A run that does not generalize is censored: it counts as generalized at its last step, which is
+    too early. So the end of the interval that a later step would move is open: the upper end (∞)
+    if the run belongs to the reference, the lower end (0) if it belongs to the faster experiment.
     """
 
     name = "grokking_speedup"
@@ -50,9 +50,9 @@ class GrokkingSpeedup(Detector):
 
 
 def generalization(dataset: xr.Dataset, thresholds: Thresholds) -> xr.Dataset:
-    """Over the grid: `steps` until a run generalized, or all it took; `never`, if it did not.
+    """For each run: `steps` until it generalized (or all its steps), and `never`, if it did not.
 
-    NaN steps where a run was not trained to its end or has nothing to validate on.
+    `steps` is NaN if the run was not trained to its end, or has no validation examples.
     """
     data = canonical(dataset)
     runs = classify(data, thresholds)
@@ -63,10 +63,10 @@ def generalization(dataset: xr.Dataset, thresholds: Thresholds) -> xr.Dataset:
 
 
 def common_cells(first: xr.Dataset, second: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Both over `seed` and `cell`: the cells of both, and the seeds that are done in all of them.
+    """Both datasets over `seed` and `cell`: the common cells, and the seeds that finished them all.
 
     Raises:
-        NotEnoughDataError: they have no cell in common, or one has a dimension of its own.
+        NotEnoughDataError: the experiments have no cell in common, or different dimensions.
     """
     if set(first.dims) != set(second.dims):
         odd = ", ".join(sorted(str(name) for name in set(first.dims) ^ set(second.dims)))

@@ -1,4 +1,4 @@
-"""Composition in the symmetric group, asked for every pair of its elements."""
+"""Composition in a symmetric group, for every pair of its elements."""
 
 from functools import cache
 from itertools import permutations
@@ -13,18 +13,18 @@ from torch import Tensor
 
 class CompositionOptions(Options):
     points: Annotated[int, Field(ge=3, le=5)] = 5
-    """How many things are permuted: the group is S3, S4 or S5."""
+    """The number of permuted objects: the group is S3, S4 or S5."""
 
 
 class PermutationComposition(Task):
     """The product a ∘ b of two permutations (b first, then a), asked as `a b =`.
 
     The task of Power et al. 2022 (arXiv:2201.02177) and of Chughtai et al. 2023
-    (arXiv:2302.03025). Tokens are the group's elements, in lexicographic order, and `=`. The pairs
+    (arXiv:2302.03025). Tokens are the elements of the group, in lexicographic order, and `=`. Pairs
     that do not train validate.
 
-    The group is not commutative, so b ∘ a is another question than a ∘ b: it gives nothing away,
-    but where the two commute (840 of S5's 14 400 pairs). Only there is one the other's mirror.
+    The group is not commutative. b ∘ a gives the answer to a ∘ b away only if a and b commute (840
+    of S5's 14 400 pairs). Only then are the two pairs mirrors of each other.
     """
 
     name = "permutation_composition"
@@ -33,7 +33,7 @@ class PermutationComposition(Task):
 
     @property
     def order(self) -> int:
-        """How many elements the group has: 120 for S5."""
+        """The number of elements of the group: 120 for S5."""
         return factorial(self.options.points)
 
     @property
@@ -61,7 +61,7 @@ class PermutationComposition(Task):
         mirror_trains = (train.view_as(products).T & (products == products.T)).flatten()
         return Examples(
             inputs=inputs,
-            labels=products.flatten().clone(),  # whoever has examples may write into them
+            labels=products.flatten().clone(),  # a copy: the table is cached, and the examples may be changed
             train=train,
             validation=~train,
             part=torch.zeros(self.order**2, dtype=torch.int64),
@@ -69,7 +69,7 @@ class PermutationComposition(Task):
         )
 
     def mirror(self, inputs: Tensor) -> Tensor:
-        """Each question's other form: b ∘ a where a and b commute, elsewhere itself."""
+        """For each pair a, b: the pair b, a if a and b commute, otherwise the pair itself."""
         products = composition_table(self.options.points)
         a, b = inputs[:, 0], inputs[:, 1]
         swapped = inputs[:, [1, 0, 2]]
@@ -78,7 +78,7 @@ class PermutationComposition(Task):
 
 @cache
 def composition_table(points: int) -> Tensor:
-    """The index of a ∘ b for every pair of permutations, int64 [order, order].
+    """The number of a ∘ b for every pair of permutations: int64 [order, order].
 
     Permutations are numbered in lexicographic order; 0 is the identity.
     """

@@ -1,4 +1,4 @@
-"""What grokbench is told of: it calls this function, which registers a class."""
+"""The hook: grokbench calls this function, and it registers a class."""
 
 from collections.abc import Callable
 
