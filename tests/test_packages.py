@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -102,6 +104,23 @@ def test_a_package_installs_into_a_clean_environment(package: Path, tmp_path: Pa
     assert package.name in run(python, tmp_path, "-m", "grokbench", "list", "plugins")
     assert " passed" in run(python, copy, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert "no mistakes" in run(python, copy, "-m", "grokbench", "validate", "suite.toml")
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda one: one.name)
+def test_a_package_imports_only_what_the_documents_call_public(package: Path) -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    section = page.partition("## What a plugin may import\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    public = set(re.findall(r"`([\w.]+)`", " ".join(rows)))
+    imported = {
+        node.module
+        for source in (package / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "grokbench"
+    }
+    assert imported
+    rooms = {".".join(str(module).split(".")[:2]) for module in imported}
+    assert set() == rooms - public
 
 
 def test_nothing_in_the_core_knows_them() -> None:
