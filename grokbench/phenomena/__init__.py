@@ -1,4 +1,8 @@
-"""Detectors: a dataset in, a finding out."""
+"""Detectors, one file each: datasets in, a finding out.
+
+`base` has the contract. A detector measures an effect with statistical methods (`grokbench.statistics`)
+from readings of curves (`grokbench.readout`), and some compare them with the theory (`grokbench.theory`).
+"""
 
 import sys
 
@@ -28,8 +32,8 @@ BUILT_IN: tuple[type[Detector], ...] = (
     Crossing,
 )
 
-# Version 0.1.0 had these names and modules here, and plugins import them. New code imports
-# grokbench.readout, grokbench.statistics and grokbench.theory instead.
+# Plugins written for version 0.1.0 import these names, and the modules `curves` and `intervals`, from
+# here. New code imports grokbench.readout, grokbench.statistics and grokbench.theory instead.
 __all__ = [
     "BUILT_IN",
     "Detector",

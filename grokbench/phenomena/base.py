@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a detector saw: an effect size, its interval, and what it rests on."""
+    """What a detector found: an effect, its confidence interval, and the evidence."""
 
     effect: float
     low: float
     high: float
     unit: str
-    """What the effect is, in words: "fall of validation accuracy between sizes"."""
+    """What the effect measures, in words: "fall of validation accuracy between sizes"."""
     seeds: int
-    """How many seeds the interval rests on."""
+    """The number of seeds that the interval rests on."""
     evidence: str
-    """One sentence: which cells, and what they show."""
+    """One sentence: which cells were looked at, and what they show."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever else a reader may want; must survive JSON."""
+    """Anything else that a reader may want to know; must survive JSON."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +48,26 @@ class Drawing:
 
 
 class Detector(Definition, ABC):
-    """Looks at experiments' datasets and says what it sees.
+    """Measures a phenomenon in the datasets of one or several experiments.
 
-    A detector is final or it is this interface. `roles` names the datasets it looks at: a suite's
-    claim says which experiment plays each role (`experiment = "x"` where there is just the one).
+    Subclass this interface directly; detectors do not extend one another.
     """
 
     roles: ClassVar[tuple[str, ...]] = ("experiment",)
+    """Names of the datasets that the detector looks at.
+
+    A claim in a suite says which experiment plays each role: `experiment = "x"` if there is one role,
+    `experiments = { reference = "x", shifted = "y" }` if there are several.
+    """
 
     null: ClassVar[float | None] = 0.0
-    """The effect, or the largest, where nothing depends on anything; None for a level or a share."""
+    """The effect (or its maximum) in data without any dependence; None for a level or a share."""
 
     confidence: float = 0.95
-    """How sure the finding's interval is; a claim is judged at 0.95, many of them together at more."""
+    """The confidence of the finding's interval.
+
+    A claim is judged at 0.95, and at a higher confidence where several claims are judged together.
+    """
 
     drawn_by: ClassVar[str | None] = None
     """The function that `figure` calls, as `package.module:function`, with the detector, the data
@@ -74,10 +81,10 @@ class Detector(Definition, ABC):
     """Options that do not change the figure. Claims that differ only in them share one figure."""
 
     def at(self, confidence: float) -> Self:
-        """Return a copy of the detector whose intervals have another confidence.
+        """A copy of the detector whose intervals have another confidence.
 
         Raises:
-            ValueError: it is not between 0 and 1.
+            ValueError: the confidence does not lie between 0 and 1.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"a confidence lies between 0 and 1, such as 0.99; not {confidence}")
@@ -86,7 +93,7 @@ class Detector(Definition, ABC):
         return other
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
-        """What may escape this detector on such grids, and what to write instead; None if nothing.
+        """What this detector may miss on these grids, and what to write instead; None if nothing.
 
         Args:
             lengths: for each of `roles`, how many values each dimension of the grid has, after the
@@ -96,15 +103,15 @@ class Detector(Definition, ABC):
 
     @abstractmethod
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        """Say what the datasets show, with an interval of `self.confidence`.
+        """Measure the phenomenon, with an interval of `self.confidence`.
 
         Args:
             data: one dataset for each of `roles`, as `grokbench.store` assembles them, with the
                 claim's selection applied (dimensions stay, even at length one). Cells whose
-                `status` is not `done` hold NaN and are to be left out, never read as zero.
+                `status` is not `done` hold NaN. Leave them out; never read them as zero.
 
         Raises:
-            NotEnoughDataError: when there is too little to say anything, and what is lacking.
+            NotEnoughDataError: there is too little data. The message says what is lacking.
         """
 
     def figure(self, data: Mapping[str, xr.Dataset], finding: Finding | None) -> Drawing | None:

@@ -1,4 +1,17 @@
-"""The smallest amount of data from which models generalize, and how it falls with model size."""
+"""How consistently the critical data size falls as models grow.
+
+*Estimated*: Kendall's tau between model size and critical data size, with its sign reversed: 1 where the
+critical data size falls from each model size to every larger one.
+
+*Method*: For each seed, the critical data size of each model size is known to lie between two data sizes.
+Kendall's tau for such interval-censored values counts the pairs of model sizes whose order is known. The
+interval is Student's t over the seeds' values.
+
+*Source*: Huang et al. 2024, § 2.2, takeaway 1, Fig. 3.
+
+*Assumptions*: Seeds are independent. The grid is fine enough to tell model sizes apart: a pair whose
+brackets overlap counts as neither falling nor rising, so a coarse grid shows 0, not 1.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +30,20 @@ from grokbench.readout.critical_data_size import (
 )
 from grokbench.readout.dynamics import Share
 from grokbench.statistics.intervals import Interval, t_interval
-from grokbench.statistics.kendall import fall
+from grokbench.statistics.kendall import Tau, kendall_tau
 
 
 class CriticalDataSizeOptions(Options):
     threshold: Share = THRESHOLD
-    """Final mirror-free accuracy that counts as generalized."""
+    """Settled mirror-free accuracy from which a run counts as generalized."""
     part: str | None = None
-    """Which part of the task; the first unless said otherwise."""
+    """A part of the task, by default the first."""
 
 
 class CriticalDataSize(Detector):
     """How consistently the critical data size falls as models grow.
 
-    For each seed, over all pairs of model sizes: the share whose critical data sizes are known to
-    fall minus the share known to rise (Kendall's tau for interval-censored values). A pair whose
-    brackets overlap counts as neither, so a grid too coarse to tell shows 0, not 1; a pair beyond
-    the same end of the grid is unknown and does not count. The interval is Student's t over the
-    seeds' values; where they all agree, as if one differed by one pair.
+    Kendall's tau between model size and critical data size, with its sign reversed.
     Huang et al. 2024, takeaway 1, Fig. 3.
     """
 
@@ -47,28 +56,20 @@ class CriticalDataSize(Detector):
         dataset, threshold, part = data["experiment"], self.options.threshold, self.options.part
         brackets = critical_data_size_brackets(dataset, threshold, part)
         ends = zip(brackets["lower"].values.T, brackets["upper"].values.T, strict=True)
-        falls = [found for ends_of_seed in ends if (found := fall(*ends_of_seed)) is not None]
-        taus = [tau for tau, _ in falls]
+        taus = [tau for of_seed in ends if (tau := kendall_tau(*of_seed)) is not None]
         if not taus:
             raise NotEnoughDataError(
                 "a fall needs finished runs at two model sizes with the same seed, one of whose "
                 "critical data sizes lies within the grid; there is no such pair"
             )
-        interval = t_interval(np.array(taus), self.confidence)
-        if interval.low == interval.high:
-            # Seeds that agree do not show that the next one does: one is taken to differ by one pair.
-            differing = np.array(taus)
-            differing[0] -= 1 / min(pairs for _, pairs in falls)
-            away = t_interval(differing, self.confidence)
-            half = (away.high - away.low) / 2
-            interval = Interval(interval.estimate, interval.low - half, interval.high + half)
+        fall = _fall(taus, self.confidence)
         curve = critical_data_sizes(dataset, threshold, part).dropna("model_size", subset=["low"])
         first, last = curve.isel(model_size=0), curve.isel(model_size=-1)
         return Finding(
-            effect=interval.estimate,
-            low=interval.low,
-            high=interval.high,
-            unit="pairs of model sizes whose critical data size falls, less those where it rises",
+            effect=fall.estimate,
+            low=fall.low,
+            high=fall.high,
+            unit="Kendall's tau between model size and critical data size, sign reversed",
             seeds=len(taus),
             evidence=(
                 f"the critical data size is {_words(first)} at size {first['model_size'].item()} "
@@ -84,8 +85,23 @@ class CriticalDataSize(Detector):
         )
 
 
+def _fall(taus: list[Tau], confidence: float) -> Interval:
+    """The mean of the taus with their signs reversed."""
+    # Not -tau: a tau of 0 would become -0.0, which looks odd in a verdict.
+    falls = np.array([0.0 - tau.value for tau in taus])
+    interval = t_interval(falls, confidence)
+    if interval.low < interval.high:
+        return interval
+    # Seeds that agree do not show that the next one does. The interval has the width that it would
+    # have if one seed differed by one pair of model sizes.
+    falls[0] -= 1 / min(tau.pairs for tau in taus)
+    away = t_interval(falls, confidence)
+    half = (away.high - away.low) / 2
+    return Interval(interval.estimate, interval.low - half, interval.high + half)
+
+
 def _doublings(small: xr.DataArray, large: xr.DataArray) -> float:
-    """log2(small / large): how far the critical data size falls between two bounds."""
+    """log2(small / large): by how many doublings the critical data size falls between two bounds."""
     with np.errstate(divide="ignore"):
         return float(np.log2(float(small)) - np.log2(float(large)))
 

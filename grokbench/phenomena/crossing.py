@@ -1,4 +1,18 @@
-"""Where the capacity curve and the critical-size curve cross."""
+"""Where the capacity curve and the critical curve cross.
+
+*Estimated*: log2 of the number of parameters at which the capacity comes to exceed the critical data
+size, or log2 of the data size at that point.
+
+*Method*: Both curves are measured (`grokbench.theory`). The crossing is the smallest model size at which
+the capacity reaches the critical data size. The interval is a jackknife over the seeds of both
+experiments and over the rounding errors of the data sizes.
+
+*Source*: Huang et al. 2024, § 3, Fig. 1 (the star, which the paper does not locate) and takeaway 5:
+double descent needs less data than at the crossing.
+
+*Assumptions*: Both curves are monotone, and power laws beyond the sizes measured. The two experiments and
+their seeds are independent.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +26,26 @@ from pydantic import Field
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout.curves import canonical, of_part, single_curve
 from grokbench.statistics.intervals import Interval
+from grokbench.theory.capacity_curve import capacity_curve
+from grokbench.theory.critical_curve import critical_brackets, critical_curve
 from grokbench.theory.crossing import crossing_of
-from grokbench.theory.dividing_curves import (
-    capacity_curve,
-    critical_brackets,
-    critical_curve,
-)
 from grokbench.theory.mirrors import pairs_of
 from grokbench.theory.zones import CurveOptions
 
 
 class CrossingOptions(CurveOptions):
     coordinate: Literal["parameters", "data_size"] = "parameters"
-    """Of which coordinate the effect is."""
+    """The coordinate of the crossing that is the effect."""
     relative_to: Annotated[float, Field(gt=0)] = 1.0
-    """The effect is how many doublings above this the crossing lies."""
+    """The effect is the number of doublings from this value to the crossing."""
 
 
 class Crossing(Detector):
     """Where the capacity and critical-size curves cross: log2 of the parameters, or of the data.
 
-    Models to the left of it go from progression to grokking as data grow; with less data than at
-    the crossing models go from progression through ungrokking to grokking as they grow, and
-    accuracy descends twice. Huang et al. 2024, Fig. 1 (the star, which the paper does not locate)
-    and takeaway 5.
+    To the left of the crossing, models go from progression to grokking as data grow. With less data than
+    at the crossing, models go from progression through ungrokking to grokking as they grow, and
+    validation accuracy descends twice. Huang et al. 2024, Fig. 1 and takeaway 5.
     """
 
     name = "crossing"
@@ -55,41 +65,45 @@ class Crossing(Detector):
         enough = critical_curve(critical_brackets(critical, options.generalized_at))
         enough.check_seeds()
         found = crossing_of(capacity, enough, in_target)
-        both = {"parameters": found.parameters, "data_size": found.data_size}
-        intervals = {name: one.interval(self.confidence) for name, one in both.items()}
+        points = {"parameters": found.parameters, "data_size": found.data_size}
+        intervals = {name: point.interval(self.confidence) for name, point in points.items()}
         asked, unit = intervals[options.coordinate], options.coordinate.replace("_", " ")
         zero = float(np.log2(options.relative_to))
-        details: dict[str, float | bool | list[float]] = {
-            f"{name}{end}": float(np.exp2(value))
-            for name, one in intervals.items()
-            for end, value in (("", one.estimate), ("_low", one.low), ("_high", one.high))
-        }
+        over = f" over {options.relative_to:g}" if zero else ""
         fitted = [float(2**size) for size in (enough.smallest, enough.largest)]
-        outside = not enough.smallest <= found.parameters.value <= enough.largest
+        extrapolated = not enough.smallest <= found.parameters.estimate <= enough.largest
+        evidence = (
+            f"the curves cross at {_words(intervals['parameters'])} parameters and "
+            f"{_words(intervals['data_size'])} examples"
+        )
+        if extrapolated:
+            evidence += (
+                f", outside the {fitted[0]:.0f} to {fitted[1]:.0f} parameters at which the "
+                "critical data size was measured"
+            )
         return Finding(
             effect=asked.estimate - zero,
             low=asked.low - zero,
             high=asked.high - zero,
-            unit=f"log2 of the {unit} at the crossing"
-            + (f" over {options.relative_to:g}" if zero else ""),
+            unit=f"log2 of the {unit} at the crossing{over}",
             seeds=min(capacity.seeds, len(enough.seeds)),
-            evidence=(
-                f"the curves cross at {_words(intervals['parameters'])} parameters and "
-                f"{_words(intervals['data_size'])} examples"
-                + (
-                    f", outside the {fitted[0]:.0f} to {fitted[1]:.0f} parameters from which the "
-                    "critical data size is known"
-                    if outside
-                    else ""
-                )
-            ),
+            evidence=evidence,
             details={
-                **details,
-                "extrapolated": outside,
-                "critical_slope": float(enough.slopes[0]),
+                **_in_numbers(intervals),
+                "extrapolated": extrapolated,
+                "critical_slope": float(enough.slopes.estimate),
                 "critical_fitted": fitted,
             },
         )
+
+
+def _in_numbers(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """`parameters`, `parameters_low`, `parameters_high` and so on, from log2."""
+    return {
+        f"{name}{end}": float(np.exp2(value))
+        for name, one in intervals.items()
+        for end, value in (("", one.estimate), ("_low", one.low), ("_high", one.high))
+    }
 
 
 def _words(interval: Interval) -> str:

@@ -1,4 +1,16 @@
-"""The four training dynamics of Huang et al. 2024 (§ 3, Fig. 2), read from each run's curves."""
+"""The share of runs that show one of the training dynamics.
+
+*Estimated*: the share of finished runs with validation examples whose dynamic is the one expected.
+
+*Method*: `grokbench.readout.classify` reads each run's dynamic from its curves. A seed is one trial, which
+succeeds in part if only some of its runs show the dynamic. The interval is that of Clopper and
+Pearson (1934).
+
+*Source*: Huang et al. 2024, § 3, Fig. 2.
+
+*Assumptions*: Seeds are independent; runs of one seed need not be. The thresholds between the dynamics
+are conventions.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +20,7 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.curves import (
-    canonical,
-)
+from grokbench.readout.curves import canonical
 from grokbench.readout.dynamics import Dynamic, DynamicName, Thresholds, classify
 from grokbench.statistics.intervals import share_interval
 
@@ -23,9 +33,7 @@ class DynamicsOptions(Thresholds):
 class Dynamics(Detector):
     """The share of runs that show one of the training dynamics.
 
-    Each run is labelled by what `classify` reads off its curves. Runs of one seed may resemble each
-    other, so each seed counts as one trial, however many cells it ran in.
-    Huang et al. 2024, § 3 and Fig. 2; interval: Clopper and Pearson 1934.
+    Huang et al. 2024, § 3, Fig. 2.
     """
 
     name = "dynamics"

@@ -1,9 +1,29 @@
-"""At how many parameters an ability emerges, in one experiment against another."""
+"""At how many parameters an ability emerges, in one experiment against another.
+
+*Estimated*: log2 of the ratio of the parameters needed: those in the experiment `shifted` over those in the
+experiment `reference`. 1 is twice as many.
+
+*Method*: For each seed, the model size at which the ability emerges is known to lie between two sizes
+tried (`grokbench.readout.emergence_brackets`). The effect is the difference of the brackets' mean
+middles. Each end of the interval comes from Welch's t over the least, or the greatest, differences
+that the brackets allow; an end is infinite where an ability never emerges, or does so at the smallest
+size.
+
+With `best_of_seeds`, the best run of each size decides. The best of few seeds may be the best by luck. The
+interval therefore replaces the first seed to have the ability by an upper confidence bound
+(`grokbench.statistics.minimum`).
+
+*Source*: Huang et al. 2024, § 5, takeaways 7 and 8, Fig. 8 and 10 (for takeaway 8 the roles change places).
+
+*Assumptions*: Seeds are independent. A size that reaches the threshold has the ability for good, whatever
+larger sizes do.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -13,32 +33,30 @@ from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout.dynamics import Share
 from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets
+from grokbench.record import Status
 from grokbench.statistics.intervals import Floats, welch_interval
-from grokbench.statistics.minimum import luckiest
+from grokbench.statistics.minimum import minimum_upper_bound
 
 FEWEST = 3
-"""The best of fewer seeds than this is too much a matter of luck to be compared."""
+"""The best of fewer seeds depends too much on luck to be compared."""
 
 
 class EmergenceOptions(Options):
     threshold: Share = 0.9
-    """Final mirror-free accuracy that counts as having emerged."""
+    """Settled mirror-free accuracy from which a run has the ability."""
     reference_part: str | None = None
-    """Which part of the reference's task; the first unless said otherwise."""
+    """A part of the reference's task, by default the first."""
     shifted_part: str | None = None
-    """Which part of the shifted experiment's task; the first unless said otherwise."""
+    """A part of the shifted experiment's task, by default the first."""
     best_of_seeds: bool = False
-    """Compare the best seeds of each size, as Fig. 8 does; at least three a size."""
+    """Compare the best run of each size, as Fig. 8 does; takes three runs a size."""
 
 
 class Emergence(Detector):
     """How many times the parameters an ability needs to emerge, as a power of two.
 
-    log2 of the shifted experiment's parameters over the reference's; 1 is twice as many. Each
-    seed's value is known only to lie between two sizes tried, and the interval spans those
-    brackets too: an end is infinite where an ability never emerged, or already at the smallest
-    size. Over seeds it is Welch's t; of the best of seeds, see `luckiest`.
-    Huang et al. 2024, takeaways 7 and 8, Fig. 8 and 10 (for 8 the roles change places).
+    log2 of the shifted experiment's parameters over the reference's; 1 is twice as many.
+    Huang et al. 2024, takeaways 7 and 8, Fig. 8 and 10.
     """
 
     name = "emergence"
@@ -48,48 +66,33 @@ class Emergence(Detector):
     figure_spans = ("model_size",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        options = self.options
-        parts = {"reference": options.reference_part, "shifted": options.shifted_part}
-        every = [
-            emergence_brackets(data[role], options.threshold, parts[role]) for role in self.roles
-        ]
-        reference, shifted = every
-        if options.best_of_seeds:
-            reference, shifted = (
-                emergence_brackets(data[role], options.threshold, parts[role], best_of_seeds=True)
-                for role in self.roles
-            )
+        of_seeds = self._brackets(data)
+        best = self.options.best_of_seeds
+        reference, shifted = self._brackets(data, best_of_seeds=True) if best else of_seeds
         if np.isinf(reference.high).all() and np.isinf(shifted.high).all():
             raise NotEnoughDataError(
-                f"neither experiment reaches {options.threshold:g} at any size tried"
+                f"neither experiment reaches {self.options.threshold:g} at any size tried"
             )
-        effect = float(shifted.middle.mean() - reference.middle.mean())
-        if options.best_of_seeds:
-            first, second = every
-            seeds = min(first.fewest, second.fewest)
-            if seeds < FEWEST:
-                raise NotEnoughDataError(
-                    f"the best of seeds takes {FEWEST} finished runs at every model size "
-                    f"that has any; one has {seeds}"
-                )
-            low = shifted.low.item() - luckiest(first.high, second.fewest, self.confidence)
-            high = luckiest(second.high, first.fewest, self.confidence) - reference.low.item()
-            orders = math.comb(first.fewest + second.fewest, first.fewest)
-            luck = f"; luck alone would put one's seeds all first in 1 of {orders} orders"
+        evidence = (
+            f"the ability takes {_words(reference)} parameters in the reference "
+            f"and {_words(shifted)} when shifted"
+        )
+        if best:
+            seeds = self._runs_at_each_size(*of_seeds)
+            low = shifted.low.item() - self._bound(*of_seeds)
+            high = self._bound(*reversed(of_seeds)) - reference.low.item()
+            evidence += f"; {_luck(*of_seeds)}"
         else:
-            luck, seeds = "", min(self._seeds(data[role]) for role in self.roles)
-            low = self._end(shifted.low, reference.high, low=True)
-            high = self._end(shifted.high, reference.low, low=False)
+            seeds = min(_finished_seeds(data[role]) for role in self.roles)
+            low = self._end("low", shifted.low, reference.high)
+            high = self._end("high", shifted.high, reference.low)
         return Finding(
-            effect=effect,
+            effect=float(shifted.middle.mean() - reference.middle.mean()),
             low=low,
             high=high,
-            unit="log2 of the parameters needed, shifted over reference",
+            unit="log2 of the ratio of parameters needed (shifted over reference)",
             seeds=seeds,
-            evidence=(
-                f"it takes {_words(reference)} parameters in the reference "
-                f"and {_words(shifted)} when shifted{luck}"
-            ),
+            evidence=evidence,
             details={
                 "reference_low": [float(value) for value in reference.low],
                 "reference_high": [float(value) for value in reference.high],
@@ -98,15 +101,49 @@ class Emergence(Detector):
             },
         )
 
-    def _end(self, shifted: Floats, reference: Floats, *, low: bool) -> float:
-        """One end of the interval: what the brackets' ends allow, and the spread over seeds."""
-        if not (np.isfinite(shifted).all() and np.isfinite(reference).all()):
-            return -np.inf if low else np.inf
-        interval = welch_interval(shifted, reference, self.confidence)
-        return interval.low if low else interval.high
+    def _brackets(
+        self, data: Mapping[str, xr.Dataset], *, best_of_seeds: bool = False
+    ) -> tuple[EmergenceBrackets, EmergenceBrackets]:
+        """Those of the reference and of the shifted experiment."""
+        options = self.options
+        return (
+            emergence_brackets(
+                data["reference"], options.threshold, options.reference_part, best_of_seeds
+            ),
+            emergence_brackets(
+                data["shifted"], options.threshold, options.shifted_part, best_of_seeds
+            ),
+        )
 
-    def _seeds(self, dataset: xr.Dataset) -> int:
-        return int((dataset["status"] == 1).any(set(dataset["status"].dims) - {"seed"}).sum())
+    def _end(self, end: Literal["low", "high"], shifted: Floats, reference: Floats) -> float:
+        """One end of the interval over seeds, from one end of each seed's brackets."""
+        if not (np.isfinite(shifted).all() and np.isfinite(reference).all()):
+            return -np.inf if end == "low" else np.inf
+        interval = welch_interval(shifted, reference, self.confidence)
+        return interval.low if end == "low" else interval.high
+
+    def _bound(self, group: EmergenceBrackets, other: EmergenceBrackets) -> float:
+        """How large the smallest size of a group may be, allowing for its luckiest seeds."""
+        return minimum_upper_bound(group.high, other.fewest, self.confidence)
+
+    def _runs_at_each_size(self, first: EmergenceBrackets, second: EmergenceBrackets) -> int:
+        seeds = min(first.fewest, second.fewest)
+        if seeds < FEWEST:
+            raise NotEnoughDataError(
+                f"the best of seeds takes {FEWEST} finished runs at every model size "
+                f"that has any; one has {seeds}"
+            )
+        return seeds
+
+
+def _finished_seeds(dataset: xr.Dataset) -> int:
+    done = dataset["status"] == int(Status.DONE)
+    return int(done.any(set(done.dims) - {"seed"}).sum())
+
+
+def _luck(first: EmergenceBrackets, second: EmergenceBrackets) -> str:
+    orders = math.comb(first.fewest + second.fewest, first.fewest)
+    return f"by luck alone, all seeds of one would come first in 1 of {orders} orders"
 
 
 def _words(brackets: EmergenceBrackets) -> str:

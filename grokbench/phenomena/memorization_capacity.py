@@ -1,4 +1,19 @@
-"""How many random labels a model can hold, and how that grows with its size."""
+"""How steeply the memorization capacity rises with the number of parameters.
+
+*Estimated*: the slope of log2(capacity) over log2(parameters); 1 is a capacity in proportion to the
+parameters.
+
+*Method*: The capacity is the number of random labels that a model knows; what guessing alone gets right
+is taken out. A least-squares line through the informative model sizes gives one slope for each seed. The
+interval is Student's t over the slopes.
+
+*Source*: Huang et al. 2024, § 2.3, takeaway 2, Fig. 4.
+
+*Assumptions*: Seeds are independent, and the capacity is a power law of the parameters. It holds for the
+experiment's budget of steps. Model sizes that know all labels, or hardly more than chance, only bound the
+capacity. They are used where fewer than two others remain; the slope is then a lower bound, provided
+that the capacity does not fall.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +27,22 @@ from pydantic import Field
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.capacity import SATURATED_AT, capacities
-from grokbench.readout.curves import canonical, finished, of_part, settled, single_curve
+from grokbench.readout.capacity import SATURATED_AT, capacities, memorization, share_known
+from grokbench.readout.curves import finished, log2_parameters, of_part
 from grokbench.statistics.intervals import Floats, t_interval
 
 
 class MemorizationCapacityOptions(Options):
     saturated_at: Annotated[float, Field(gt=0, le=1)] = SATURATED_AT
-    """Sizes whose mean training accuracy reaches this do not shape the slope."""
+    """Mean training accuracy from which a model size is saturated and only bounds the capacity."""
     chance: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Accuracy by guessing; what the untrained models score unless said otherwise."""
+    """Accuracy by chance, by default the median accuracy of the untrained models."""
 
 
 class MemorizationCapacity(Detector):
     """How steeply memorization capacity rises with the number of parameters.
 
-    The slope of log2(capacity) over log2(parameters), one for each seed, with what guessing gets
-    right taken out of the capacity. Sizes that hold everything, or little more than chance, say
-    only "more" or "less"; they are used, as such bounds, where fewer than two others remain. The
-    effect is then at most the true slope, and nothing bounds that from above.
-    The interval is Student's t over the seeds' slopes.
+    The slope of log2(capacity) over log2(parameters).
     Huang et al. 2024, takeaway 2, Fig. 4.
     """
 
@@ -41,11 +52,11 @@ class MemorizationCapacity(Detector):
     figure_spans = ("model_size",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        dataset = single_curve(of_part(canonical(data["experiment"]), None), "model_size", "seed")
+        dataset = data["experiment"]
         curve = capacities(dataset, self.options.saturated_at)
         chance = self._chance(dataset)
         sizes, bounded = self._informative(curve, chance)
-        slopes = self._slopes(dataset.isel(model_size=sizes), chance)
+        slopes = _slopes(memorization(dataset).isel(model_size=sizes), chance)
         slope = t_interval(slopes, self.confidence)
         shown = curve.isel(model_size=sizes)
         first, last = shown.isel(model_size=0), shown.isel(model_size=-1)
@@ -58,7 +69,7 @@ class MemorizationCapacity(Detector):
             evidence=(
                 f"size {first['model_size'].item()} holds {float(first['capacity']):.0f} examples, "
                 f"size {last['model_size'].item()} {float(last['capacity']):.0f}"
-                f"{' (too few sizes lie between chance and all: a bound)' if bounded else ''}"
+                f"{' (too few sizes lie between chance and all labels: a bound)' if bounded else ''}"
             ),
             details={
                 "model_sizes": [str(label) for label in curve["model_size"].to_numpy()],
@@ -72,20 +83,22 @@ class MemorizationCapacity(Detector):
     def _chance(self, dataset: xr.Dataset) -> float:
         if self.options.chance is not None:
             return float(self.options.chance)
-        training = dataset["train_accuracy"].where(finished(dataset))
+        training = of_part(dataset, None)["train_accuracy"].where(finished(dataset))
         untrained = training.sel(step=dataset["step"] == 0).to_numpy()
         untrained = untrained[~np.isnan(untrained)]
         return float(np.median(untrained)) if untrained.size else 0.0
 
     def _informative(self, curve: xr.Dataset, chance: float) -> tuple[list[int], bool]:
-        """Which sizes to fit, and whether some of them are only bounds."""
+        """The indices of the model sizes to fit, and whether some of them are only bounds."""
         accuracy = curve["accuracy"].to_numpy()
         known = np.flatnonzero(~np.isnan(accuracy))
         full = [int(i) for i in known if accuracy[i] >= self.options.saturated_at]
+        # Up to twice chance, a model knows at most about as many labels as guessing gets right.
         floor = [int(i) for i in known if accuracy[i] <= 2 * chance]
         between = [int(i) for i in known if i not in full and i not in floor]
         if len(between) >= 2:
             return between, False
+        # The bounds that give the least slope: the largest size at the floor, the smallest full one.
         sizes = sorted({*floor[-1:], *between, *full[:1]})
         if len(sizes) < 2:
             raise NotEnoughDataError(
@@ -94,15 +107,16 @@ class MemorizationCapacity(Detector):
             )
         return sizes, True
 
-    def _slopes(self, dataset: xr.Dataset, chance: float) -> Floats:
-        accuracy = settled(dataset, "train_accuracy").transpose("model_size", "seed").to_numpy()
-        examples = dataset["train_examples"].transpose("model_size", "seed").to_numpy()
-        # At the floor a size has learned at most about as much again as guessing gets right.
-        learned = np.maximum((accuracy - chance) / (1 - chance), chance) * examples
-        size = np.log2(dataset["parameters"].to_numpy().astype(float))
-        slopes = []
-        for values in learned.T:
-            known = values > 0
-            if len(set(size[known])) >= 2:
-                slopes.append(np.polyfit(size[known], np.log2(values[known]), 1)[0])
-        return np.array(slopes)
+
+def _slopes(runs: xr.Dataset, chance: float) -> Floats:
+    """The slope for each seed with known capacities at two model sizes or more."""
+    accuracy, examples = runs["accuracy"].to_numpy(), runs["examples"].to_numpy()
+    # At the floor, a model knows at most about as much as guessing gets right (see `_informative`).
+    learned = np.maximum(share_known(accuracy, chance), chance) * examples
+    size = log2_parameters(runs)
+    slopes = []
+    for values in learned.T:
+        known = values > 0
+        if len(set(size[known])) >= 2:
+            slopes.append(np.polyfit(size[known], np.log2(values[known]), 1)[0])
+    return np.array(slopes)

@@ -1,4 +1,17 @@
-"""Whether the parameter norm falls or rises while a run generalizes."""
+"""By how much the parameter norm changes while a run generalizes.
+
+*Estimated*: the relative change of the L2 norm of all parameters during the transition to generalization
+in grokking or in progression. -0.2 is a fall by a fifth.
+
+*Method*: `transitions` finds the step at which each run's transition starts, and the step at which it
+ends. The logarithms of the norm's ratio are averaged over each seed's runs, and then over seeds (a
+geometric mean). The interval is Student's t over the seeds' logarithms.
+
+*Source*: Huang et al. 2024, § 3 (takeaway 4), appendix A, Fig. 9.
+
+*Assumptions*: Seeds are independent. The change coincides with generalization; the detector does not show
+that one causes the other.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +37,24 @@ from grokbench.statistics.intervals import t_interval
 
 class NormChangeOptions(Thresholds):
     dynamics: Literal["grokking", "progression"] = "grokking"
-    """Which runs are looked at."""
+    """The dynamic whose runs are measured."""
     nearly_final: Annotated[Share, Field()] = 0.9
-    """Progression is over when accuracy holds this share of its final value."""
+    """The transition in progression ends when accuracy reaches this share of its settled value."""
 
 
 def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
-    """The shift to generalization of each run that shows `options.dynamics`.
+    """The transition to generalization of each run that shows `options.dynamics`.
 
-    Grokking shifts from the step at which it has memorized to the one at which it has generalized.
-    Progression shifts from the last evaluation before mirror-free accuracy left the floor to the
-    one from which it holds nearly its final value.
+    In grokking, the transition starts when the run has memorized, and ends when it has generalized. In
+    progression, it starts at the last evaluation before mirror-free accuracy reaches
+    `generalizing_at`, and ends when it reaches nearly its settled value.
 
     Returns:
-        Over the grid: `start` and `end` (steps) and `log_ratio` (of the parameter norm, end over
-        start); NaN for runs of another kind.
+        Over the grid: `start` and `end` (steps), and `log_ratio` (natural logarithm of the parameter
+        norm at the end over that at the start); NaN for runs with another dynamic.
+
+    Raises:
+        NotEnoughDataError: the task does not have the part.
     """
     data = of_part(dataset, options.part)
     runs = classify(data, options.model_copy(update={"part": None}))
@@ -47,6 +63,7 @@ def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
     else:
         accuracy = generalization_accuracy(data)
         nearly = options.nearly_final * runs["final_accuracy"]
+        # A run that ends below generalizing_at / nearly_final must still have left the floor.
         risen = nearly.clip(min=options.generalizing_at)
         kind, start = Dynamic.PROGRESSION, _before(data, runs["generalizing_step"])
         end = sustained_crossing(data, accuracy, risen, options.sustained)
@@ -58,7 +75,7 @@ def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
 
 
 def _before(dataset: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
-    """Each run's last evaluation before a step; NaN where that step was the first."""
+    """Each run's last evaluation before a step; NaN where there is none."""
     evaluated = dataset["step"].where(dataset["parameter_norm"].notnull())
     return evaluated.where(evaluated < step).max("step")
 
@@ -66,9 +83,7 @@ def _before(dataset: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
 class NormChange(Detector):
     """By how much the parameter norm changes while a run generalizes.
 
-    The geometric mean over seeds (a seed's runs averaged first) of the norm's ratio across the
-    shift, less one: -0.2 is a fall by a fifth. The interval is Student's t over the logarithms. That
-    the norm changes then is seen, not that it does so because the run generalizes.
+    The effect is relative: -0.2 is a fall by a fifth.
     Huang et al. 2024, takeaway 4, appendix A, Fig. 9.
     """
 
@@ -97,7 +112,7 @@ class NormChange(Detector):
             effect=float(np.expm1(change.estimate)),
             low=float(np.expm1(change.low)),
             high=float(np.expm1(change.high)),
-            unit=f"relative change of the parameter norm through {kind}",
+            unit=f"relative change of the parameter norm during {kind}",
             seeds=len(of_seed),
             evidence=f"the norm {direction} in {moved} of the {runs} runs that show {kind}",
             details={

@@ -1,4 +1,4 @@
-"""How many random labels a model can hold."""
+"""How many random labels a model holds: memorization capacity (Huang et al. 2024, § 2.3, Fig. 4)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,46 @@ from grokbench.readout.curves import canonical, of_part, settled, single_curve
 from grokbench.statistics.intervals import Floats, t_interval
 
 SATURATED_AT = 0.95
-"""Mean training accuracy from which the examples, not the model, set the limit."""
+"""Mean training accuracy from which the number of examples, not the model, sets the limit."""
 
 
-def capacities(dataset: xr.Dataset, saturated_at: float = SATURATED_AT) -> xr.Dataset:
-    """The memorization capacity of each model size.
-
-    Capacity is final training accuracy times the number of training examples, all of which have
-    random labels (Huang et al. 2024, § 2.3 and Fig. 4).
+def memorization(dataset: xr.Dataset) -> xr.Dataset:
+    """What each run has memorized of its random labels.
 
     Args:
         dataset: an experiment on random labels; one data size, one value of each swept field.
-        saturated_at: training accuracy from which a capacity is only a lower bound.
+
+    Returns:
+        Over `model_size` (in order of `parameters`) and `seed`: `accuracy` (settled training accuracy;
+        NaN where a run has not finished) and `examples` (the number of training examples).
+
+    Raises:
+        NotEnoughDataError: more than one data size or value of a swept field.
+    """
+    data = single_curve(of_part(canonical(dataset), None), "model_size", "seed")
+    accuracy = settled(data, "train_accuracy").transpose("model_size", "seed")
+    examples = data["train_examples"].transpose("model_size", "seed")
+    return xr.Dataset({"accuracy": accuracy, "examples": examples})
+
+
+def share_known(accuracy: Floats, chance: float) -> Floats:
+    """The share of labels that a model knows, given its accuracy on them.
+
+    A model that knows the share s and guesses the rest has the accuracy s + (1 - s) · chance. The
+    result is negative where the accuracy is below chance.
+    """
+    return (accuracy - chance) / (1 - chance)
+
+
+def capacities(dataset: xr.Dataset, saturated_at: float = SATURATED_AT) -> xr.Dataset:
+    """The memorization capacity of each model size: how many random labels it has right in the end.
+
+    Capacity is settled training accuracy times the number of training examples, all of which have
+    random labels. Lucky guesses count, as they do in the paper.
+
+    Args:
+        dataset: an experiment on random labels; one data size, one value of each swept field.
+        saturated_at: mean training accuracy from which a capacity is only a lower bound.
 
     Returns:
         Along `model_size`, in order of `parameters`: `capacity` (examples, the mean over seeds),
@@ -30,12 +58,11 @@ def capacities(dataset: xr.Dataset, saturated_at: float = SATURATED_AT) -> xr.Da
     Raises:
         NotEnoughDataError: more than one data size or value of a swept field.
     """
-    data = single_curve(of_part(canonical(dataset), None), "model_size", "seed")
-    accuracy = settled(data, "train_accuracy").transpose("model_size", "seed")
-    held = accuracy * data["train_examples"].transpose("model_size", "seed")
-    rows = [_mean_and_interval(row[~np.isnan(row)]) for row in held.to_numpy()]
+    runs = memorization(dataset)
+    held = (runs["accuracy"] * runs["examples"]).to_numpy()
+    rows = [_mean_with_ends(row[~np.isnan(row)]) for row in held]
     mean, low, high = np.array(rows, float).reshape(-1, 3).T
-    mean_accuracy = accuracy.mean("seed")
+    mean_accuracy = runs["accuracy"].mean("seed")
     along = ("model_size",)
     return xr.Dataset(
         {
@@ -48,7 +75,7 @@ def capacities(dataset: xr.Dataset, saturated_at: float = SATURATED_AT) -> xr.Da
     )
 
 
-def _mean_and_interval(values: Floats) -> tuple[float, float, float]:
+def _mean_with_ends(values: Floats) -> tuple[float, float, float]:
     if len(values) < 2:
         return (float(values.mean()) if len(values) else np.nan, np.nan, np.nan)
     interval = t_interval(values)

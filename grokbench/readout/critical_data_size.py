@@ -1,4 +1,9 @@
-"""The smallest amount of data from which models generalize."""
+"""The critical data size: the smallest number of training examples from which models generalize.
+
+An experiment trains at some data sizes only. A critical data size is therefore known to lie between two
+of them (interval-censored), below the smallest (left-censored), or above the largest (right-censored).
+It holds for the experiment's budget of steps. Source: Huang et al. 2024, § 2.2, Fig. 3.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +21,29 @@ from grokbench.readout.curves import (
 from grokbench.statistics.intervals import Floats
 
 THRESHOLD = 0.9
+"""Final mirror-free accuracy from which a run counts as generalized."""
 
 
 def critical_data_size_brackets(
     dataset: xr.Dataset, threshold: float = THRESHOLD, part: str | None = None
 ) -> xr.Dataset:
-    """Between which two data sizes each seed's critical data size lies.
+    """The two data sizes between which each seed's critical data size lies.
 
-    The critical data size is the smallest from which final mirror-free accuracy reaches the
-    threshold there and at every larger size tried.
+    The critical data size is the smallest at which, and above which, every run's settled mirror-free
+    accuracy reaches the threshold.
 
     Args:
         dataset: an experiment's dataset; one value of each swept field.
-        threshold: the accuracy that counts as generalized.
-        part: which part of the task; the first unless said otherwise.
+        threshold: the accuracy from which a run counts as generalized.
+        part: a part of the task, by default the first.
 
     Returns:
-        Over `model_size` and `seed`: `lower` and `upper`, the largest data size known to be too
-        small and the smallest known to be enough. `lower` is 0 where all were enough, `upper`
-        infinite where the largest was not; both are NaN without a finished run.
+        Over `model_size` (in order of `parameters`) and `seed`, in examples: `lower` (the largest data
+        size that was too small; 0 where all were enough) and `upper` (the smallest larger one that was
+        enough; infinite where there is none). Both are NaN where no run finished.
+
+    Raises:
+        NotEnoughDataError: an unknown part, or more than one value of a swept field.
     """
     data = single_curve(of_part(canonical(dataset), part), "model_size", "data_size", "seed")
     accuracy = settled(data, generalization_accuracy(data))
@@ -44,6 +53,7 @@ def critical_data_size_brackets(
     known = ~np.isnan(values)
     failed = known & ~reaches(values, threshold)
     lower = np.where(failed, sizes, 0.0).max(axis=-1)
+    # One failure at a large data size moves the bracket up, whatever smaller sizes did.
     enough = known & (sizes > lower[..., None])
     upper = np.where(enough, sizes, np.inf).min(axis=-1)
     unknown = ~known.any(axis=-1)
@@ -60,15 +70,15 @@ def critical_data_size_brackets(
 def critical_data_sizes(
     dataset: xr.Dataset, threshold: float = THRESHOLD, part: str | None = None
 ) -> xr.Dataset:
-    """The critical data size of each model size: where the median seed's lies.
+    """The critical data size of each model size: that of the median seed.
 
-    Args and errors as in `critical_data_size_brackets`.
+    Arguments and errors are those of `critical_data_size_brackets`.
 
     Returns:
         Along `model_size`, in order of `parameters`: `low` and `high` (examples, the medians over
         seeds of the brackets' ends), `estimate` (their geometric mean, NaN where censored),
-        `left_censored` (the smallest data size tried was enough: `low` is 0), `right_censored`
-        (the largest was not: `high` is infinite).
+        `left_censored` (the smallest data size was enough: `low` is 0), `right_censored` (the
+        largest was not enough: `high` is infinite).
     """
     brackets = critical_data_size_brackets(dataset, threshold, part)
     low = np.array([_medians(row)[0] for row in brackets["lower"].to_numpy()])
@@ -91,7 +101,7 @@ def critical_data_sizes(
 
 
 def _medians(values: Floats) -> tuple[float, float]:
-    """The lower and the upper median, which stay on the grid and never average with infinity."""
+    """The lower and the upper median, which are values of the grid even where some are infinite."""
     known = np.sort(values[~np.isnan(values)])
     if not known.size:
         return np.nan, np.nan

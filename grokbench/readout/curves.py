@@ -1,7 +1,9 @@
-"""How a curve is read: its final value, what it held, when it crossed a level for good.
+"""Readings of a curve: its settled value, and the step at which it crosses a level.
 
-Every detector reads through here, so that all of them mean the same by "final" and by "crossed",
-and none is fooled by a slingshot at the last evaluation or takes a missing run for a zero.
+All detectors read curves with these functions. "Settled" and "crossed" then mean the same everywhere, a
+slingshot at the last evaluation changes no reading, and a missing run is NaN and never zero. (A
+slingshot is a brief spike of the loss that adaptive optimizers cause: Thilak et al. 2022,
+arXiv:2206.04817.)
 """
 
 from __future__ import annotations
@@ -17,16 +19,16 @@ from grokbench.record import Status
 from grokbench.statistics.intervals import Floats
 
 TRAILING_SHARE = 0.1
-"""The share of the steps at the end whose median is the final value."""
+"""A settled value is the median over this share of the steps, at the end of training."""
 
 FEWEST_EVALUATIONS = 3
-"""The trailing window never holds fewer evaluations than this."""
+"""The trailing window holds at least this number of evaluations: the median of 3 ignores one spike."""
 
 COLLAPSE = 0.2
-"""A run collapsed when training accuracy ends this far below what it had held."""
+"""A run has collapsed if training accuracy ends this far below the level that it had held."""
 
 SUSTAINED = 3
-"""A crossing counts when so many evaluations in a row stay above the level."""
+"""A level is crossed when this number of evaluations in a row reach it."""
 
 ROUNDING = 1e-6
 """Accuracies are stored as float32, where 0.9 is 0.89999998."""
@@ -35,12 +37,13 @@ Bools = npt.NDArray[np.bool_]
 
 
 def canonical(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset with every dimension in its natural order, so that no order in a file matters.
+    """The dataset with every dimension sorted, so that the order in a file does not matter.
 
-    Model sizes go by their number of parameters, everything else by its value.
+    Model sizes are sorted by their number of parameters, every other dimension by its values. Parts
+    of a task keep their order, since the first part is the default.
 
     Raises:
-        NotEnoughDataError: a seed is there twice, which would count as two independent ones.
+        NotEnoughDataError: a seed occurs twice. Its runs are not independent.
     """
     order = {}
     for dimension in dataset.sizes:
@@ -61,8 +64,8 @@ def _check_once(seeds: npt.NDArray[np.generic]) -> None:
     if (counts > 1).any():
         twice = ", ".join(str(label) for label in labels[counts > 1])
         raise NotEnoughDataError(
-            f"seed {twice} is there more than once, and runs of one seed are no independent ones: "
-            "keep one of each, or give them seeds of their own"
+            f"seed {twice} is there more than once, and runs of one seed are not independent: "
+            "keep one of them, or give each run its own seed"
         )
 
 
@@ -71,16 +74,29 @@ def finished(dataset: xr.Dataset) -> xr.DataArray:
     return dataset["status"] == int(Status.DONE)
 
 
+def without_empty_seeds(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset without the seeds none of whose runs finished."""
+    done = finished(dataset)
+    other = [dimension for dimension in done.dims if dimension != "seed"]
+    return dataset.isel(seed=np.flatnonzero(done.any(other)))
+
+
+def log2_parameters(dataset: xr.Dataset) -> Floats:
+    """log2 of the number of parameters of each model size, [model_size]; NaN where it is not known."""
+    parameters = dataset["parameters"].to_numpy().astype(float)
+    return np.asarray(np.log2(np.where(parameters > 0, parameters, np.nan)))
+
+
 def of_part(dataset: xr.Dataset, part: str | None) -> xr.Dataset:
-    """One part of the task, by default the first; the dimension `part` is gone.
+    """One part of the task, by default the first, without the dimension `part`.
 
     Raises:
-        NotEnoughDataError: a part that the task does not have.
+        NotEnoughDataError: the task does not have this part.
     """
     if "part" not in dataset.dims:
         if part is None:
             return dataset
-        raise NotEnoughDataError(f"there is no part {part!r}: the task has only the one")
+        raise NotEnoughDataError(f"there is no part {part!r}: the task has one part only")
     names = [str(name) for name in dataset["part"].to_numpy()]
     if part is not None and part not in names:
         raise NotEnoughDataError(f"there is no part {part!r}; known: {', '.join(names)}")
@@ -88,10 +104,10 @@ def of_part(dataset: xr.Dataset, part: str | None) -> xr.Dataset:
 
 
 def single_curve(dataset: xr.Dataset, *kept: str) -> xr.Dataset:
-    """The dataset with only the dimensions `kept` and `step`.
+    """The dataset with the dimensions `kept` and `step` alone.
 
     Raises:
-        NotEnoughDataError: another dimension still has more than one value.
+        NotEnoughDataError: another dimension has more than one value.
     """
     for dimension, length in dataset.sizes.items():
         if dimension in (*kept, "step"):
@@ -107,20 +123,30 @@ def single_curve(dataset: xr.Dataset, *kept: str) -> xr.Dataset:
 
 
 def generalization_accuracy(dataset: xr.Dataset) -> xr.DataArray:
-    """Accuracy on the validation examples that no mirror in training gives away.
+    """Validation accuracy that measures generalization: that on mirror-free examples.
 
-    Where a run has no such example although it has validation examples (data so large that
-    every pair's mirror trains), plain validation accuracy takes its place.
+    The mirror of (a, b) is (b, a), which has the same label in a commutative task. A validation
+    example whose mirror trains can be right by memory alone; a mirror-free one cannot. Where
+    training data are so large that no validation example is mirror-free, plain validation
+    accuracy replaces the mirror-free one.
+
+    Returns:
+        Over the grid and `step`, between 0 and 1.
     """
     fallback = (dataset["mirror_free_examples"] == 0) & (dataset["validation_examples"] > 0)
     return dataset["mirror_free_accuracy"].where(~fallback, dataset["validation_accuracy"])
 
 
 def settled(dataset: xr.Dataset, curve: xr.DataArray | str) -> xr.DataArray:
-    """Where a curve ended, over the grid; NaN where no run finished.
+    """The final value of a curve, over the grid; NaN where a run has not finished.
 
-    The median over the trailing window, or, where training itself collapsed at the end, the
-    highest level that the curve held for as long as that window.
+    The value is the median over the last 10 % of the steps (at least 3 evaluations). If training
+    collapsed at the end, it is the highest such median of any window of the same number of
+    evaluations.
+
+    Args:
+        dataset: an experiment's dataset, any grid.
+        curve: the name of a variable, or values over the grid and `step`.
     """
 
     def read(steps: Floats, values: Floats, collapsed: Floats) -> Floats:
@@ -133,10 +159,13 @@ def settled(dataset: xr.Dataset, curve: xr.DataArray | str) -> xr.DataArray:
 
 
 def collapsed(dataset: xr.Dataset) -> xr.DataArray:
-    """Which finished runs end with training accuracy far below what it had held: bool, the grid.
+    """Which finished runs end with training accuracy far below the level it had held.
 
-    Slingshots take training accuracy down too. Validation accuracy that falls while training
-    accuracy stays is no collapse but ungrokking, and must not be read away.
+    This tells a slingshot at the end from a result: a slingshot takes training accuracy down as well.
+    Validation accuracy that falls while training accuracy stays is ungrokking, not a collapse.
+
+    Returns:
+        Bool over the grid.
     """
 
     def fall(steps: Floats, values: Floats) -> Floats:
@@ -155,7 +184,17 @@ def sustained_crossing(
     level: xr.DataArray | float,
     evaluations: int = SUSTAINED,
 ) -> xr.DataArray:
-    """The first step from which so many evaluations in a row reach the level; NaN if none."""
+    """The first step from which `evaluations` evaluations in a row reach a level.
+
+    Args:
+        dataset: an experiment's dataset, any grid.
+        curve: values over the grid and `step`.
+        level: one for all runs, or one for each run.
+        evaluations: how many in a row.
+
+    Returns:
+        Steps over the grid; NaN where the level is not crossed, or the run has not finished.
+    """
 
     def first(steps: Floats, values: Floats, level: Floats) -> Floats:
         above = reaches(values, level[:, None])
@@ -178,7 +217,7 @@ def value_at(dataset: xr.Dataset, curve: xr.DataArray, step: xr.DataArray) -> xr
 
 
 def reaches(values: Floats, level: Floats | float) -> Bools:
-    """Which values are at or above the level, give or take float32's rounding."""
+    """Which values are at or above the level, apart from float32's rounding."""
     return np.asarray(values >= level - ROUNDING)
 
 
@@ -188,9 +227,10 @@ def _over_steps(
     curve: xr.DataArray,
     *others: xr.DataArray | float,
 ) -> xr.DataArray:
-    """Apply `read(steps, values, *others)` to runs' own evaluations, those that are not NaN.
+    """Apply `read(steps, values, *others)` to the evaluations that each run has.
 
-    Runs evaluated at the same steps are read together: `values` is [runs, steps], each of `others`
+    Runs of one experiment may be evaluated at different steps; a NaN marks a step at which a run was
+    not. Runs with the same steps are read together: `values` is [runs, steps], each of `others` is
     [runs]. A run without evaluations reads NaN.
     """
 
@@ -199,6 +239,7 @@ def _over_steps(
         curves = np.broadcast_to(values, (*shape, len(steps))).reshape(-1, len(steps))
         beside = [np.broadcast_to(one, shape).ravel() for one in rest]
         found = np.full(len(curves), np.nan)
+        # Steps may stand in any order in a file; a schedule is a mask of the steps that a run has.
         order = np.argsort(steps)
         schedules, which = np.unique(~np.isnan(curves), axis=0, return_inverse=True)
         for index, schedule in enumerate(schedules):
@@ -229,5 +270,6 @@ def _final(steps: Floats, values: Floats) -> Floats:
 
 
 def _held(steps: Floats, values: Floats) -> Floats:
+    # The highest median of any window: a level counts if it was held, not if it was touched once.
     windows = np.lib.stride_tricks.sliding_window_view(values, _window(steps), axis=-1)
     return np.asarray(np.median(windows, axis=-1).max(axis=-1))

@@ -1,4 +1,8 @@
-"""The four training dynamics of Huang et al. 2024 (§ 3, Fig. 2), read from each run's curves."""
+"""The training dynamic of each run: Huang et al. 2024, § 3, Fig. 2.
+
+Two thresholds on mirror-free validation accuracy and one on training accuracy decide. The order of the
+steps at which the curves cross them tells progression from grokking.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +27,11 @@ from grokbench.readout.curves import (
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
-
 DynamicName = Literal["none", "progression", "ungrokking", "semi-grokking", "grokking"]
 
 
 class Dynamic(IntEnum):
-    """What a run did within its budget of steps."""
+    """The training dynamic that a run showed within its budget of steps."""
 
     UNKNOWN = -1
     NONE = 0
@@ -39,38 +42,43 @@ class Dynamic(IntEnum):
 
     @property
     def label(self) -> str:
-        """The name as papers write it: "semi-grokking"."""
+        """The name as the paper writes it: "semi-grokking"."""
         return self.name.lower().replace("_", "-")
 
     @property
     def description(self) -> str:
+        """What a run with this dynamic did, in a few words."""
         return {
-            Dynamic.UNKNOWN: "no finished run, or nothing to validate on",
+            Dynamic.UNKNOWN: "not finished, or without validation examples",
             Dynamic.NONE: "neither memorized nor generalized",
             Dynamic.PROGRESSION: "began to generalize before it had memorized",
-            Dynamic.UNGROKKING: "memorized, and did not generalize within the budget",
+            Dynamic.UNGROKKING: "memorized, and did not generalize within its steps",
             Dynamic.SEMI_GROKKING: "memorized, then generalized in part",
             Dynamic.GROKKING: "memorized first, generalized later",
         }[self]
 
     @classmethod
     def of_label(cls, label: str) -> Dynamic:
+        """The inverse of `label`."""
         return cls[label.upper().replace("-", "_")]
 
 
 class Thresholds(Options):
-    """What counts as memorized, as generalizing, as generalized."""
+    """The thresholds between the dynamics.
+
+    The paper describes its dynamics without numbers. These values are conventions.
+    """
 
     memorized_at: Share = 0.99
     """Training accuracy from which a run has memorized its examples."""
     generalizing_at: Share = 0.1
-    """Mirror-free accuracy below which generalization is negligible."""
+    """Mirror-free accuracy from which a run generalizes at least in part."""
     generalized_at: Share = 0.9
     """Mirror-free accuracy from which a run has generalized."""
     sustained: Annotated[int, Field(ge=1)] = SUSTAINED
-    """How many evaluations in a row must stay above a threshold."""
+    """How many evaluations in a row must reach a threshold."""
     part: str | None = None
-    """Which part of the task; the first unless said otherwise."""
+    """A part of the task, by default the first."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -80,17 +88,21 @@ class Thresholds(Options):
 
 
 def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Dataset:
-    """Label every run of an experiment.
+    """The dynamic of every run of an experiment.
 
     Args:
         dataset: an experiment's dataset, any grid.
-        thresholds: what counts as memorized and as generalized.
+        thresholds: from which accuracies a run has memorized, generalizes in part, and has
+            generalized.
 
     Returns:
-        Over the grid: `dynamic` (int8, the values of `Dynamic`, CF flags); `censored` (bool, not
-        generalized by the last step: not yet, rather than never); `collapsed` (bool, training
-        accuracy ended far below what it held); `memorized_step`, `generalizing_step` and
-        `generalized_step` (steps, NaN where it did not happen); `final_accuracy` (mirror-free).
+        Over the grid: `dynamic` (int8, the values of `Dynamic`, with CF flags); `censored` (bool: not
+        generalized by the last step, which may mean not yet); `collapsed` (bool: see `collapsed`);
+        `memorized_step`, `generalizing_step` and `generalized_step` (steps; NaN where the threshold
+        was not crossed); `final_accuracy` (settled mirror-free accuracy).
+
+    Raises:
+        NotEnoughDataError: the task does not have the part.
     """
     options = thresholds or Thresholds()
     data = of_part(dataset, options.part)
@@ -103,13 +115,16 @@ def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Da
     final = settled(data, accuracy)
     known = finished(data) & final.notnull()
 
+    # A run that crossed a threshold and fell back again still crossed it, except that partial
+    # generalization must last to the end: a run that loses it is ungrokking.
     has_generalized = generalized.notnull()
     some = has_generalized | (final >= options.generalizing_at - ROUNDING)
     full = has_generalized | (final >= options.generalized_at - ROUNDING)
-    # The same evaluation for both means that neither is known to have come first, and grokking
-    # is only what visibly memorized first.
+    # Where both thresholds are crossed at one evaluation, neither is known to come first. Grokking
+    # needs evidence that the run memorized first, so such a run is progression.
     first_memorized = memorized < generalizing.fillna(np.inf)
     dynamic = xr.full_like(final, int(Dynamic.NONE))
+    # Later entries overrule earlier ones.
     for member, shown in {
         Dynamic.UNGROKKING: memorized.notnull() & ~some,
         Dynamic.PROGRESSION: some & ~first_memorized,

@@ -1,4 +1,8 @@
-"""Between which two model sizes an ability emerges."""
+"""The two model sizes between which an ability emerges.
+
+An ability emerges at the smallest model size whose settled mirror-free accuracy reaches a threshold
+(Huang et al. 2024, § 5, Fig. 8). Only some sizes are tried, so this size is interval-censored.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +25,18 @@ from grokbench.statistics.intervals import Floats
 
 @dataclass(frozen=True)
 class EmergenceBrackets:
-    """Between which two numbers of parameters an ability emerges, as log2; each [seeds].
-
-    `low` is the largest size tried below the first that reaches the threshold (minus infinity
-    where the smallest did), `high` that first size (infinite where none did).
-    """
+    """The two sizes between which an ability emerges: log2 of numbers of parameters, [seeds]."""
 
     low: Floats
+    """The largest size below `high` that was tried; minus infinity where there is none."""
     high: Floats
-
+    """The smallest size that reaches the threshold; infinite where none does."""
     fewest: int
-    """How many runs there are at the size with the fewest."""
+    """The number of finished runs at the model size with the fewest."""
 
     @property
     def middle(self) -> Floats:
-        """The middle of each bracket; of a bracket open at one side, its other end."""
+        """The middle of each bracket; the finite end of a bracket that is open at one side."""
         ends = np.stack([self.low, self.high])
         finite = np.isfinite(ends)
         return np.asarray(np.where(finite, ends, 0).sum(axis=0) / finite.sum(axis=0))
@@ -44,10 +45,16 @@ class EmergenceBrackets:
 def emergence_brackets(
     dataset: xr.Dataset, threshold: float, part: str | None = None, best_of_seeds: bool = False
 ) -> EmergenceBrackets:
-    """Where an ability emerges, for each seed (or once, for the best of them).
+    """Where an ability emerges, for each seed.
+
+    Args:
+        dataset: an experiment's dataset; one data size, one value of each swept field.
+        threshold: settled mirror-free accuracy from which a run has the ability.
+        part: a part of the task, by default the first.
+        best_of_seeds: read one bracket from the best run of each model size.
 
     Raises:
-        NotEnoughDataError: no finished run, or more than one data size or swept value.
+        NotEnoughDataError: no finished run, or more than one data size or value of a swept field.
     """
     data = single_curve(of_part(canonical(dataset), part), "model_size", "seed")
     accuracy = settled(data, generalization_accuracy(data))

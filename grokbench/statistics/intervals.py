@@ -1,4 +1,4 @@
-"""Intervals over seeds: Student's t for means, Clopper and Pearson's for shares."""
+"""Confidence intervals over seeds: Student's t for means, Clopper–Pearson for shares."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from grokbench.errors import NotEnoughDataError
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
+"""The confidence of every interval, unless a caller asks for another."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its two-sided interval."""
+    """An estimate and its two-sided confidence interval."""
 
     estimate: float
     low: float
     high: float
 
     def widened(self, factor: float) -> Interval:
-        """The interval so many times as wide, about the same estimate."""
+        """The same estimate with both ends `factor` times as far away."""
         return Interval(
             self.estimate,
             self.estimate - factor * (self.estimate - self.low),
@@ -34,21 +35,31 @@ class Interval:
 
 
 def t_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
-    """The mean of independent values, one a seed (float [seeds], all finite).
+    """The mean of independent values with Student's t interval.
+
+    Args:
+        values: one finite value for each seed, [seeds].
+        confidence: of the two-sided interval, between 0 and 1.
 
     Raises:
-        NotEnoughDataError: fewer than two values have no spread to learn from.
+        NotEnoughDataError: fewer than two values, from which no variance can be estimated.
     """
     seeds = len(values)
     if seeds < 2:
         raise NotEnoughDataError(f"an interval over seeds needs at least 2 of them, not {seeds}")
     mean = float(np.mean(values))
-    half = _quantile(seeds - 1, confidence) * float(np.std(values, ddof=1)) / math.sqrt(seeds)
+    half = t_quantile(seeds - 1, confidence) * float(np.std(values, ddof=1)) / math.sqrt(seeds)
     return Interval(mean, mean - half, mean + half)
 
 
 def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE) -> Interval:
-    """mean(first) - mean(second) for two independent groups of unequal spread (Welch 1947).
+    """mean(first) - mean(second) for two independent groups with unequal variances.
+
+    Source: Welch 1947, Biometrika 34, 28–35.
+
+    Args:
+        first, second: one finite value for each seed, [seeds].
+        confidence: of the two-sided interval, between 0 and 1.
 
     Raises:
         NotEnoughDataError: a group with fewer than two values.
@@ -59,30 +70,45 @@ def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE
             f"not {len(first)} and {len(second)}"
         )
     difference = float(np.mean(first) - np.mean(second))
+    # The squared standard error of each mean, s² / n.
     errors = [float(np.var(group, ddof=1)) / len(group) for group in (first, second)]
     total = sum(errors)
     if total == 0:
         return Interval(difference, difference, difference)
+    # Welch–Satterthwaite: (e₁ + e₂)² / Σ eᵢ² / (nᵢ - 1), divided through by (e₁ + e₂)².
     freedom = 1 / sum(
         (error / total) ** 2 / (len(group) - 1)
         for error, group in zip(errors, (first, second), strict=True)
     )
-    half = _quantile(freedom, confidence) * math.sqrt(total)
+    half = t_quantile(freedom, confidence) * math.sqrt(total)
     return Interval(difference, difference - half, difference + half)
 
 
 def share_interval(share: float, trials: int, confidence: float = CONFIDENCE) -> Interval:
-    """A share of independent trials (Clopper and Pearson 1934): 5 of 5 is 0.48 to 1, never 1 to 1.
+    """A share of independent trials with the exact interval of Clopper and Pearson.
 
-    It errs no more often than it says at any confidence and any share. Trials may count in part.
+    The interval misses the true share at most as often as the confidence allows, for every share
+    and every confidence. 5 successes in 5 trials give 0.48 to 1.
+    Source: Clopper and Pearson 1934, Biometrika 26, 404–413.
+
+    Args:
+        share: successes divided by trials. A trial may succeed in part, so `share * trials` need
+            not be a whole number.
+        trials: how many there were.
+        confidence: of the two-sided interval, between 0 and 1.
+
+    Raises:
+        NotEnoughDataError: no trials.
     """
     if trials < 1:
         raise NotEnoughDataError("a share of no trials has no interval")
     tail, hits = (1 - confidence) / 2, share * trials
+    # The ends are quantiles of beta distributions, which extend to successes in part.
     low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits > 0 else 0.0
     high = stats.beta.ppf(1 - tail, hits + 1, trials - hits) if hits < trials else 1.0
     return Interval(share, min(share, float(low)), max(share, float(high)))
 
 
-def _quantile(freedom: float, confidence: float) -> float:
+def t_quantile(freedom: float, confidence: float) -> float:
+    """How many standard errors a two-sided Student's t interval reaches to each side."""
     return float(stats.t.ppf((1 + confidence) / 2, freedom))

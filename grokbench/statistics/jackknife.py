@@ -1,67 +1,164 @@
-"""Intervals for what several experiments' seeds decide together: one seed is left out at a time.
+"""The jackknife: how much an estimate varies between seeds, from leaving one seed out at a time.
 
-The jackknife needs no random numbers, so no order of seeds matters and the same data give the same
-interval. Its variance has no bias downwards from few seeds, as the bootstrap's has (a factor of
-(n - 1)/n), and Student's t widens the interval further where few seeds vary. Percentiles of a
-bootstrap do neither, which is why they cover too little with 3 or 5 seeds (Hesterberg 2015,
-The American Statistician 69, § 3).
+The jackknife serves where an estimate is no mean of one number a seed, such as a point at which two
+fitted curves cross. The estimate is computed once from all seeds and once without each of them. The
+spread of these replicates gives a variance, and Student's t an interval.
+
+Why not the bootstrap? The jackknife needs no random numbers, so the order of seeds does not matter and
+the same data give the same interval. The bootstrap's variance is too small by a factor of (n - 1)/n, and
+its percentiles do not widen for few seeds as Student's t does, so they cover too little with 3 or 5 seeds
+(Hesterberg 2015, The American Statistician 69, § 3).
+
+Seeds share the grid of the experiment and cannot show how coarse the grid is. A rounding error adds a
+variance of its own: the square of how far the estimate moves when the values that are rounded move by
+one standard deviation of the error (first-order propagation of errors).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from grokbench.statistics.intervals import Floats, Interval
+from grokbench.statistics.intervals import Floats, Interval, t_quantile
 
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """A number, and what it would be had the experiments come out a little differently.
+    """An estimate from one experiment, and its replicates.
 
-    An end is infinite where some replicate is.
+    An estimate may be a number or an array; `...` below is its shape.
     """
 
-    value: float
+    estimate: Floats
+    """From all seeds, [...]."""
+    left_out: Floats
+    """Without each seed, [seeds, ...]."""
+    moved: Floats
+    """With each rounding error moved by one standard deviation, [rounding errors, ...]."""
+
+    @classmethod
+    def from_rows(cls, rows: Floats, seeds: int) -> Replicates:
+        """Name the parts of an array [1 + seeds + rounding errors, ...]."""
+        return cls(rows[0], rows[1 : 1 + seeds], rows[1 + seeds :])
+
+    @property
+    def rows(self) -> Floats:
+        """The inverse of `from_rows`."""
+        return np.concatenate([self.estimate[None], self.left_out, self.moved])
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds the estimate rests on."""
+        return len(self.left_out)
+
+    @property
+    def standard_error(self) -> Floats:
+        """By the jackknife and the rounding errors together, [...]."""
+        rounding = ((self.moved - self.estimate) ** 2).sum(axis=0)
+        return np.asarray(np.sqrt(jackknife_variance(self.left_out) + rounding))
+
+    def map(self, function: Callable[..., Floats | float], *others: Replicates) -> Replicates:
+        """Apply a function to the estimate and to each replicate.
+
+        `others` come from the same experiment; the function is given their corresponding parts too.
+        """
+        every = (self, *others)
+        estimate = np.asarray(function(*(one.estimate for one in every)))
+
+        def of_each(parts: Sequence[Floats]) -> Floats:
+            values = [function(*part) for part in zip(*parts, strict=True)]
+            return np.array(values, float).reshape(len(values), *estimate.shape)
+
+        return Replicates(
+            estimate,
+            of_each([one.left_out for one in every]),
+            of_each([one.moved for one in every]),
+        )
+
+    def coordinate(self, index: int) -> Replicates:
+        """One coordinate of an estimate that is a point, [coordinates]."""
+        return Replicates(self.estimate[index], self.left_out[:, index], self.moved[:, index])
+
+
+@dataclass(frozen=True, eq=False)
+class Jackknife:
+    """A number that rests on the seeds of one or several independent experiments."""
+
+    estimate: float
     left_out: Sequence[Floats]
-    """For each independent group of seeds, the number without each one of them: [seeds]."""
-    moved: Floats = field(default_factory=lambda: np.zeros(0))
-    """The number with each source of rounding moved by one standard deviation: [sources]."""
+    """For each experiment, the number without each of its seeds, [seeds]."""
+    moved: Floats
+    """The number with each rounding error moved by one standard deviation, [rounding errors]."""
+
+    @classmethod
+    def of(cls, *experiments: Replicates) -> Jackknife:
+        """One number, with its replicates from several experiments."""
+        return cls(
+            float(experiments[0].estimate),
+            [one.left_out for one in experiments],
+            np.concatenate([one.moved for one in experiments]),
+        )
 
     @property
     def variance(self) -> float:
-        return sum(map(jackknife_variance, self.left_out)) + self._rounding
+        """The experiments are independent, so their variances add up."""
+        moved = self.moved[np.isfinite(self.moved)]
+        rounding = float(((moved - self.estimate) ** 2).sum())
+        return sum(map(_variance_of_finite, self.left_out)) + rounding
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom of the variance, by Welch and Satterthwaite; rounding has no spread."""
-        parts = [(jackknife_variance(group), len(group) - 1) for group in self.left_out]
+        """Degrees of freedom of the variance, by Welch–Satterthwaite.
+
+        The variance of rounding is known rather than estimated. It adds to the numerator alone.
+        """
+        parts = [(_variance_of_finite(group), len(group) - 1) for group in self.left_out]
         spread = sum(part**2 / freedom for part, freedom in parts)
         return self.variance**2 / spread if spread > 0 else math.inf
 
-    @property
-    def _rounding(self) -> float:
-        moved = self.moved[np.isfinite(self.moved)]
-        return float(((moved - self.value) ** 2).sum())
-
     def interval(self, confidence: float) -> Interval:
-        """The value and its two-sided interval."""
-        half = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * math.sqrt(self.variance)
-        all_of_them = np.concatenate([*self.left_out, self.moved])
+        """Student's t interval; an end is infinite where some replicate is."""
+        half = t_quantile(self.freedom, confidence) * math.sqrt(self.variance)
+        replicates = np.concatenate([*self.left_out, self.moved])
         return Interval(
-            self.value,
-            -math.inf if (all_of_them == -np.inf).any() else self.value - half,
-            math.inf if (all_of_them == np.inf).any() else self.value + half,
+            self.estimate,
+            -math.inf if (replicates == -np.inf).any() else self.estimate - half,
+            math.inf if (replicates == np.inf).any() else self.estimate + half,
         )
 
 
-def jackknife_variance(left_out: Floats) -> float:
-    """The variance of an estimate from its values without each of n seeds (Efron and Stein 1981)."""
+def jackknife_variance(left_out: Floats) -> Floats:
+    """The variance of an estimate from its values without each of n seeds, [seeds, ...] to [...].
+
+    (n - 1)/n · Σ (value without seed i - their mean)². Its expectation is never below the true variance
+    (Efron and Stein 1981, Annals of Statistics 9, 586–596).
+    """
+    seeds = len(left_out)
+    squares = (left_out - left_out.mean(axis=0)) ** 2
+    return np.asarray((seeds - 1) / seeds * squares.sum(axis=0))
+
+
+def _variance_of_finite(left_out: Floats) -> float:
+    """Infinite replicates open the interval's ends instead (see `Jackknife.interval`)."""
     known = left_out[np.isfinite(left_out)]
-    if len(known) < 2:
-        return 0.0
-    return float((len(known) - 1) / len(known) * ((known - known.mean()) ** 2).sum())
+    return float(jackknife_variance(known)) if len(known) else 0.0
+
+
+def means_over_seeds(values: Floats) -> Replicates:
+    """The means of known values over seeds, and without each seed.
+
+    Args:
+        values: [n, seeds], NaN where a value is unknown.
+
+    Returns:
+        Means of shape [n], NaN where no value is known.
+    """
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0).sum(axis=1), known.sum(axis=1)
+    totals = np.concatenate([total[None], total - np.where(known, values, 0).T])
+    counts = np.concatenate([count[None], count - known.T])
+    means = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
+    return Replicates.from_rows(means, values.shape[1])

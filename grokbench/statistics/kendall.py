@@ -1,28 +1,49 @@
-"""Kendall's tau for interval-censored values."""
+"""Kendall's tau for values that are only known to lie in intervals."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
 from grokbench.statistics.intervals import Floats
 
 
-def fall(lower: Floats, upper: Floats) -> tuple[float, int] | None:
-    """Pairs known to fall minus pairs known to rise, over all pairs; and how many pairs.
+@dataclass(frozen=True)
+class Tau:
+    """Kendall's tau: 1 where every value exceeds the one before, -1 where every value is less."""
 
-    The ends of the brackets are [model_size], in order. A pair that both lie beyond the same end of
-    the grid says nothing and is left out. None when no pair says anything.
+    value: float
+    pairs: int
+    """How many pairs of values were compared."""
+
+
+def kendall_tau(lower: Floats, upper: Floats) -> Tau | None:
+    """Kendall's tau between the order of values and the values, which are interval-censored.
+
+    Pairs known to rise minus pairs known to fall, over all pairs compared. A pair whose intervals overlap
+    counts as neither (as in Oakes 1982, Biometrics 38, 451–455, for censored values). A pair that is
+    censored at the same end, so that nothing is known of its order, is not compared.
+
+    Args:
+        lower: largest value known to be too small, [values]; 0 where the value is censored from
+            below, NaN where nothing is known.
+        upper: smallest value known to be large enough, [values]; infinite where the value is
+            censored from above.
+
+    Returns:
+        None where no pair can be compared.
     """
     known = ~np.isnan(lower)
+    brackets = zip(lower[known], upper[known], strict=True)
     pairs = [
-        (small, large)
-        for small, large in itertools.combinations(zip(lower[known], upper[known], strict=True), 2)
-        if max(small[0], large[0]) > 0 and not np.isinf(min(small[1], large[1]))
+        (first, second)
+        for first, second in itertools.combinations(brackets, 2)
+        if max(first[0], second[0]) > 0 and not np.isinf(min(first[1], second[1]))
     ]
     if not pairs:
         return None
-    falls = sum(bool(small[0] >= large[1]) for small, large in pairs)
-    rises = sum(bool(large[0] >= small[1]) for small, large in pairs)
-    return (falls - rises) / len(pairs), len(pairs)
+    rising = sum(bool(second[0] >= first[1]) for first, second in pairs)
+    falling = sum(bool(first[0] >= second[1]) for first, second in pairs)
+    return Tau((rising - falling) / len(pairs), len(pairs))

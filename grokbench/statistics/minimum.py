@@ -1,4 +1,4 @@
-"""Upper confidence bound of a group's minimum, by a rank argument."""
+"""An upper confidence bound for the minimum of a group, by a rank argument."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ import numpy as np
 from grokbench.statistics.intervals import Floats
 
 
-def luckiest(values: Floats, others: int, confidence: float) -> float:
-    """How large the smallest of some values may have to be taken for, had luck favoured them.
+def minimum_upper_bound(values: Floats, others: int, confidence: float) -> float:
+    """An upper confidence bound for the minimum of a group, which is compared with another group's.
 
-    Were they of one kind with as many `others`, the smallest r of all would be among them with the
-    probability C(N - r, others) / C(N, others). The first r that is as improbable as an end of the
-    interval may be is taken; where none is, the largest value. With three seeds against three that
-    is the end of a one-sided interval of 0.95, and no surer one can be had.
+    The minimum of few values may be low by chance. Suppose that the values and the `others` come from
+    one distribution, so that every order of all N of them is equally likely. The r smallest of all then
+    belong to the first group with the probability C(N - r, others) / C(N, others), a hypergeometric
+    one. The bound is the r-th smallest value, for the smallest r whose probability is at most
+    (1 - confidence)/2.
+
+    If no r is that improbable, the bound is the largest value. Three values against three are such a case:
+    their bound has a one-sided confidence of 95 %, and no higher confidence raises it.
 
     Args:
-        values: log2 of the parameters at which each seed has the ability.
-        others: how many seeds they are compared with, at the size with the fewest runs.
-        confidence: of the two-sided interval.
+        values: of the group, [n].
+        others: how many values the other group has.
+        confidence: of a two-sided interval of which the bound is one end.
     """
     tail, number = (1 - confidence) / 2, len(values)
     orders = math.comb(number + others, others)

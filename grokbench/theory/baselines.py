@@ -1,4 +1,7 @@
-"""What one would guess a run to do without knowing the theory."""
+"""Predictions of training dynamics without the theory, with which the zone map is compared.
+
+Each baseline predicts one dynamic for every cell of the target. It knows no run of that cell's model size.
+"""
 
 from __future__ import annotations
 
@@ -12,46 +15,51 @@ from grokbench.readout.dynamics import Dynamic
 from grokbench.statistics.intervals import Floats
 
 Labels = npt.NDArray[np.int8]
+"""Values of `Dynamic`."""
+
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What the runs of an experiment did: [model sizes, data sizes, seeds] of `Dynamic`."""
+    """The dynamics that the runs of an experiment showed."""
 
     dynamics: Labels
+    """[sizes, data sizes, seeds]"""
     sizes: Floats
-    """log2 of the parameters."""
-    amounts: Floats
-    """log2 of the data sizes."""
+    """log2 of the parameters, [sizes]."""
+    data_sizes: Floats
+    """log2 of the data sizes, [data sizes]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What may be known of other runs when one of the target's is guessed."""
+    """What a baseline may know when it predicts a target."""
 
     target: Observed
     critical: Observed
-    same: Bools
-    """Which of the critical experiment's sizes (second) may not be looked at for one of the target's
-    (first), because they have runs in common."""
+    excluded: Bools
+    """Sizes of the critical experiment that may not be used, [target's sizes, critical's sizes].
+
+    They share runs with the target's size.
+    """
 
 
 def most_frequent(labels: Labels) -> int:
-    """The commonest dynamic (of equals the lowest); UNKNOWN for none."""
+    """The most frequent dynamic, the lowest of several; UNKNOWN where none is known."""
     known = labels[labels != int(Dynamic.UNKNOWN)]
     return int(np.bincount(known).argmax()) if known.size else int(Dynamic.UNKNOWN)
 
 
-def overall(known: Known) -> Labels:
-    """The dynamic most frequent among the target's runs of all other model sizes."""
+def most_frequent_overall(known: Known) -> Labels:
+    """The most frequent dynamic of all runs of other model sizes."""
     runs = known.target.dynamics
-    guesses = [most_frequent(np.delete(runs, index, axis=0)) for index in range(len(runs))]
-    return np.repeat(np.array(guesses, np.int8)[:, None], runs.shape[1], axis=1)
+    predicted = [most_frequent(np.delete(runs, index, axis=0)) for index in range(len(runs))]
+    return np.repeat(np.array(predicted, np.int8)[:, None], runs.shape[1], axis=1)
 
 
-def at_the_data_size(known: Known) -> Labels:
-    """The same among runs with as much data."""
+def most_frequent_at_data_size(known: Known) -> Labels:
+    """The most frequent dynamic of the runs of other model sizes at the same data size."""
     runs = known.target.dynamics
     return np.array(
         [
@@ -63,13 +71,14 @@ def at_the_data_size(known: Known) -> Labels:
 
 
 def threshold(known: Known) -> Labels:
-    """For each data size one dynamic for small models and one for large, wherever that fits best.
+    """For each data size one dynamic for small models, and one for large models.
 
-    Fitted to the target's runs of all other model sizes, with as much data.
+    The threshold between them and both dynamics are those that fit most runs of the other model
+    sizes at the same data size (a decision stump). Of equally good thresholds the smallest is taken.
     """
     runs, sizes = known.target.dynamics, known.target.sizes
-    guesses = np.empty(runs.shape[:2], np.int8)
-    for i, j in np.ndindex(guesses.shape):
+    predicted = np.empty(runs.shape[:2], np.int8)
+    for i, j in np.ndindex(predicted.shape):
         others = np.delete(runs[:, j], i, axis=0)
         places = np.delete(sizes, i)
         cuts: list[tuple[float, float, int, int]] = []
@@ -80,38 +89,36 @@ def threshold(known: Known) -> Labels:
         _, cut, small, large = min(
             cuts, default=(0.0, 0.0, most_frequent(others), most_frequent(others))
         )
-        guesses[i, j] = small if sizes[i] < cut else large
-    return guesses
+        predicted[i, j] = small if sizes[i] < cut else large
+    return predicted
 
 
 def nearest_fitted(known: Known) -> Labels:
-    """The most frequent dynamic of the nearest cell to which the critical curve was fitted.
+    """The most frequent dynamic of the nearest cell of the critical experiment.
 
-    Nearest in model size first, then in data size; of two as near, the smaller.
+    Model size counts first, then data size. Of two equally near cells the smaller is taken.
     """
     target, critical = known.target, known.critical
     cells = np.array([[most_frequent(cell) for cell in row] for row in critical.dynamics], np.int8)
     cells = cells.reshape(critical.dynamics.shape[:2])
-    guesses = np.full(target.dynamics.shape[:2], int(Dynamic.UNKNOWN), np.int8)
-    for i, j in np.ndindex(guesses.shape):
+    predicted = np.full(target.dynamics.shape[:2], int(Dynamic.UNKNOWN), np.int8)
+    for i, j in np.ndindex(predicted.shape):
         size_away = np.abs(critical.sizes - target.sizes[i])
-        size_away[known.same[i]] = np.nan
-        away = np.stack(
-            np.broadcast_arrays(size_away[:, None], np.abs(critical.amounts - target.amounts[j])),
-            axis=-1,
-        ).reshape(-1, 2)
+        size_away[known.excluded[i]] = np.nan
+        data_size_away = np.abs(critical.data_sizes - target.data_sizes[j])
+        away = np.stack(np.broadcast_arrays(size_away[:, None], data_size_away), axis=-1)
+        away = away.reshape(-1, 2)
         allowed = np.flatnonzero((cells.ravel() >= 0) & ~np.isnan(away[:, 0]))
         if allowed.size:
             nearest = min(allowed, key=lambda cell: (*away[cell], cell))
-            guesses[i, j] = cells.ravel()[nearest]
-    return guesses
+            predicted[i, j] = cells.ravel()[nearest]
+    return predicted
 
 
-GUESSES: Mapping[str, Callable[[Known], Labels]] = {
-    "the most frequent dynamic": overall,
-    "the most frequent at each data size": at_the_data_size,
+BASELINES: Mapping[str, Callable[[Known], Labels]] = {
+    "the most frequent dynamic": most_frequent_overall,
+    "the most frequent at each data size": most_frequent_at_data_size,
     "a threshold in model size for each data size": threshold,
     "what the nearest fitted runs did": nearest_fitted,
 }
-"""Each says what it would guess for every cell, [model sizes, data sizes], without the cell's own
-runs or any other of its model size."""
+"""Each predicts a dynamic for every cell, [sizes, data sizes]. The names occur in verdicts."""

@@ -1,4 +1,7 @@
-"""Where the capacity curve and the critical-size curve cross."""
+"""The point at which the capacity curve and the critical curve cross: the star in Fig. 1.
+
+Source: Huang et al. 2024, § 3, takeaway 3. The paper does not say where the star lies.
+"""
 
 from __future__ import annotations
 
@@ -8,78 +11,74 @@ import numpy as np
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.statistics.intervals import Floats
-from grokbench.statistics.jackknife import Replicates
-from grokbench.theory.dividing_curves import (
-    CapacityCurve,
-    CriticalCurve,
-)
+from grokbench.statistics.jackknife import Jackknife
+from grokbench.theory.capacity_curve import CapacityCurve
+from grokbench.theory.critical_curve import CriticalCurve
 from grokbench.theory.mirrors import Pairs
 
 BEYOND = 2.0
 """How far beyond the model sizes tried a crossing is looked for, in doublings of parameters."""
 
-
 STEP = 1 / 32
+"""The grid on which the curves are compared, in doublings of parameters; linear in between."""
 
 
 @dataclass(frozen=True, eq=False)
 class CrossingPoint:
-    """The point at which two curves cross, both as log2, with its replicates.
+    """The point at which two curves cross, both coordinates as log2.
 
-    A replicate whose curves do not cross within reach is infinite on the side where they might.
+    A replicate whose curves do not cross within reach is infinite, on the side on which they
+    might cross.
     """
 
-    parameters: Replicates
-    data_size: Replicates
+    parameters: Jackknife
+    data_size: Jackknife
 
 
 def crossing_of(capacity: CapacityCurve, critical: CriticalCurve, pairs: Pairs) -> CrossingPoint:
-    """Where the capacity comes to exceed the critical data size, as models grow.
+    """The smallest model size at which the capacity reaches the critical data size.
 
     Args:
-        capacity, critical: the curves, with their replicates.
+        capacity, critical: the curves.
         pairs: what the critical experiment trains on.
 
     Raises:
         NotEnoughDataError: the curves do not cross within two doublings of the sizes tried.
     """
-    ends = (
-        min(capacity.sizes[0], critical.smallest) - BEYOND,
-        max(capacity.sizes[-1], critical.largest) + BEYOND,
-    )
-    sizes = np.arange(ends[0], ends[1] + STEP, STEP)
+    start = min(capacity.sizes[0], critical.smallest) - BEYOND
+    end = max(capacity.sizes[-1], critical.largest) + BEYOND
+    sizes = np.arange(start, end + STEP, STEP)
     held, enough = capacity.at(sizes, pairs), critical.at(sizes)
-    place, height = _first(sizes, held[0], enough[0])
+    # The experiments are independent, so one curve varies while the other is the estimate.
+    by_memorization = held.map(lambda one: _first_crossing(sizes, one, enough.estimate))
+    by_critical = enough.map(lambda one: _first_crossing(sizes, held.estimate, one))
+    place = by_critical.estimate[0]
     if np.isinf(place):
-        which, end = ("above", ends[0]) if place < 0 else ("below", ends[1])
+        which, beyond = ("above", start) if place < 0 else ("below", end)
         raise NotEnoughDataError(
             f"the curves do not cross: the capacity is {which} the critical data size from "
-            f"{2 ** ends[0]:.0f} to {2 ** ends[1]:.0f} parameters; try model sizes beyond "
-            f"{2**end:.0f}"
+            f"{2**start:.0f} to {2**end:.0f} parameters; try model sizes beyond {2**beyond:.0f}"
         )
-    seeds = len(critical.seeds)
-    memory = np.array([_first(sizes, row, enough[0]) for row in held[1:]])
-    left_out = np.array([_first(sizes, held[0], row) for row in enough[1 : 1 + seeds]])
-    moved = np.array([_first(sizes, held[0], row) for row in enough[1 + seeds :]])
     parameters, data_size = (
-        Replicates(value, [memory[:, axis], left_out[:, axis]], moved[:, axis])
-        for axis, value in enumerate((place, height))
+        Jackknife.of(by_memorization.coordinate(axis), by_critical.coordinate(axis))
+        for axis in range(2)
     )
     return CrossingPoint(parameters, data_size)
 
 
-def _first(sizes: Floats, held: Floats, enough: Floats) -> tuple[float, float]:
-    """Size and height at which `held` first reaches `enough`.
+def _first_crossing(sizes: Floats, held: Floats, enough: Floats) -> Floats:
+    """Size and height at which `held` first reaches `enough`, by linear interpolation.
 
-    Infinite where it never does: minus where it lies above from the first size on.
+    If `held` lies above from the first size on, the size is minus infinity and the height infinite. If
+    it never reaches `enough`, the size is infinite and the height minus infinity.
     """
     gap = held - enough
     if gap[0] >= 0:
-        return -np.inf, np.inf
+        return np.array([-np.inf, np.inf])
     above = np.flatnonzero(gap >= 0)
     if not above.size:
-        return np.inf, -np.inf
+        return np.array([np.inf, -np.inf])
     i = int(above[0])
     share = -gap[i - 1] / (gap[i] - gap[i - 1])
-    size = sizes[i - 1] + share * (sizes[i] - sizes[i - 1])
-    return float(size), float(enough[i - 1] + share * (enough[i] - enough[i - 1]))
+    ends = np.array([sizes[i - 1 : i + 1], enough[i - 1 : i + 1]])
+    return np.asarray(ends[:, 0] + share * (ends[:, 1] - ends[:, 0]))

@@ -1,4 +1,9 @@
-"""How many labels there are to memorize where (a, b) and (b, a) have the same one."""
+"""The number of different labels of training pairs, where (a, b) and its mirror (b, a) share a label.
+
+A model that memorizes has one label to remember for both. Capacity is measured on all pairs, with
+random labels that are the same for mirrors (Huang et al. 2024, § 2.3), but models train on a part of the
+pairs, which has fewer mirrors. The two are therefore compared in labels, not in pairs.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +20,27 @@ from grokbench.statistics.intervals import Floats
 
 @dataclass(frozen=True)
 class Pairs:
-    """Training pairs of numbers below a modulus P, drawn at random from all P² ordered ones.
+    """Training pairs of numbers below a modulus P, drawn at random from all P² ordered pairs.
 
-    `modulus` is None for a task whose examples have no mirrors: each has a label of its own.
-    Under the split `unordered` mirrors come together; otherwise each pair is drawn by itself, and
-    fewer of the D drawn are mirrors of each other the fewer they are.
+    Under the split `unordered`, a pair and its mirror are drawn together. Under any other split each
+    pair is drawn by itself.
     """
 
     modulus: int | None
+    """P; None for a task without mirrors, where each example has its own label."""
     split: str = "ordered"
 
     def labels(self, examples: Floats) -> Floats:
-        """How many different labels so many examples have, on average.
+        """The expected number of different labels of D examples.
 
-        Of D ordered pairs D/P lie on the diagonal, and each of the P(P - 1)/2 mirrored pairs is
-        met unless both of its members are among the P² - D that were not drawn. With N = P²
+        Of D ordered pairs, D/P lie on the diagonal. A pair of mirrors has its label among the
+        examples unless both are among the N - D pairs that were not drawn, N = P². There are
+        P(P - 1)/2 pairs of mirrors, hence
 
             D/P + P(P - 1)/2 · (1 - (N - D)(N - D - 1) / (N(N - 1)))
-            = D (2P² + 2P + 1 - D) / (2P(P + 1)),
+            = D (2P² + 2P + 1 - D) / (2P(P + 1)).
 
-        which is P(P + 1)/2 for all of them.
+        All N pairs have P(P + 1)/2 labels.
         """
         examples = np.asarray(examples, float)
         if self.modulus is None:
@@ -42,13 +48,15 @@ class Pairs:
         p = self.modulus
         drawn = np.clip(examples, 0, p**2)
         if self.split == "unordered":
+            # All N pairs have P(P + 1)/2 labels, and mirrors come together: (P + 1)/2P for a pair.
             return np.asarray(drawn * (p + 1) / (2 * p))
         return np.asarray(drawn * (2 * p**2 + 2 * p + 1 - drawn) / (2 * p * (p + 1)))
 
     def examples(self, labels: Floats) -> Floats:
-        """How many examples have so many different labels: the inverse of `labels`.
+        """The number of examples that have this number of different labels: the inverse of `labels`.
 
-        More labels than there are count as so many times all examples.
+        A multiple of all labels is taken as the same multiple of all examples. A capacity curve
+        that is extrapolated needs a number beyond the last pair.
         """
         labels = np.asarray(labels, float)
         if self.modulus is None:
@@ -57,17 +65,19 @@ class Pairs:
         shares = labels * 2 / (p * (p + 1))
         if self.split == "unordered":
             return np.asarray(shares * p**2)
+        # The smaller root of D² - (2P² + 2P + 1) D + 2P(P + 1) · labels = 0.
         twice = 2 * p**2 + 2 * p + 1
         root = np.sqrt(twice**2 - 4 * (p * (p + 1)) ** 2 * np.clip(shares, 0, 1))
         return np.asarray(np.where(shares > 1, shares * p**2, (twice - root) / 2))
 
 
 def pairs_of(memorization: xr.Dataset, target: xr.Dataset) -> tuple[Pairs, Pairs]:
-    """The pairs that two experiments train on; the labels in memory are always symmetric.
+    """The pairs that two experiments train on: one on random labels, and a target.
 
-    The modulus is what the tasks were given; where neither says, the root of the number of
-    examples in memory, if that is whole; otherwise nothing is taken to have a mirror. Nor has the
-    target where its validation examples show none, although pairs were drawn one by one.
+    The modulus is the task's option. If neither task has that option, the modulus is the root of the
+    number of random labels, if it is a whole number; otherwise no example has a mirror. The
+    target has no mirrors either if all its validation examples are mirror-free although pairs
+    were drawn one by one.
     """
     options = [_task_options(dataset) for dataset in (memorization, target)]
     given = [one["modulus"] for one in options if isinstance(one.get("modulus"), int)]

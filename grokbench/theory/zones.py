@@ -1,4 +1,14 @@
-"""The four zones of Huang et al. 2024, Fig. 1, as far as the two measured curves tell them apart."""
+"""The zone map of Huang et al. 2024, Fig. 1: the training dynamic predicted for each cell of a grid.
+
+| data size | zone |
+| --- | --- |
+| above the capacity of the model size | progression |
+| else from the critical data size on | grokking |
+| else just below the critical data size | semi-grokking |
+| else | ungrokking |
+
+The two curves are measured with errors, so each zone has a probability in each cell.
+"""
 
 from __future__ import annotations
 
@@ -12,119 +22,148 @@ from scipy import stats
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.readout.capacity import SATURATED_AT
-from grokbench.readout.curves import canonical, of_part, single_curve
+from grokbench.readout.curves import canonical, log2_parameters, of_part, single_curve
 from grokbench.readout.dynamics import Dynamic, Share, Thresholds
 from grokbench.record import Status
 from grokbench.statistics.intervals import Floats
-from grokbench.theory.dividing_curves import (
+from grokbench.statistics.jackknife import Replicates
+from grokbench.theory.capacity_curve import CapacityCurve, capacity_curve
+from grokbench.theory.critical_curve import (
     Bools,
-    CapacityCurve,
     CriticalBrackets,
     CriticalCurve,
-    capacity_curve,
     critical_brackets,
     critical_curve,
-    log2_parameters,
 )
 from grokbench.theory.mirrors import pairs_of
 
-FORETOLD = (
+ZONES = (
     Dynamic.PROGRESSION,
     Dynamic.UNGROKKING,
     Dynamic.SEMI_GROKKING,
     Dynamic.GROKKING,
 )
+"""The dynamics that the theory predicts, in the order in which probabilities are given."""
 
 
 class CurveOptions(Thresholds):
     saturated_at: Annotated[float, Field(gt=0, le=1)] = SATURATED_AT
-    """Accuracy on random labels from which a capacity is only a lower bound."""
+    """Mean accuracy on random labels from which a capacity is only a lower bound."""
 
 
 class ZoneOptions(CurveOptions):
     band: Share | Literal["measured"] = 0.3
-    """Semi-grokking is expected from this share below the critical data size up to it.
+    """The width of the semi-grokking zone, as a share of the critical data size.
 
-    Huang et al. 2024, § 2.2: about 1000 examples, at critical sizes of 3000 to 4000. "measured"
-    takes the band from the critical experiment: from where the median run ends at `generalizing_at`.
+    0.3 is from Huang et al. 2024, § 2.2: about 1000 examples, where critical data sizes are 3000 to
+    4000. "measured" reads the lower border off the critical experiment: the data size at which the
+    median run ends at `generalizing_at`.
     """
 
 
 @dataclass(frozen=True, eq=False)
-class Border:
-    """One border between zones at some model sizes: log2 of a number of examples.
+class ZoneProbabilities:
+    """The probability of each zone, [sizes, data sizes, zones], with replicates of two experiments."""
 
-    `heights` are [1 + seeds + …, sizes], the estimate first; `spread` is its standard error and
-    `freedom` that error's degrees of freedom.
-    """
+    memorization: Replicates
+    """With replicates of the experiment on random labels."""
+    critical: Replicates
+    """With replicates of the critical experiment. The estimate is that of `memorization`."""
 
-    heights: Floats
-    spread: Floats
-    freedom: int
-
-    def passed(self, amounts: Floats) -> Floats:
-        """How probably amounts of data (log2) lie at or above it: [1 + seeds + …, sizes, amounts]."""
-        distance = amounts - self.heights[..., None]
-        exact = self.spread[:, None] == 0
-        scaled = distance / np.where(exact, 1, self.spread[:, None])
-        probable = stats.t.cdf(scaled, self.freedom)
-        return np.asarray(np.where(exact, np.where(distance >= 0, 1.0, 0.0), probable))
+    @property
+    def estimate(self) -> Floats:
+        """From all seeds; NaN in cells where too little is known."""
+        return self.critical.estimate
 
 
 @dataclass(frozen=True, eq=False)
 class Borders:
-    """The borders of the four zones at some model sizes, and by whose seeds they were measured."""
+    """The borders between the zones: log2 of a number of examples, [sizes]."""
 
-    capacity: Border
-    onset: Border
+    capacity: Replicates
+    onset: Replicates
     """Where semi-grokking begins."""
-    critical: Border
+    critical: Replicates
 
-    def probabilities(self, amounts: Floats, capacity: int = 0, critical: int = 0) -> Floats:
-        """How probable each zone is, [sizes, amounts, dynamics], in the order of FORETOLD.
-
-        Args:
-            amounts: log2 of numbers of examples.
-            capacity, critical: which row of each curve's heights to go by.
-        """
-        too_much = self.capacity.passed(amounts)[capacity]
-        enough = self.critical.passed(amounts)[critical]
-        begun = np.maximum(self.onset.passed(amounts)[critical], enough)
-        fits = 1 - too_much
-        return np.stack(
-            [too_much, fits * (1 - begun), fits * (begun - enough), fits * enough], axis=-1
+    def probabilities(self, data_sizes: Floats) -> ZoneProbabilities:
+        """The probability of each zone at some data sizes, given as log2, [data sizes]."""
+        capacity, onset, critical = (
+            _probability_above(border, data_sizes)
+            for border in (self.capacity, self.onset, self.critical)
         )
+        return ZoneProbabilities(
+            capacity.map(lambda one: _of_zones(one, onset.estimate, critical.estimate)),
+            onset.map(lambda *both: _of_zones(capacity.estimate, *both), critical),
+        )
+
+
+def _probability_above(border: Replicates, data_sizes: Floats) -> Replicates:
+    """The probability that data sizes lie at or above a border, [sizes, data sizes].
+
+    The error of a border has Student's t distribution. A border without error divides exactly.
+    """
+    error = border.standard_error[:, None]
+    exact = error == 0
+    freedom = max(border.seeds - 1, 1)
+
+    def probability(heights: Floats) -> Floats:
+        distance = data_sizes - heights[:, None]
+        uncertain = stats.t.cdf(distance / np.where(exact, 1, error), freedom)
+        return np.where(exact, np.where(distance >= 0, 1.0, 0.0), uncertain)
+
+    return border.map(probability)
+
+
+def _of_zones(above_capacity: Floats, above_onset: Floats, above_critical: Floats) -> Floats:
+    """Probabilities of ZONES, from those of lying above each border; they add up to 1."""
+    fits = 1 - above_capacity
+    # Errors may let the onset exceed the critical data size; semi-grokking then has probability 0.
+    begun = np.maximum(above_onset, above_critical)
+    return np.stack(
+        [
+            above_capacity,
+            fits * (1 - begun),
+            fits * (begun - above_critical),
+            fits * above_critical,
+        ],
+        axis=-1,
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class ZoneMap:
-    """The borders for every model size of a target; NaN where there was too little to go by."""
+    """The borders of the zones at every model size of a target; NaN where too little is known."""
 
     target: xr.Dataset
-    """One part of it, in natural order."""
-    borders: Borders
+    """One part of the target, sorted."""
     capacity: CapacityCurve
     critical: CriticalCurve
     """Fitted to all model sizes."""
-    alone: Bools
-    """Which model sizes share runs with the critical experiment, and are foretold without it."""
+    borders: Borders
+    held_out: Bools
+    """Model sizes that share runs with the critical experiment, bool [sizes].
+
+    Each is predicted by a critical curve that is fitted without it.
+    """
 
     @property
     def sizes(self) -> Floats:
+        """log2 of the parameters, [sizes]."""
         return log2_parameters(self.target)
 
     @property
-    def amounts(self) -> Floats:
+    def data_sizes(self) -> Floats:
+        """log2 of the data sizes, [data sizes]."""
         return np.asarray(np.log2(self.target["data_size"].to_numpy().astype(float)))
 
 
 def zone_map(
     memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset, options: ZoneOptions
 ) -> ZoneMap:
-    """Measure both curves and read the borders off them at the target's model sizes.
+    """Measure both curves, and read the borders off them at the target's model sizes.
 
-    A model size that the target and the critical experiment have runs in common of is read off a
-    curve fitted without that size, so that no run foretells itself.
+    No run predicts itself: where target and critical experiment share runs of a model size, the
+    critical curve for that size is fitted without that size.
 
     Raises:
         NotEnoughDataError: too little to measure a curve.
@@ -135,23 +174,17 @@ def zone_map(
     )
     in_memory, in_target = pairs_of(memorization, data)
     capacity = capacity_curve(memorization, in_memory, options.saturated_at)
-    held = capacity.at(log2_parameters(data), in_target)
     brackets = critical_brackets(fitted, options.generalized_at)
-    alone = _shared(fitted, data)
-    enough = _without_each(brackets, fitted, data, alone)
+    held_out = _shares_runs(fitted, data)
+    enough = _predicted_heights(brackets, fitted, data, held_out)
     if options.band == "measured":
-        begun = _without_each(
-            critical_brackets(fitted, options.generalizing_at), fitted, data, alone
-        )
+        begun = critical_brackets(fitted, options.generalizing_at)
+        onset = _predicted_heights(begun, fitted, data, held_out)
     else:
-        begun = enough + np.log2(1 - options.band)
-    seeds = len(brackets.seeds)
-    borders = Borders(
-        Border(held, spread_of(held, len(held) - 1), max(len(held) - 2, 1)),
-        Border(begun, spread_of(begun, seeds), max(seeds - 1, 1)),
-        Border(enough, spread_of(enough, seeds), max(seeds - 1, 1)),
-    )
-    return ZoneMap(data, borders, capacity, critical_curve(brackets), alone)
+        width = np.log2(1 - options.band)
+        onset = enough.map(lambda heights: heights + width)
+    borders = Borders(capacity.at(log2_parameters(data), in_target), onset, enough)
+    return ZoneMap(data, capacity, critical_curve(brackets), borders, held_out)
 
 
 def zones(
@@ -160,20 +193,26 @@ def zones(
     target: xr.Dataset,
     options: ZoneOptions | None = None,
 ) -> xr.Dataset:
-    """The zone that each cell of `target` lies in, by Fig. 1 of Huang et al. 2024.
+    """The zone in which each cell of a target lies, by Fig. 1 of Huang et al. 2024.
 
-    More data than the model's capacity: progression. Otherwise less than the critical data size:
-    ungrokking, or just below it semi-grokking; from it on: grokking.
+    Args:
+        memorization: an experiment on random labels, which gives the capacity curve.
+        critical: an experiment with several data sizes, which gives the critical curve.
+        target: the experiment whose dynamics are predicted; may be `critical` itself.
+        options: thresholds and the width of the semi-grokking zone.
 
     Returns:
         `zone` over `model_size` and `data_size` (int8, the values of `Dynamic`; UNKNOWN where too
-        little is known) and `probability`, how probable each dynamic is under the curves'
-        uncertainty, along `dynamic` too.
+        little is known): the most probable zone. `probability` over `model_size`, `data_size` and
+        `dynamic`: of each zone, given the errors of the curves.
+
+    Raises:
+        NotEnoughDataError: too little to measure a curve.
     """
     found = zone_map(memorization, critical, target, options or ZoneOptions())
-    probable = found.borders.probabilities(found.amounts)
+    probable = found.borders.probabilities(found.data_sizes).estimate
     unknown = np.isnan(probable).any(axis=-1)
-    likeliest = np.array(FORETOLD)[np.where(unknown, 0, probable.argmax(axis=-1))]
+    likeliest = np.array(ZONES)[np.where(unknown, 0, probable.argmax(axis=-1))]
     over = ("model_size", "data_size")
     return xr.Dataset(
         {
@@ -182,20 +221,12 @@ def zones(
         },
         {
             **{name: found.target[name] for name in over},
-            "dynamic": [dynamic.label for dynamic in FORETOLD],
+            "dynamic": [dynamic.label for dynamic in ZONES],
         },
     )
 
 
-def spread_of(heights: Floats, seeds: int) -> Floats:
-    """The standard error of heights [1 + seeds + …, n] by the jackknife, and by rounding."""
-    left_out = heights[1 : 1 + seeds]
-    varied = (seeds - 1) / max(seeds, 1) * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-    rounded = ((heights[1 + seeds :] - heights[0]) ** 2).sum(axis=0)
-    return np.asarray(np.sqrt(varied + rounded))
-
-
-def _shared(critical: xr.Dataset, target: xr.Dataset) -> Bools:
+def _shares_runs(critical: xr.Dataset, target: xr.Dataset) -> Bools:
     """Which of the target's model sizes have a finished run that the critical experiment has too."""
     sizes = target.sizes["model_size"]
     if "run_id" not in critical or "run_id" not in target:
@@ -207,17 +238,18 @@ def _shared(critical: xr.Dataset, target: xr.Dataset) -> Bools:
     return np.asarray(common.any(["data_size", "seed"]).to_numpy())
 
 
-def _without_each(
-    brackets: CriticalBrackets, critical: xr.Dataset, target: xr.Dataset, alone: Bools
-) -> Floats:
-    """The critical curve at each of the target's sizes, fitted without it where it stands alone."""
+def _predicted_heights(
+    brackets: CriticalBrackets, critical: xr.Dataset, target: xr.Dataset, held_out: Bools
+) -> Replicates:
+    """The critical curve at the target's model sizes, [sizes]; without the size where held out."""
     sizes = log2_parameters(target)
-    heights = critical_curve(brackets).at(sizes)
+    heights = critical_curve(brackets).at(sizes).rows
     labels = critical["model_size"].to_numpy().astype(str)
-    for index in np.flatnonzero(alone):
+    for index in np.flatnonzero(held_out):
         own = labels == str(target["model_size"].to_numpy()[index])
         try:
-            heights[:, index] = critical_curve(brackets, without=own).at(sizes[[index]])[:, 0]
+            others = critical_curve(brackets, without=own).at(sizes[[index]]).rows
         except NotEnoughDataError:
-            heights[:, index] = np.nan
-    return heights
+            others = np.full((len(heights), 1), np.nan)
+        heights[:, index] = others[:, 0]
+    return Replicates.from_rows(heights, len(brackets.seeds))

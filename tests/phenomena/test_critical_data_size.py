@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import CriticalDataSize
 from grokbench.readout import critical_data_sizes
-from grokbench.statistics.kendall import fall
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, memorizing, shuffled, world
 
 DATA_SIZES = (350, 450, 550, 650)
@@ -116,19 +113,3 @@ def test_one_model_size_says_nothing_of_a_fall():
 def test_no_order_of_the_dataset_matters():
     dataset = needing(lambda size, seed: 700 - 5 * size - 40 * (seed % 3))
     assert found(dataset) == found(shuffled(dataset, seed=5))
-
-
-brackets = st.lists(
-    st.tuples(st.sampled_from([0.0, 350, 450]), st.sampled_from([450.0, 550, np.inf])),
-    min_size=2,
-    max_size=6,
-)
-
-
-@given(brackets)
-def test_reversing_the_sizes_turns_a_fall_into_a_rise(ends):
-    lower, upper = np.array(ends).T
-    forward, backward = fall(lower, upper), fall(lower[::-1], upper[::-1])
-    assert (forward is None) == (backward is None)
-    if forward and backward:
-        assert forward == (-backward[0], backward[1])

@@ -1,4 +1,4 @@
-"""Whether the capacity and critical-size curves foretell the dynamics."""
+"""Whether the capacity and critical curves predict the dynamics."""
 
 from __future__ import annotations
 
@@ -70,22 +70,22 @@ def found(dataset, critical=None, **options):
     return ZonePrediction.from_options(options).find(data)
 
 
-def foretold(dataset):
+def predicted_zones(dataset):
     return zones(MEMORIZATION, dataset, dataset)["zone"]
 
 
-def test_a_world_that_follows_the_theory_is_foretold_far_better_than_by_guessing():
+def test_a_world_that_follows_the_theory_is_predicted_far_better_than_by_a_baseline():
     finding = found(target(by_theory))
     assert finding.details["agreement"] > 0.85
     assert finding.low > 0.1
 
 
-def test_a_world_where_everything_does_the_same_is_not_foretold_better():
+def test_a_world_where_everything_does_the_same_is_not_predicted_better():
     finding = found(target(lambda *_: memorizing()))
     assert finding.high <= 0
 
 
-def test_a_world_that_does_not_follow_the_theory_is_not_foretold():
+def test_a_world_that_does_not_follow_the_theory_is_not_predicted():
     generator = np.random.default_rng(0)
     kinds = (grokking, memorizing, progression, semi_grokking)
     finding = found(target(lambda *_: kinds[generator.integers(4)]()))
@@ -93,7 +93,7 @@ def test_a_world_that_does_not_follow_the_theory_is_not_foretold():
 
 
 def test_each_zone_lies_where_the_curves_say():
-    predicted = foretold(target(by_theory))
+    predicted = predicted_zones(target(by_theory))
     for (size, data_size), expected in {
         (8, 800): Dynamic.PROGRESSION,
         (64, 200): Dynamic.UNGROKKING,
@@ -107,12 +107,12 @@ def test_a_model_size_does_not_predict_itself():
     """What size 32 did is exchanged for something else; its own prediction must stay."""
     honest = target(by_theory)
     odd = target(lambda size, *rest: memorizing() if size == 32 else by_theory(size, *rest))
-    same = foretold(honest).sel(model_size=32) == foretold(odd).sel(model_size=32)
+    same = predicted_zones(honest).sel(model_size=32) == predicted_zones(odd).sel(model_size=32)
     assert same.all()
 
 
 def test_where_nothing_generalizes_nothing_is_expected_to_grok():
-    predicted = foretold(target(lambda *_: memorizing()))
+    predicted = predicted_zones(target(lambda *_: memorizing()))
     dynamics = set(predicted.sel(model_size=[64, 128]).to_numpy().ravel().tolist())
     assert int(Dynamic.GROKKING) not in dynamics
 

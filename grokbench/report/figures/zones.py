@@ -17,7 +17,7 @@ from matplotlib.patheffects import Normal, Stroke
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.crossing import Crossing
-from grokbench.readout import Dynamic, classify
+from grokbench.readout import Dynamic, classify, log2_parameters
 from grokbench.report.figures.measured_curves import (
     CAPACITY,
     CRITICAL,
@@ -30,7 +30,6 @@ from grokbench.report.palette import DASHES, FILLS, INK, PALE
 from grokbench.report.scales import mark, model_positions, show_model_sizes
 from grokbench.report.svg import panels
 from grokbench.statistics.intervals import Floats
-from grokbench.theory.dividing_curves import log2_parameters
 from grokbench.theory.zones import ZoneOptions, zones
 
 CROSSING = "where they cross"
