@@ -33,8 +33,9 @@ def test_modules_are_still_there_under_their_former_names(alias, module):
 
 def test_a_plugin_s_import_statements_still_work():
     from grokbench.phenomena.curves import canonical, settled
-    from grokbench.phenomena.dynamics import Dynamic, Thresholds, classify
     from grokbench.phenomena.intervals import t_interval, welch_interval
+
+    from grokbench.phenomena.dynamics import Dynamic, Thresholds, classify
 
     assert (readout.canonical, readout.settled) == (canonical, settled)
     assert (readout.Dynamic, readout.Thresholds, readout.classify) == (
