@@ -1,4 +1,4 @@
-"""The examples that a document says to save, as files; and its mistakes, with what is said of them."""
+"""The files that a document says to save, and the mistakes that it describes with their messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAVED = re.compile(
     r"`(?P<name>[\w./-]+\.(?:py|toml))`[^`]*:\n\n```\w+\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-"""A block that follows a sentence which ends in the file's name and a colon, or nearly so."""
+"""A code block after a sentence that contains the file's name and ends with a colon."""
 
 MISTAKE = re.compile(
     r"^`(?P<right>.+?)` (?:written as `(?P<wrong>.+?)`|left out); `(?P<teller>[\w ]+)` says:\n\n"
@@ -22,7 +22,7 @@ MISTAKE = re.compile(
 
 @dataclass(frozen=True)
 class Mistake:
-    """An edit of a document's example, who tells that it is wrong, and in what words."""
+    """An edit of a document's example, the command or check that reports it, and the message."""
 
     right: str
     wrong: str
@@ -30,7 +30,7 @@ class Mistake:
     message: str
 
     def made_in(self, files: dict[str, str]) -> dict[str, str]:
-        """The files, of which the first that can has the mistake."""
+        """The files; the first file that contains `right` exactly once has the mistake."""
         file = next(name for name, text in files.items() if text.count(self.right) == 1)
         return {**files, file: files[file].replace(self.right, self.wrong)}
 
@@ -56,7 +56,7 @@ def one_line(text: str) -> str:
 
 
 def written(files: dict[str, str], folder: Path) -> None:
-    """Save the files, and install what they announce, if `folder` is where Python looks."""
+    """Save the files. A package among them is installed, if `folder` is on Python's path."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the documents say is true: versions agree, examples run, links lead somewhere."""
+"""The documents are true: versions and verdicts agree, examples run, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stored(name: str) -> dict[str, Any]:
 
 
 def example(language: str, containing: str) -> str:
-    """The README's code block in `language` that contains a given line."""
+    """The code block of the README in `language` that contains a given text."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```", text("README.md"), re.DOTALL | re.MULTILINE)
     (found,) = (block for block in blocks if containing in block)
     return found
@@ -51,7 +51,7 @@ def example(language: str, containing: str) -> str:
 
 @pytest.fixture
 def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the README's suite and its plugin, saved under the names it gives them."""
+    """A folder with the suite and the plugin of the README, under the names that the README gives."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "first.toml").write_text(example("toml", "[claims."), encoding="utf-8")
     (tmp_path / "product.py").write_text(example("python", "hookimpl"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every hook has a page in docs/hooks whose example runs and whose mistakes are told as it says."""
+"""Every hook has a page in docs/hooks. Its example runs, and its mistakes give the quoted messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAGES = ROOT / "docs" / "hooks"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 FIGURE = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 CONTRACTS = {"register_tasks": [Examples], "register_detectors": [Finding, Drawing]}
-"""What the definitions of a hook make, whose fields are part of its contract."""
+"""The classes that definitions return. Their fields are part of the hook's contract."""
 
 
 def page(hook: str) -> Path:
@@ -48,7 +48,7 @@ def kind_of(hook: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where examples are saved; what is installed there is found, and forgotten afterwards."""
+    """A folder for examples. Packages in it are importable, and their modules are removed afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
@@ -60,7 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def plugin_of(files: dict[str, str]) -> str:
-    """What the kit knows an example's plugin by: its package, or its single file."""
+    """The name by which the kit knows an example's plugin: its package, or its single file."""
     if "pyproject.toml" in files:
         return re.findall(r'^name = "(.+)"$', files["pyproject.toml"], re.MULTILINE)[0]
     (module,) = [name for name, text in files.items() if "@hookimpl" in text]
@@ -73,7 +73,7 @@ def suite_of(files: dict[str, str]) -> str:
 
 
 def command_line() -> CommandLine:
-    """grokbench's own commands, in a group that plugins may add to without harm."""
+    """grokbench's own commands, in a new group to which a plugin may add commands."""
     return CommandLine("grokbench", commands=dict(cli.commands))
 
 
@@ -108,7 +108,7 @@ def test_the_example_registers_something_and_its_suite_comes_out_as_expected(
 
 @pytest.mark.parametrize("hook", DOCUMENTED)
 def test_the_example_conforms(hook: str, folder: Path) -> None:
-    """To all but what is seen in a process of its own, such as the seconds that its import takes."""
+    """Except for the checks that need a process of their own, such as the duration of the import."""
     files = saved(page(hook))
     written(files, folder)
     checks = checks_of_plugin(plugin_of(files), cli=command_line())
@@ -125,7 +125,7 @@ def test_the_example_conforms(hook: str, folder: Path) -> None:
 def test_a_mistake_is_told_in_the_words_of_the_page(
     hook: str, mistake: Mistake, folder: Path
 ) -> None:
-    """Whatever the figures in them, which machines and versions may have a part in."""
+    """The numbers in the messages may differ, because they depend on machine and versions."""
     files = mistake.made_in(saved(page(hook)))
     written(files, folder)
     told = one_line(words_of(mistake.teller, files, folder))
@@ -134,7 +134,7 @@ def test_a_mistake_is_told_in_the_words_of_the_page(
 
 
 def words_of(teller: str, files: dict[str, str], folder: Path) -> str:
-    """What a command, or the check of that name, says of a mistaken example."""
+    """The message of a command, or of the check with this name, about an example with a mistake."""
     if teller == "grokbench list plugins":
         plugins = Plugins([folder / plugin_of(files)] if "pyproject.toml" not in files else [])
         errors = [one.error for one in plugins.origins(command_line())
@@ -175,7 +175,7 @@ def test_every_link_of_a_page_leads_somewhere(hook: str) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_is_exercised_by_the_plugin_of_another_test(hook: str) -> None:
-    """In a plugin that a test writes or names; the examples of the documents do not count."""
+    """In a plugin of another test; the examples of the documents do not count."""
     others = set((ROOT / "tests").rglob("*.py")) - {Path(__file__)}
     texts = [path.read_text(encoding="utf-8") for path in others]
     assert any(re.search(rf"^\s*def {hook}\(", text, re.MULTILINE) for text in texts)
