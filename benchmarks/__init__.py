@@ -1,1 +1,1 @@
-"""Speed, measured side by side: see README.md. Each script is `python -m benchmarks.<name>`."""
+"""Benchmarks of speed: see README.md. Each is `python -m benchmarks.<name>`."""

@@ -1,15 +1,14 @@
-"""How the cost of a step grows: with runs in a cohort, data size, hidden size, evaluations.
+"""How the time of a step grows: with runs in a cohort, data size, hidden size, evaluations.
 
     python -m benchmarks.growth [--only runs data_size …] [--rounds 5] [--device cpu]
 
-The rows of a table take turns, and ratios to its first row are taken round by round.
+The rows of a table take turns. Ratios to the first row are taken within each round.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,82 +19,79 @@ from rich.table import Table
 
 from benchmarks.contestants.trainer import Trainer
 from benchmarks.machine import Floor
-from benchmarks.setting import DATA_SIZE, MODULUS, forget, one_core, one_layer, seconds, settle
-from benchmarks.turns import spread
-from grokbench.record import Run
+from benchmarks.setting import DATA_SIZE, MODULUS, one_layer, small
+from benchmarks.timing import forget, one_core, options, seconds, settle, spread
 
 TURN = 0.1
-"""Seconds that a row's turn should last at least."""
+"""Seconds that the turn of a row lasts at least."""
 
 STEPS = {"cpu": 1, "cuda": 100}
-"""Steps between two waits for the device."""
+"""Steps between two synchronizations with the device."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """`work` does `steps` steps of `runs` runs; `operations` is what one of them takes at least."""
+    """One row of a table."""
 
     label: str
     work: Callable[[], object]
+    """Trains `runs` runs for `steps` steps."""
     steps: int
     runs: int = 1
     operations: float = 1.0
+    """The least number of operations that one step of one run needs."""
 
     def milliseconds(self, times: int, device: str) -> float:
-        """Per run and step."""
+        """Milliseconds for each run and step."""
         took = seconds(lambda: [self.work() for _ in range(times)], device)
         return took / times / self.steps / self.runs * 1e3
 
 
 @dataclass(frozen=True)
 class Question:
-    """A table: what grows, in which world, and how its rows are made (for a device)."""
+    """A table."""
 
     column: str
-    world: str
+    """What grows."""
+    setting: str
+    """What stays."""
     rows: Callable[[str], list[Row]]
-
-
-def small(size: int, seed: int) -> Run:
-    """A run of the world of `suites/quick.toml`."""
-    return one_layer(size, seed, modulus=31, data_size=500)
+    """Device → rows."""
 
 
 def steps_of(trainer: Trainer) -> tuple[Callable[[], object], int]:
-    """Work that a row repeats, and how many steps it is."""
+    """The work that a row repeats, and its number of steps."""
     steps = STEPS[trainer.device]
     return partial(trainer.advance, steps), steps
 
 
-def over_runs(device: str, counts: Sequence[int] = (1, 3, 10, 32, 100, 316, 1000)) -> list[Row]:
+def over_runs(device: str) -> list[Row]:
     rows = []
-    for count in counts:
+    for count in (1, 3, 10, 32, 100, 316, 1000):
         trainer = Trainer([small(8, seed) for seed in range(count)], device)
         rows.append(Row(str(count), *steps_of(trainer), runs=count))
     return rows
 
 
-def over_data(
-    device: str, data_sizes: Sequence[int] = (500, 1000, 2000, 3000, 6000, 12000)
-) -> list[Row]:
+def over_data(device: str) -> list[Row]:
     rows = []
-    for data_size in data_sizes:
+    for data_size in (500, 1000, 2000, 3000, 6000, 12000):
         trainer = Trainer([one_layer(32, 0, data_size=data_size)], device)
         operations = Floor.of(32, 0, data_size, MODULUS).operations
         rows.append(Row(str(data_size), *steps_of(trainer), operations=operations))
     return rows
 
 
-def over_sizes(device: str, sizes: Sequence[int] = (4, 8, 16, 32, 64, 100)) -> list[Row]:
+def over_sizes(device: str) -> list[Row]:
     rows = []
-    for size in sizes:
+    for size in (4, 8, 16, 32, 64, 100):
         trainer = Trainer([one_layer(size, 0)], device)
         operations = Floor.of(size, 0, DATA_SIZE, MODULUS).operations
         rows.append(Row(str(size), *steps_of(trainer), operations=operations))
     return rows
 
 
-def over_evaluations(device: str, every: Sequence[int] = (1000, 100, 50, 10, 2, 1)) -> list[Row]:
+def over_evaluations(device: str) -> list[Row]:
     trainer = Trainer([small(16, 0)], device)
 
     def train(steps: int) -> None:
@@ -105,7 +101,7 @@ def over_evaluations(device: str, every: Sequence[int] = (1000, 100, 50, 10, 2, 
     def row(steps: int) -> Row:
         return Row(str(steps), lambda: train(steps), steps)
 
-    return [Row("never", *steps_of(trainer)), *(row(steps) for steps in every)]
+    return [Row("never", *steps_of(trainer)), *map(row, (1000, 100, 50, 10, 2, 1))]
 
 
 QUESTIONS = {
@@ -145,10 +141,8 @@ def answer(question: Question, rounds: int, device: str) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = options(__doc__, rounds=5)
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, default=list(QUESTIONS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
     where = one_core(arguments.device)
     settle(keep_memory=True)
@@ -160,7 +154,7 @@ def main() -> None:
     )
     for name in arguments.only:
         question = QUESTIONS[name]
-        console.print(f"\n{question.column.capitalize()} ({question.world}):")
+        console.print(f"\n{question.column.capitalize()} ({question.setting}):")
         console.print(answer(question, arguments.rounds, arguments.device))
         forget(arguments.device)
 

@@ -1,4 +1,4 @@
-"""What the machine can do, and what one-layer training asks of it at least."""
+"""The rates of the machine, and the least that one step of one-layer training needs."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.setting import seconds
+from benchmarks.timing import seconds
 
 BLOCK = {"cpu": 1024, "cuda": 3000}
-"""Examples in one product: about what stays in a CPU's cache; all of them on a GPU."""
+"""Examples in one matrix product: on a CPU about as many as fit into its cache, on a GPU all."""
 
 SQUARE = {"cpu": 1024, "cuda": 8192}
-"""Rows of a matrix product that is large enough for the machine's best rate."""
+"""Rows of a square product that is large enough to reach the machine's best rate."""
 
 COPIED = {"cpu": 2**26, "cuda": 2**30}
-"""Bytes copied to measure the memory: more than any cache holds."""
+"""Bytes copied to measure the memory's rate: more than any cache holds."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """The least that one step of one run takes: floating-point operations and bytes.
+    """The least that one step of one run needs: floating-point operations and bytes.
 
-    The operations are those of the exact factored form, a multiplication and an addition each: per
-    example 6·9·d² (the attention's output and a network four times as wide) and 6·P·d (the
-    unembedding); per step 6·(2·rows + 1)·d² (keys and values of all 2P + 1 rows of the table, and
-    the one query) and 6·rows·d (their scores). Forward is a third of it. Products of an
-    implementation that do no more than add or spread do not count.
-
-    `fused` bytes: every matrix product reads and writes its operands once and all else is fused
-    into them; `on_chip`: parameters, optimizer state and examples pass once, all else stays inside.
+    The operations are the multiplications and additions of the exact factored form. For each example:
+    6·9·d² (the attention's output and a feed-forward network four times as wide) and 6·P·d (the
+    unembedding). For each step: 6·(2·rows + 1)·d² (keys and values of all 2P + 1 rows of the table of
+    tokens, and one query) and 6·rows·d (their scores). A third of that is the forward pass. Matrix
+    products that only add or spread values are an implementation's own and do not count.
     """
 
     operations: int
     fused_bytes: int
+    """Every matrix product reads and writes its operands once, and all else is fused into it."""
     on_chip_bytes: int
+    """Parameters, optimizer state and examples are moved once, and all else stays on the chip."""
 
     @classmethod
     def of(cls, size: int, parameters: int, data_size: int, modulus: int) -> Floor:
@@ -51,15 +50,14 @@ class Floor:
 
 @dataclass(frozen=True)
 class Rates:
-    """One turn's measurement: operations a second of float32 products, and bytes a second.
-
-    `products` has a rate for each kind of product that training makes, and for a large square one.
-    """
+    """What one turn measured."""
 
     products: dict[str, float]
+    """Operations a second of float32 matrix products: for each shape of training, and a large square."""
     own_shapes: float
-    """All the products of training's shapes together."""
+    """Operations a second of all shapes of training together."""
     memory: float
+    """Bytes a second."""
 
     @property
     def best(self) -> float:
@@ -69,7 +67,7 @@ class Rates:
 def measure_rates(
     size: int, runs: int, modulus: int, device: str, milliseconds: int = 20
 ) -> Callable[[int], Rates]:
-    """Products of a large square, and in batches of the shapes that occur at hidden size `size`."""
+    """A player that measures matrix products: a large square, and the shapes of training at `size`."""
     rows = BLOCK[device]
     side = SQUARE[device]
     shapes: dict[str, tuple[int, int, int, int]] = {
@@ -89,7 +87,7 @@ def measure_rates(
         for name, work in products.items()
     }
 
-    def play(steps: int) -> Rates:  # noqa: ARG001 (its turns last as long as they must)
+    def play(steps: int) -> Rates:  # noqa: ARG001 (a turn lasts `milliseconds` for each product)
         took = {
             name: seconds(lambda: repeat(products[name], times[name]), device) / times[name]  # noqa: B023 (called here)
             for name in products
@@ -105,7 +103,7 @@ def measure_rates(
 
 
 def product(runs: int, m: int, k: int, n: int, device: str) -> Callable[[], object]:
-    """[runs, m, k] @ [runs, k, n], into memory that is there."""
+    """[runs, m, k] @ [runs, k, n], into memory that is already allocated."""
     left, right = torch.randn(runs, m, k, device=device), torch.randn(runs, k, n, device=device)
     out = torch.empty(runs, m, n, device=device)
     return lambda: torch.bmm(left, right, out=out)

@@ -1,17 +1,14 @@
-"""One-layer training: grokbench, a plain PyTorch loop, torch.func, JAX, and what the machine can do.
+"""How fast one-layer training is: grokbench, a plain PyTorch loop, torch.func, JAX, the machine itself.
 
     python -m benchmarks.one_layer [--sizes 8 16 32 64 100] [--rounds 7] [--steps …] [--device cpu]
 
-All do the same optimization from the same initial weights: modular addition, P = 113, D = 3000,
-full batch, AdamW, cross entropy, float32 in the IEEE sense. grokbench trains as many runs at once
-as its plan puts into one cohort; torch.func and JAX as many as they are fastest with. Each has a
-process of its own and they take turns; on a CPU all have one thread, on the same core. The losses
-of all are compared at the end. See README.md.
+All contestants do the same optimization from the same initial weights: modular addition, P = 113,
+D = 3000, full batch, AdamW, cross entropy, IEEE float32. The losses of all are compared at the end.
+README.md says how the contestants are made comparable.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -26,50 +23,44 @@ from rich.table import Table
 from benchmarks.contestants import GROKBENCH, OTHERS, Entry, fastest_stacking
 from benchmarks.contestants.trainer import Trainer
 from benchmarks.machine import Floor, Rates, measure_rates
-from benchmarks.setting import (
-    DATA_SIZE,
-    MODULUS,
-    cohort_first,
-    forget,
-    has_jax,
-    one_core,
-    one_layer,
-    seconds,
-    settle,
-)
-from benchmarks.turns import Play, spread, take_turns
+from benchmarks.setting import DATA_SIZE, MODULUS, cohort_first, one_layer
+from benchmarks.timing import forget, one_core, options, seconds, settle, spread
+from benchmarks.turns import Play, take_turns
 from grokbench.plan import Shapes
 from grokbench.plugins import Plugins
 
 STACKINGS = {"cpu": (1, 4), "cuda": (1, 32, 256)}
-"""How many runs at once torch.func and JAX may choose from, beside grokbench's cohort."""
+"""Numbers of stacked runs that torch.func and JAX may choose, beside that of grokbench's cohort."""
 
 STEPS = {"cpu": 10, "cuda": 200}
-"""Steps of a turn."""
+"""Steps in a turn."""
 
 AGREEMENT = 1.02
-"""How far losses may lie apart: roundings differ, and training amplifies them."""
+"""The largest allowed ratio of two losses: roundings differ, and training amplifies them."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Milliseconds per run and step, with so many runs at once; the first run's training loss."""
+    """What one turn of a contestant measured."""
 
     runs: int
+    """How many are trained at once."""
     milliseconds: float
+    """For each run and step."""
     loss: float
+    """The first run's training loss."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """One hidden size: what each contestant measured, a round each, and the machine beside them."""
+    """One hidden size: what each contestant and the machine measured, round by round."""
 
     size: int
     turns: dict[str, list[Turn]]
     rates: list[Rates]
     floor: Floor
     counted: int
-    """Operations per run and step of grokbench's program, as they were counted."""
+    """Operations of grokbench's program for each run and step, counted while it ran."""
 
     def median(self, name: str) -> str:
         if name not in self.turns:
@@ -84,7 +75,7 @@ class Match:
         return spread([theirs.milliseconds / ours.milliseconds for theirs, ours in pairs])
 
     def share(self) -> str:
-        """Of the machine's best rate, in percent: the floor's operations, and no others."""
+        """The share of the machine's best rate, in percent. Only the floor's operations count."""
         pairs = zip(self.turns[GROKBENCH.name], self.rates, strict=True)
         shares = [
             self.floor.operations / (turn.milliseconds / 1e3) / rates.best for turn, rates in pairs
@@ -96,7 +87,7 @@ class Match:
 
 
 def contestant(entry: Entry, size: int, steps: int, device: str) -> Play[Turn]:
-    """In the contestant's own process: made ready, with one turn behind it."""
+    """Make the contestant ready in its own process, and play one turn to warm up."""
     settle(keep_memory=entry.keeps_memory)
     kind = entry.load()
     count, runs = cohort_first(size, device)
@@ -118,8 +109,8 @@ def machine(size: int, device: str) -> Play[Rates]:
     return measure_rates(size, cohort_first(size, device)[0], MODULUS, device)
 
 
-def hold(size: int, rounds: int, steps: int, device: str) -> Match:
-    entries = [entry for entry in (GROKBENCH, *OTHERS) if has_jax() or not entry.needs_jax]
+def play_match(size: int, rounds: int, steps: int, device: str) -> Match:
+    entries = [entry for entry in (GROKBENCH, *OTHERS) if entry.installed]
     players: dict[str, Callable[[], Play[Turn | Rates]]] = {
         entry.name: partial(contestant, entry, size, steps, device) for entry in entries
     }
@@ -141,7 +132,7 @@ def hold(size: int, rounds: int, steps: int, device: str) -> Match:
 def compare_losses(size: int, losses: dict[str, float]) -> None:
     found = losses.values()
     if not all(map(math.isfinite, found)) or max(found) > AGREEMENT * min(found):
-        raise SystemExit(f"size {size}: they do not do the same optimization: {losses}")
+        raise SystemExit(f"size {size}: contestants do not do the same optimization: {losses}")
 
 
 def times_table(matches: Sequence[Match]) -> Table:
@@ -189,22 +180,24 @@ def machine_table(matches: Sequence[Match]) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = options(__doc__, rounds=7)
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16, 32, 64, 100])
-    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="steps of each turn: 10, on a GPU 200")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
     steps = arguments.steps or STEPS[arguments.device]
     where = one_core(arguments.device)
-    matches = [hold(size, arguments.rounds, steps, arguments.device) for size in arguments.sizes]
+    matches = [
+        play_match(size, arguments.rounds, steps, arguments.device) for size in arguments.sizes
+    ]
     console = Console(width=240)
     console.print(
         f"P = {MODULUS}, D = {DATA_SIZE}, {where}, torch {torch.__version__}; "
         f"{arguments.rounds} rounds of {steps} steps: medians [range of the rounds]",
         markup=False,
     )
-    console.print("\nMilliseconds per run and step (with so many runs at once):")
+    console.print(
+        "\nMilliseconds per run and step (in brackets the number of runs trained at once):"
+    )
     console.print(times_table(matches))
     console.print("\nHow many times faster grokbench is than each:")
     console.print(ratios_table(matches))

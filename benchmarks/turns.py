@@ -1,28 +1,29 @@
-"""Players in processes of their own that take turns, so that ratios hold when a machine's speed
-drifts: they are taken within a round.
+"""Players that take turns, each in a process of its own.
+
+A machine's speed drifts. Ratios are therefore taken between the turns of one round.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 Play = Callable[[int], T]
-"""One turn of so many steps, and what was measured."""
+"""Plays one turn of the given number of steps, and returns what was measured."""
 
 
 def take_turns(
     players: Mapping[str, Callable[[], Play[T]]], rounds: int, steps: int
 ) -> dict[str, list[T]]:
-    """What each player measured, a round each.
+    """What each player measured, round by round.
 
     Args:
-        players: makes each player ready to play, in its own process (so it must be picklable).
+        players: name → a function that makes the player ready. It runs in the player's own process, so it
+            must be picklable.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -57,9 +58,3 @@ def serve(pipe: Connection, enter: Callable[[], Play[T]]) -> None:
         except EOFError:
             return
         pipe.send(play(steps))
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """The median and the range of what the rounds gave."""
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"

@@ -1,23 +1,24 @@
 """The contestants: each trains the same runs from the same start, in its own way.
 
-A contestant's module is imported in the contestant's own process alone, so that JAX need not be
-installed, and so that no library disturbs another.
+A contestant's module is imported only in the contestant's own process: JAX need not be installed, and
+no library affects another.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from benchmarks.setting import forget, seconds
+from benchmarks.timing import forget, seconds
 from grokbench.record import Run
 
 
 class Contestant(Protocol):
-    """Trains `runs` runs at once."""
+    """Trains several runs at once; `runs` is their number."""
 
     runs: int
 
@@ -25,7 +26,7 @@ class Contestant(Protocol):
         """Make models, examples and optimizer state, and choose a program."""
 
     def advance(self, steps: int) -> None:
-        """Train so many steps, and wait for the device."""
+        """Train for `steps` steps, and wait for the device."""
 
     def loss(self) -> float:
         """The first run's training loss."""
@@ -33,19 +34,20 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A contestant as it stands in a table: the class, its module, and how it is set up."""
+    """A contestant's name in the tables, its class, and how it is set up."""
 
     name: str
     module: str
     kind: str
     keeps_memory: bool = True
-    """Whether malloc is told to keep freed memory, as grokbench's trainer tells it."""
+    """Whether malloc is set to keep freed memory, as grokbench's trainer sets it."""
     chooses_stacking: bool = False
-    """Whether it may stack as many runs as it is fastest with."""
+    """Whether it trains the number of runs at once with which it is fastest."""
 
     @property
-    def needs_jax(self) -> bool:
-        return self.module.endswith("jax_scan")
+    def installed(self) -> bool:
+        needs_jax = self.module.endswith("jax_scan")
+        return not needs_jax or importlib.util.find_spec("jax") is not None
 
     def load(self) -> type[Contestant]:
         kind: type[Contestant] = getattr(importlib.import_module(self.module), self.kind)
@@ -66,9 +68,9 @@ OTHERS = (
 def fastest_stacking(
     kind: type[Contestant], runs: Sequence[Run], counts: Sequence[int], steps: int, device: str
 ) -> int:
-    """With which of `counts` runs at once a contestant takes least time for each.
+    """The number of runs at once, of `counts`, with which a contestant needs least time for each run.
 
-    A count that does not fit into memory is out; both libraries raise a RuntimeError for it.
+    A number that does not fit into memory is left out; torch and JAX raise RuntimeError for it.
     """
     costs: dict[int, float] = {}
     refused: list[RuntimeError] = []
@@ -84,7 +86,7 @@ def fastest_stacking(
 
 
 def cost(contestant: Contestant, steps: int, device: str) -> float:
-    """Seconds for each run of a turn, the better of two after one for warming up."""
+    """Seconds per run for one turn: the faster of two turns, after one to warm up."""
     contestant.advance(steps)
     tries = [seconds(partial(contestant.advance, steps), device) for _ in range(2)]
     return min(tries) / contestant.runs

@@ -1,4 +1,4 @@
-"""The same model in JAX: `vmap` over runs, and the whole loop compiled as one `scan`."""
+"""The same model in JAX: `vmap` over runs, and the loop of steps compiled as one `scan`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HEADS = 4
 
 Weights = dict[str, jax.Array]
 State = tuple[Weights, Weights, Weights, jax.Array]
-"""Weights, first and second moments, and the number of steps made."""
+"""Weights, first and second moments, and the number of steps taken."""
 
 
 class JaxScan:
-    """Weights are taken over from the same modules, so that all start alike."""
+    """Initial weights are those of the torch modules, so that all contestants start alike."""
 
     last_only: ClassVar[bool] = False
-    """Whether queries and the network are computed for the last position alone."""
+    """Whether queries and the feed-forward network are computed for the last position only."""
 
     def __init__(self, runs: Sequence[Run], device: str = "cpu") -> None:
         start = Start.of(runs)
@@ -53,7 +53,7 @@ class JaxScan:
 
 
 class JaxLastPosition(JaxScan):
-    """The short cut that reading the last position alone allows, taken by hand."""
+    """Only the last position is read out, so the others need no queries and no feed-forward network."""
 
     last_only = True
 
@@ -93,7 +93,10 @@ def logits(weights: Weights, inputs: jax.Array, last_only: bool) -> jax.Array:
 
 
 def attend(weights: Weights, queried: jax.Array, stream: jax.Array) -> jax.Array:
-    """Causal attention of the last positions of `stream` [examples, length, width] to all."""
+    """Causal attention of `queried`, the last positions of `stream`, to all of `stream`.
+
+    Both are [examples, length, width].
+    """
     width = stream.shape[-1]
     query, key, value = (
         (read @ weights[f"layers.0.{name}.weight"].T).reshape(*read.shape[:2], HEADS, -1)
@@ -110,7 +113,7 @@ def attend(weights: Weights, queried: jax.Array, stream: jax.Array) -> jax.Array
 def adamw(
     weights: Weights, gradients: Weights, first: Weights, second: Weights, count: jax.Array
 ) -> State:
-    """One step of AdamW, the number `count` from 1."""
+    """The step number `count` of AdamW, counted from 1 (Loshchilov and Hutter 2019, Algorithm 2)."""
     beta1, beta2 = BETAS
     first = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, first, gradients)
     second = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, second, gradients)

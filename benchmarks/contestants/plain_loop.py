@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from benchmarks.setting import BETAS, EPSILON, LEARNING_RATE, WEIGHT_DECAY, Start, synchronize
+from benchmarks.setting import BETAS, EPSILON, LEARNING_RATE, WEIGHT_DECAY, Start
+from benchmarks.timing import synchronize
 from grokbench.record import Run
 
 

@@ -1,4 +1,4 @@
-"""The plain loop's model stacked by `torch.func` alone, as its tutorial on ensembles has it."""
+"""The plain loop's model, stacked by `torch.func` as PyTorch's tutorial on model ensembling does it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional
 
-from benchmarks.setting import BETAS, EPSILON, LEARNING_RATE, WEIGHT_DECAY, Start, synchronize
+from benchmarks.setting import BETAS, EPSILON, LEARNING_RATE, WEIGHT_DECAY, Start
+from benchmarks.timing import synchronize
 from grokbench.record import Run
 
 

@@ -1,4 +1,4 @@
-"""grokbench's own trainer: a `CohortTraining`, and the execution that is chosen for it."""
+"""grokbench's own trainer: a `CohortTraining` and the execution that is chosen for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode, bmm_flop
 
-from benchmarks.setting import synchronize
+from benchmarks.timing import synchronize
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
@@ -22,7 +22,7 @@ from grokbench.training.process import stream_of_its_own
 
 
 class Trainer:
-    """What `grokbench.training.loop` does between two evaluations."""
+    """Does what `grokbench.training.loop` does between two evaluations."""
 
     def __init__(
         self, runs: Sequence[Run], device: str = "cpu", plugins: Plugins | None = None
@@ -33,10 +33,10 @@ class Trainer:
         where = torch.device(device)
         self.stream = ExitStack()
         self.stream.enter_context(stream_of_its_own(where))
-        descent = Safekeeping().begin(runs, partial(CohortTraining, runs, plugins, where))
-        assert descent is not None
-        self.descent = descent
-        self.execution = execution_of(self.descent)
+        cohort = Safekeeping().begin(runs, partial(CohortTraining, runs, plugins, where))
+        assert cohort is not None
+        self.cohort = cohort
+        self.execution = execution_of(self.cohort)
 
     def advance(self, steps: int) -> None:
         while steps > 0:
@@ -46,26 +46,26 @@ class Trainer:
         synchronize(self.device)
 
     def step(self) -> None:
-        """One step as it is written, whatever the execution makes of it."""
-        self.descent.step()
+        """One step of the cohort itself, without the execution."""
+        self.cohort.step()
 
     def evaluate(self) -> None:
         self.execution.evaluate()
 
     def loss(self) -> float:
         one = self.task.examples(self.first.data_size, Streams(self.first.seed))
-        outputs = self.descent.program.outputs(self.descent.by_name)[0].cpu()[one.train]
+        outputs = self.cohort.program.outputs(self.cohort.by_name)[0].cpu()[one.train]
         return float(functional.cross_entropy(outputs.double(), one.labels[one.train]))
 
     def operations(self) -> int:
-        """Floating-point operations of all matrix products of one gradient, counted as they run."""
-        descent = self.descent
+        """Floating-point operations of all matrix products of one gradient, counted while it runs."""
+        cohort = self.cohort
         in_place = {torch.ops.aten.baddbmm_: baddbmm_operations}
         with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
-            descent.program.gradient(descent.by_name, descent.gradients_by_name)
+            cohort.program.gradient(cohort.by_name, cohort.gradients_by_name)
         return int(counter.get_total_flops())
 
 
 def baddbmm_operations(_: torch.Size, left: torch.Size, right: torch.Size, **__: object) -> int:
-    """Operations of `baddbmm_`, which torch's counter does not know; arguments are shapes."""
+    """Operations of `baddbmm_`, which torch's counter does not know. The arguments are shapes."""
     return int(bmm_flop(left, right))

@@ -1,4 +1,4 @@
-"""An architecture as a plugin's author writes it: a plain module, and nothing for the trainer."""
+"""An architecture as plugin authors write it: a plain module, and no program for the trainer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grokbench.tasks.base import Task, Tokens
 
 
 class Concatenation(nn.Module):
-    """Embeds the tokens, puts them side by side, and passes them through one hidden layer."""
+    """Embeds the tokens, concatenates them, and applies one hidden layer."""
 
     def __init__(self, tokens: Tokens, classes: int, width: int) -> None:
         super().__init__()

@@ -1,14 +1,7 @@
-"""How long it takes until the first step, and what compiling every shape would take.
-
-    python -m benchmarks.startup [--rounds 3] [--device cpu] [--suite suites/quick.toml]
-
-Every measurement is made in a fresh process; compilation first with an empty cache of compiled
-kernels, then with what the first process left there.
-"""
+"""How long training takes to reach its first step, and how long compilation takes."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -23,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.timing import options
 from grokbench.plan import Cohort, Shapes, lay_out, shape_of
 from grokbench.suite import load_suite
 from grokbench.training.compiling import pays
@@ -33,7 +27,8 @@ STARTS = {
     "dense, four layers of 64, 100 steps": ("dense", 64, 4, 100),
     "dense, four layers of 64, 40 000 steps": ("dense", 64, 4, 40_000),
 }
-"""Architecture, hidden size, layers, steps: training that lasts is compiled before it starts."""
+"""Name → architecture, hidden size, layers, steps. Training of 40 000 steps is long enough to be
+compiled before it starts."""
 
 PHASES = (
     "Python",
@@ -43,14 +38,14 @@ PHASES = (
     "first step",
     "second step",
 )
-"""As `benchmarks.first_step` names them."""
+"""The names that `benchmarks.startup.first_step` prints."""
 
 COMPILED = {"8, ten runs": (8, 10), "16, four runs": (16, 4), "48, one run": (48, 1)}
-"""Hidden size and runs of cohorts in the world of suites/quick.toml."""
+"""Name → hidden size and runs of a cohort, about as in suites/quick.toml."""
 
 
 def fresh(module: str, *arguments: object, cache: str) -> str:
-    """What `module` prints last in a process of its own; compiled kernels are kept in `cache`."""
+    """The last line that `module` prints in a process of its own; `cache` keeps compiled kernels."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(  # noqa: S603 (our own module)
         command,
@@ -65,9 +60,9 @@ def fresh(module: str, *arguments: object, cache: str) -> str:
 
 
 def phases(start: tuple[str, int, int, int], device: str, cache: str) -> dict[str, float]:
-    """Seconds of each phase, from the start of the process to the second step."""
+    """Phase → seconds, from the start of the process to the second step."""
     begun = time.time()
-    ended = json.loads(fresh("benchmarks.first_step", *start, device, cache=cache))
+    ended = json.loads(fresh("benchmarks.startup.first_step", *start, device, cache=cache))
     starts = [begun, *ended.values()]
     return {name: end - start for (name, end), start in zip(ended.items(), starts, strict=False)}
 
@@ -100,7 +95,7 @@ def compiling_table(device: str) -> Table:
         try:
             with tempfile.TemporaryDirectory() as cache:
                 first, again = (
-                    json.loads(fresh("benchmarks.compiling", *cohort, device, cache=cache))
+                    json.loads(fresh("benchmarks.startup.compiling", *cohort, device, cache=cache))
                     for _ in range(2)
                 )
         except RuntimeError as error:
@@ -119,7 +114,7 @@ def compiling_table(device: str) -> Table:
 
 
 def compilations(suite: Path, device: str) -> str:
-    """How many cohorts a suite has, of how many shapes, and how many of each are compiled."""
+    """How many cohorts and shapes a suite has, and how many of them are compiled, in words."""
     loaded = load_suite(suite)
     plugins = loaded.plugins
     cohorts = lay_out(loaded.runs().values(), plugins, device)
@@ -135,14 +130,12 @@ def compilations(suite: Path, device: str) -> str:
 
 
 def shape(cohort: Cohort) -> tuple[str, int, int]:
-    """Equal for cohorts whose compiled programs can be shared."""
+    """A key that is equal for cohorts that can share a compiled program."""
     return shape_of(cohort.runs[0]), len(cohort.runs), max(run.data_size for run in cohort.runs)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser = options(__doc__, rounds=3)
     parser.add_argument("--suite", type=Path, default=Path("suites/quick.toml"))
     parser.add_argument("--no-compiling", action="store_true", help="leave out the second table")
     chosen = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Makes one step in a fresh process and prints, as JSON, when each phase of it ended.
+"""Takes one step, and prints as JSON when each phase until then ended.
 
-    python -m benchmarks.first_step <architecture> <hidden size> <layers> <steps> <device>
+    python -m benchmarks.startup.first_step <architecture> <hidden size> <layers> <steps> <device>
 
-Nothing is imported before it is timed. Run by `benchmarks.startup`.
+`benchmarks.startup` runs this in a fresh process. Imports stand inside `main`, so that they are timed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 def main(architecture: str, size: int, layers: int, steps: int, device: str) -> dict[str, float]:
-    """The time of day at which each phase ended, in order."""
+    """Phase → the time of day at which it ended, in order."""
     ended = {"Python": time.time()}
     import torch
 
@@ -30,7 +30,8 @@ def main(architecture: str, size: int, layers: int, steps: int, device: str) -> 
         list(catalogue)
     ended["plugins"] = time.time()
     from benchmarks.contestants.trainer import Trainer
-    from benchmarks.setting import one_layer, synchronize
+    from benchmarks.setting import one_layer
+    from benchmarks.timing import synchronize
 
     runs = [one_layer(size, seed, layers=layers, steps=steps) for seed in range(3)]
     runs = [replace(run, architecture=Choice(architecture)) for run in runs]
