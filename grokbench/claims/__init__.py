@@ -1,4 +1,4 @@
-"""Claims judged: a suite's rules held against what its detectors find."""
+"""Judges claims: applies each claim's rule to what its detector found."""
 
 from grokbench.claims.document import SCHEMA, verdicts_document
 from grokbench.claims.judging import detector_of, judge, score

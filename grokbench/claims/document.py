@@ -1,7 +1,7 @@
-"""The verdicts as JSON has them: `verdicts.json`.
+"""The verdicts as a JSON document: `verdicts.json`.
 
-The types below are the layout: mypy holds the code against them, and `json_schema` makes of them
-the JSON Schema that stands beside docs/results.md.
+The types below are its layout. mypy checks the code against them, and `json_schema` derives the
+JSON Schema docs/verdicts.schema.json from them.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class DetectorEntry(TypedDict):
 
 
 class RuleEntry(TypedDict):
-    """One of the two."""
+    """One of the two bounds."""
 
     at_least: NotRequired[float]
     at_most: NotRequired[float]
 
 
 class FindingEntry(TypedDict):
-    """What the detector saw, with its own 95 % interval, as if the claim stood alone."""
+    """What the detector found, with the 95 % interval of the claim alone."""
 
     effect: Number
     low: Number
@@ -58,7 +58,7 @@ class FindingEntry(TypedDict):
 
 
 class DecisionEntry(TypedDict):
-    """The interval that decided, or could not: wider where claims are judged together."""
+    """The interval that was held against the rule: wider where several claims are judged together."""
 
     confidence: float
     low: Number
@@ -66,7 +66,7 @@ class DecisionEntry(TypedDict):
 
 
 class CellsEntry(TypedDict):
-    """What plays a role: the part of an experiment's grid, and how many of its runs are done."""
+    """The part of an experiment's grid that plays a role, and the status of its runs."""
 
     experiment: str
     grid: dict[str, list[Any]]
@@ -96,7 +96,7 @@ class ClaimEntry(TypedDict):
 
 
 class ScoreEntry(TypedDict):
-    """What the verdicts come to, and how sure that is."""
+    """How many claims had each outcome, and the probability of any wrong decision."""
 
     claims: int
     reproduced: int
@@ -129,12 +129,12 @@ def json_schema() -> dict[str, Any]:
 def verdicts_document(
     suite: Suite, verdicts: Iterable[Verdict], tree: xr.DataTree
 ) -> VerdictsDocument:
-    """The verdicts as JSON has them: `verdicts.json`, `grokbench score --json`.
+    """The document of `verdicts.json` and `grokbench score --json`.
 
     Args:
-        suite: whose claims.
-        verdicts: one for each, as `score` returns them.
-        tree: the results that they rest on, for what each claim looked at.
+        suite: the suite with the claims.
+        verdicts: one for each claim, as `score` returns them.
+        tree: the results that were judged, for what each claim looked at.
     """
     judged = list(verdicts)
     summary = Summary.of(judged)

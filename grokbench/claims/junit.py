@@ -1,4 +1,4 @@
-"""Verdicts as a JUnit XML file, one test case a claim, as CI servers read it."""
+"""Verdicts as a JUnit XML file with one test case for each claim, for CI servers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from grokbench.claims.words import interval, percent, rule_words
 from grokbench.suite.model import Suite
 
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, escaped or not (section 2.2)."""
+"""Characters that XML 1.0 cannot hold, escaped or not (section 2.2)."""
 
 
 RUNS = "runs behind the claims"
-"""The test case beside those of the claims; no claim has spaces in its name."""
+"""The name of one more test case; no claim has spaces in its name."""
 
 
 def junit(
@@ -28,13 +28,15 @@ def junit(
 ) -> bytes:
     """The verdicts in the format of the Jenkins xUnit plugin's schema, which pytest calls xunit2.
 
-    Whatever came out otherwise than expected is a failure, its type the outcome: that schema has no
-    place for an error within a test case. Where `shortfall` is given, one more case says whether
-    runs crashed or are missing, which the claims may not show.
+    A claim that did not come out as expected is a failure, and its outcome is the failure's type
+    (the schema allows no error inside a test case). Where `shortfall` is given, one more case says
+    whether runs crashed or are missing, which the verdicts need not show.
     """
     cases = [(verdict.claim.name, account(verdict), failure(verdict)) for verdict in verdicts]
     if shortfall is not None:
-        cases.append((RUNS, str(shortfall) or "none crashed or is missing", failed(shortfall)))
+        cases.append(
+            (RUNS, str(shortfall) or "no run crashed, and none is missing", failed(shortfall))
+        )
     surprises = sum(wrong is not None for _, _, wrong in cases)
     counts = {"tests": str(len(cases)), "failures": str(surprises), "errors": "0"}
     root = ET.Element("testsuites", {"name": "grokbench", **counts, "time": "0"})
@@ -68,12 +70,12 @@ def junit(
 
 
 def failure(verdict: Verdict) -> tuple[str, str] | None:
-    """What is said of it, and its type; None where it came out as expected."""
+    """The failure's message and type; None where the claim came out as expected."""
     return None if verdict.expected else (surprise(verdict), verdict.outcome.value)
 
 
 def failed(shortfall: Shortfall) -> tuple[str, str] | None:
-    """The same of the runs, of type `crashed` or `not_run`."""
+    """The failure's message and type, `crashed` or `not_run`; None where all runs are done."""
     return (str(shortfall), "crashed" if shortfall.crashed else "not_run") if shortfall else None
 
 
@@ -92,7 +94,7 @@ def account(verdict: Verdict) -> str:
     if finding is not None:
         lines.append(f"found: {interval(finding)} {finding.unit}, {finding.seeds} seeds")
     if verdict.outcome.decided:
-        lines.append(f"decided by an interval of {percent(verdict.confidence)}")
+        lines.append(f"decided by the {percent(verdict.confidence)} interval")
     return "\n".join([*lines, verdict.reason])
 
 

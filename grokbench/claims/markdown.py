@@ -20,7 +20,7 @@ SYMBOLS = {
 def markdown_summary(
     suite: Suite, verdicts: Sequence[Verdict], shortfall: Shortfall | None = None
 ) -> str:
-    """What a CI server shows: the score, the table, and why, for what was not expected.
+    """What a CI server shows: the score, the table, and the reasons of unexpected verdicts.
 
     `shortfall` adds a line where runs crashed or are missing.
     """

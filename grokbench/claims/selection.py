@@ -15,7 +15,7 @@ from grokbench.suite.model import Claim
 
 
 def datasets_of(claim: Claim, tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    """The dataset that plays each role, before the claim's selection; missing ones are left out."""
+    """Role → dataset, before the claim's selection; roles without results are left out."""
     return {
         role: tree[experiment].to_dataset()
         for role, experiment in claim.experiments.items()
@@ -40,12 +40,12 @@ def selected(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> dict[str, xr.D
 
 
 def statuses(dataset: xr.Dataset) -> Counter[Status]:
-    """How many of its runs have each status."""
+    """How many runs have each status."""
     return Counter(map(Status, dataset["status"].to_numpy().ravel().tolist()))
 
 
 def seeds_trained(datasets: Iterable[xr.Dataset]) -> int:
-    """How many different seeds have a run in any of them that was trained, if only to diverge."""
+    """How many different seeds have a trained run in any dataset; diverged runs count as trained."""
     found: set[Any] = set()
     for dataset in datasets:
         trained = dataset["status"].isin([int(Status.DONE), int(Status.DIVERGED)])
@@ -55,7 +55,7 @@ def seeds_trained(datasets: Iterable[xr.Dataset]) -> int:
 
 
 def runs_behind(claims: Iterable[Claim], tree: xr.DataTree) -> dict[str, Status]:
-    """Every run that some of the claims look at, by its identity, and what became of it."""
+    """Identity → status, of every run that at least one of the claims looks at."""
     found: dict[str, Status] = {}
     for claim in claims:
         try:

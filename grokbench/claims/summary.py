@@ -1,4 +1,4 @@
-"""What a suite's verdicts come to, taken together."""
+"""The verdicts of a suite, counted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from grokbench.record import Status
 from grokbench.statistics.intervals import CONFIDENCE
 
 METHOD = "Holm 1979"
-"""How the claims of a suite are corrected for being many."""
+"""The correction for the number of claims of a suite."""
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """What no verdict need show: of the runs that claims look at, how many crashed or are missing."""
+    """How many of the runs that claims look at crashed or are missing; no verdict needs to show it."""
 
     runs: int
     crashed: int
@@ -25,7 +25,7 @@ class Shortfall:
 
     @classmethod
     def of(cls, runs: Mapping[str, Status]) -> Shortfall:
-        """Of what `runs_behind` gives."""
+        """Count what `runs_behind` returns."""
         found = Counter(runs.values())
         return cls(found.total(), found[Status.FAILED], found[Status.NOT_RUN])
 
@@ -48,13 +48,13 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many claims had each outcome, and which came out otherwise than expected."""
+    """How many claims had each outcome, and which did not come out as expected."""
 
     counts: dict[Outcome, int]
     contrary: tuple[Verdict, ...]
-    """Decided, and otherwise than their suite expects."""
+    """Claims that were decided otherwise than their suite expects."""
     open: tuple[Verdict, ...]
-    """Not decided, though their suite expects them to be."""
+    """Claims that were not decided although their suite expects a decision."""
 
     @classmethod
     def of(cls, verdicts: Sequence[Verdict]) -> Summary:
@@ -71,9 +71,9 @@ class Summary:
         return sum(self.counts.values())
 
     def __str__(self) -> str:
-        """`5 of 9 claims reproduced, 3 undecided; …`: the suite's score and how sure it is."""
+        """`5 of 9 claims reproduced, 3 undecided; …`: the score, and its probability of error."""
         if not self.claims:
-            return "The suite claims nothing."
+            return "The suite makes no claims."
         named = [
             f"{count} {outcome.description}"
             for outcome, count in self.counts.items()
@@ -82,8 +82,8 @@ class Summary:
         claims = "claim" if self.claims == 1 else "claims"
         told = [f"{self.counts[Outcome.REPRODUCED]} of {self.claims} {claims} reproduced", *named]
         together = (
-            f"; at most {100 * (1 - CONFIDENCE):.0f} % that any of those decided is decided "
-            f"wrongly ({METHOD}), where every interval holds what it promises"
+            f"; the probability of any wrong decision is at most {100 * (1 - CONFIDENCE):.0f} % "
+            f"({METHOD}), provided that every interval has its stated coverage"
             if self.claims > 1
             else ""
         )

@@ -1,4 +1,4 @@
-"""What became of a claim, and what that rests on."""
+"""A claim's outcome, and the finding that it rests on."""
 
 from __future__ import annotations
 
@@ -35,20 +35,22 @@ class Outcome(StrEnum):
 
     @property
     def decided(self) -> bool:
-        """Whether the claim was found to hold, or not to."""
+        """Whether the claim was found to hold, or found not to hold."""
         return self in (Outcome.REPRODUCED, Outcome.NOT_REPRODUCED)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what became of it, the finding that it rests on (if any), and why.
+    """A claim, its outcome, and why.
 
     Attributes:
-        finding: with its own 95 % interval, as if the claim stood alone.
-        confidence: how sure the interval had to be that decided, or that could not: more than 95 %
-            where several claims are judged together.
+        finding: what the detector found, with the 95 % interval of the claim alone; None where
+            the detector found nothing to say.
+        reason: the outcome's reason, in one sentence.
+        confidence: the confidence of the interval that was held against the rule: above 95 % where
+            several claims are judged together.
         deciding: that interval; None where there is no finding.
-        whole: whether all runs that the claim looks at are there.
+        whole: whether all runs that the claim looks at are done.
         detector: the detector that was asked; None in verdicts that were made without one.
     """
 
@@ -63,5 +65,5 @@ class Verdict:
 
     @property
     def expected(self) -> bool:
-        """Whether the claim came out as its suite says that it will."""
+        """Whether the claim came out as its suite expects."""
         return self.outcome.description == self.claim.expect

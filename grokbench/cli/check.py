@@ -29,7 +29,7 @@ WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
     "--junit-xml",
     type=WRITTEN,
     metavar="FILE",
-    help="Write one test case a claim, as CI servers read it.",
+    help="Write a JUnit file with one test case for each claim, for CI servers.",
 )
 @click.option(
     "--summary",
@@ -48,12 +48,13 @@ def check(
     summary: Path | None,
     json: bool,
 ) -> None:
-    """See whether the claims on RESULTS came out as their suite expects.
+    """Check whether the claims on RESULTS came out as their suite expects.
 
-    RESULTS is a dataset, or the folder it is in. A claim expects to be reproduced unless it says
-    otherwise (`expect = "not reproduced"`). The exit code is 0 when all came out as expected; 1
-    when one was decided otherwise; 2 when a file is wrong; 4 when none was decided otherwise but
-    runs that they look at crashed; 3 when none crashed but a claim is undecided, or a run missing.
+    RESULTS is a dataset, or the folder it is in. A suite expects each claim to be reproduced unless
+    the claim says otherwise (`expect = "not reproduced"`). The exit code is 0 when all claims came
+    out as expected, 1 when a claim was decided otherwise, and 2 when a file is wrong. When no claim
+    was decided otherwise, it is 4 if runs behind the claims crashed, else 3 if a claim is undecided
+    or a run is missing.
     """
     from grokbench.claims import Shortfall, runs_behind, verdicts_document
     from grokbench.claims.junit import junit, surprise
@@ -80,7 +81,7 @@ def check(
 
 
 def exit_code(judged: Judged, shortfall: Shortfall) -> ExitCode:
-    """The code, with a word on what no verdict shows: runs that crashed, or that are missing."""
+    """The exit code; also prints how many runs crashed or are missing, which no verdict shows."""
     from grokbench.claims import Summary
 
     if shortfall:

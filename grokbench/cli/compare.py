@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from grokbench.comparison import CellComparison, Comparison, Contrast, VerdictPair
 
 SHOWN = 40
-"""So many cells are listed, and so many lines of a suite; `--json` has them all."""
+"""The most readings, and the most lines of a suite, that are listed; `--json` has all."""
 
 
 @click.command()
@@ -33,9 +33,13 @@ SHOWN = 40
     "--suite",
     type=options.EXISTING_FILE,
     metavar="SUITE",
-    help="Judge both by the claims of this file, not each by those that it carries.",
+    help="Judge both by the claims of this file instead of the claims stored in each.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 whenever a verdict is another one.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 whenever a verdict differs, even where chance may explain it.",
+)
 @options.plugin_files
 @options.as_json
 @click.pass_context
@@ -48,12 +52,12 @@ def compare(
     plugin: tuple[Path, ...],
     json: bool,
 ) -> None:
-    """Compare the results A and B: verdicts, cells, and where they come from.
+    """Compare the results A and B: verdicts, cells and provenance.
 
-    Each is a dataset, or the folder it is in: of other versions, devices or seeds. Claims and
-    experiments are compared by name. The exit code is 1 when a verdict changed by more than chance
-    explains; cells that differ by more than their seeds explain are shown, and change nothing about
-    it.
+    A and B are datasets, or the folders they are in. Their versions, devices and seeds may differ.
+    Claims and experiments are matched by name. The exit code is 1 when a verdict changed by more
+    than chance explains. Cells that differ by more than their seeds explain are listed; they do
+    not affect the exit code.
     """
     from grokbench.comparison import compare as compared
 
@@ -74,9 +78,10 @@ def compare(
 def scored(
     results: Path, suite: Path | None, files: tuple[Path, ...]
 ) -> tuple[xr.DataTree, tuple[Verdict, ...]]:
-    """Results as they are, judged by the claims that they carry, or by those of the file `suite`.
+    """Results with the verdicts on the claims that they carry, or on those of the file `suite`.
 
-    Other than `judge`, that file says nothing of which runs belong to them: seeds may differ.
+    Unlike in `judge`, the file does not decide which runs belong to the results: it may name other
+    seeds than those that were trained.
     """
     from grokbench.claims import score
     from grokbench.store import open_results
@@ -90,7 +95,7 @@ def scored(
 
 
 def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
-    """One row a claim, then what changed, and why."""
+    """One row for each claim, then the reasons of the verdicts that differ."""
     from rich.text import Text
 
     def told(verdict: Verdict | None) -> Text:
@@ -100,7 +105,7 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
         return Text(words, style=verdict.outcome.style)
 
     if not pairs:
-        out.print("\nNeither suite claims anything.")
+        out.print("\nNeither suite makes claims.")
         return
     listed = table("claim", "A", "B", "")
     for pair in pairs:
@@ -114,14 +119,14 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
     for pair in pairs:
         if pair.rewritten:
             out.print(
-                f"{pair.claim}: the suites do not ask the same ({', '.join(pair.rewritten)}); "
-                f"--suite judges both by one"
+                f"{pair.claim}: the two suites define this claim differently "
+                f"({', '.join(pair.rewritten)}); --suite FILE judges both by one suite"
             )
         if pair.differs and pair.first and pair.second:
             out.print(f"{pair.claim}: A, {pair.first.reason}")
             out.print(f"{pair.claim}: B, {pair.second.reason}")
             if not pair.changed:
-                out.print(f"{pair.claim}: the intervals overlap, so seeds alone may explain it")
+                out.print(f"{pair.claim}: the intervals overlap, so the difference may be chance")
     both = sum(1 for pair in pairs if pair.first and pair.second)
     changed = sum(pair.changed for pair in pairs)
     differing = sum(pair.differs for pair in pairs) - changed
@@ -130,12 +135,14 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
 
 
 def print_cells(out: Console, cells: CellComparison) -> None:
-    """What was compared, what of it differs, and what could not have been seen."""
+    """What was compared, which readings differ, and which differences could not be detected."""
+    from grokbench.claims.words import percent
+
     overlap, different = cells.overlap, cells.different
     for side, alone in (("A", overlap.only_first), ("B", overlap.only_second)):
         if alone:
-            names = ", ".join(f"{cells} of {name}" for name, cells in alone.items())
-            out.print(f"Only {side} has runs in: {names}.")
+            names = ", ".join(f"{count(cells, 'cell')} of {name}" for name, cells in alone.items())
+            out.print(f"Only {side} has runs in {names}.")
     if not overlap.cells:
         out.print("There is no cell in which both have runs.")
         return
@@ -145,14 +152,17 @@ def print_cells(out: Console, cells: CellComparison) -> None:
             f"equal bit by bit."
         )
     if overlap.identical_cells == overlap.cells:
-        out.print(f"All of {count(overlap.cells, 'cell')} are the same: nothing to compare.")
+        out.print(
+            f"{overlap.identical_cells} of {count(overlap.cells, 'cell')} are identical: there is "
+            f"nothing left to compare."
+        )
         return
     compared = len(cells.readings)
     apart = f"{len(different)} of {count(compared, 'reading')} in "
     apart += count(overlap.cells - overlap.identical_cells, "cell")
     out.print(
         f"{apart} differ by more than seeds explain "
-        f"(the chance of any false alarm is at most {cells.level:g})."
+        f"(the probability of any false alarm is at most {percent(cells.level)})."
     )
     if different:
         listed = table("experiment", "cell", "measured", "A", "B", "p, corrected")
@@ -175,18 +185,19 @@ def print_cells(out: Console, cells: CellComparison) -> None:
         of = f"{seeds.first} against {count(seeds.second, 'seed')} ({count(seeds.cells, 'cell')})"
         if math.isinf(seeds.visible_gap):
             out.print(
-                f"{of}: too few to tell anything apart, however much it differs; relabelling gives "
-                f"no p below {seeds.smallest_p:.2g}, before any correction."
+                f"{of}: too few to detect any difference; relabelling gives no p value below "
+                f"{seeds.smallest_p:.2g}, even before correction."
             )
         else:
             out.print(
-                f"{of}: what lies {seeds.visible_gap:.1f} standard deviations apart, or more, "
-                f"would be told apart."
+                f"{of}: a difference of {seeds.visible_gap:.1f} standard deviations or more would "
+                f"be detected."
             )
     if overlap.shared_seeds:
         out.print(
-            "Runs of the same seed begin alike; where A and B share seeds, they differ less by "
-            "chance than is allowed for, and false alarms are rarer still."
+            "A and B share seeds. Runs of one seed start from the same weights and examples, so "
+            "they differ less by chance than the test assumes: false alarms are rarer than stated, "
+            "and fewer differences are detected."
         )
 
 
@@ -195,7 +206,7 @@ def value(number: float) -> str:
 
 
 def print_provenance(out: Console, comparison: Comparison) -> None:
-    """Where the two come from, as far as that differs; and the suites' texts."""
+    """What differs in the provenance of the two, and in the texts of their suites."""
     if not comparison.provenance and not comparison.suite:
         out.print("Versions, devices, suites and recipes are the same.")
         return

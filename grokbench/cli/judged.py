@@ -1,4 +1,4 @@
-"""Results with the verdicts on them, for the commands that start from results."""
+"""Opens results and judges their claims, for the commands that start from results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A dataset, the suite it is judged by, and the verdicts."""
+    """Results, the suite that they are judged by, and the verdicts."""
 
     tree: xr.DataTree
     suite: Suite
@@ -27,12 +27,12 @@ class Judged:
 def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
     """Open results and judge them by the suite they carry, or by the file `suite`.
 
-    By a file, they are laid out as it asks: what was trained by another recipe, or on another task,
-    is none of its runs, and what it has beyond the results has not been run.
+    With a file, the results are laid out as that suite asks. Runs of another recipe or task do not
+    belong to it, and runs that the results lack count as not run.
 
     Raises:
         ResultsError: the results are missing or damaged.
-        SuiteError: the suite has mistakes; or a plugin that it names is not there any more.
+        SuiteError: the suite has mistakes, or a plugin that it names no longer exists.
     """
     from grokbench.claims import score
     from grokbench.store import open_results, provenance, records_in

@@ -1,4 +1,4 @@
-"""`grokbench report`: one page with every verdict and every figure."""
+"""`grokbench report`: one page with all verdicts and figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from grokbench.errors import ResultsError
     "--figures",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Save every figure as a file of its own in this folder, too.",
+    help="Also save each figure as files in this folder.",
 )
 @options.another_suite
 @options.plugin_files

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """One row a claim, in the order of the suite; then why, for those not reproduced or not whole."""
+    """One row for each claim, then the reasons of verdicts that are not whole or not reproduced."""
     from rich.text import Text
 
     from grokbench.claims import Outcome, Summary
     from grokbench.claims.words import rule_words
 
     if not verdicts:
-        click.echo("The suite claims nothing.")
+        click.echo("The suite makes no claims.")
         return
     out = console()
-    # Only where it is worth a column.
+    # Most suites expect every claim to be reproduced: then the column would say nothing.
     expecting = any(verdict.claim.expect != Outcome.REPRODUCED.description for verdict in verdicts)
     columns = ["claim", "verdict", *(["expected"] if expecting else []), "effect [95 % interval]"]
     listed = table(*columns, "rule", "seeds", right=("seeds",))
@@ -48,7 +48,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 
 def spelled(finding: Finding | None) -> str:
-    """The effect and its interval; nothing where there is none."""
+    """The effect and its interval; "" without a finding."""
     from grokbench.claims.words import interval
 
     return "" if finding is None else interval(finding)

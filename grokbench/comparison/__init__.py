@@ -1,7 +1,8 @@
-"""Two results, claim by claim and cell by cell: what became of it the second time.
+"""Compares two results, claim by claim and cell by cell.
 
-Versions, devices, seeds and whole recipes may differ. Which verdicts changed is what the claims'
-rules say; which cells differ by more than their seeds explain, what relabelling says.
+Their versions, devices, seeds and recipes may differ. `verdicts` says which verdicts changed,
+`cells` which readings differ by more than their seeds explain, `provenance` what differs in where
+the results come from.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Comparison:
 
     @property
     def changed(self) -> tuple[VerdictPair, ...]:
-        """The claims whose verdicts changed, by more than chance explains."""
+        """The claims whose verdicts changed by more than chance explains."""
         return tuple(pair for pair in self.verdicts if pair.changed)
 
     def document(self) -> dict[str, Any]:
@@ -88,10 +89,10 @@ def compare(
         first: A, as `open_results` gives it.
         second: B.
         verdicts: on A and on B, as `score` gives them; without them, only cells are compared.
-        level: the chance of telling any readings apart where only seeds differ.
+        level: the probability that any reading is called different although only seeds differ.
 
     Raises:
-        ResultsError: there is nothing that both have.
+        ResultsError: A and B have nothing in common.
     """
     pairs = pair_verdicts(*verdicts)
     cells = compare_cells(first, second, level)

@@ -1,4 +1,4 @@
-"""What differs in where two results come from: versions, devices, the suite, its experiments."""
+"""What differs in the provenance of two results: versions, devices, suite, experiments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ABSENT = "–"
 
 @dataclass(frozen=True)
 class Contrast:
-    """One thing that is not the same: its name, and all that it was in A and in B."""
+    """One thing that differs: its name, and all values that A and B had."""
 
     name: str
     first: tuple[str, ...]
@@ -27,9 +27,9 @@ class Contrast:
 
 
 def contrasts(first: xr.DataTree, second: xr.DataTree) -> tuple[Contrast, ...]:
-    """What A and B were trained with and on, as far as they differ.
+    """What A and B were trained with and on, where they differ.
 
-    Results that took several sittings have every value that one of them had.
+    Results that were trained in several sittings have the values of all their sittings.
     """
     sides = [dict(_origins(tree)) for tree in (first, second)]
     return tuple(
@@ -40,13 +40,13 @@ def contrasts(first: xr.DataTree, second: xr.DataTree) -> tuple[Contrast, ...]:
 
 
 def suite_difference(first: xr.DataTree, second: xr.DataTree) -> tuple[str, ...]:
-    """The lines in which the suites' texts differ, as `diff -u` shows them."""
+    """The lines in which the texts of the suites differ, as `diff -u` shows them."""
     one, other = suite_text(first).splitlines(), suite_text(second).splitlines()
     return tuple(difflib.unified_diff(one, other, "A", "B", n=1, lineterm=""))
 
 
 def _origins(tree: xr.DataTree) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Names and values, in an order to read them in."""
+    """Name → values: first of all sittings, then of every experiment's definition."""
     found: dict[str, set[str]] = {}
     for sitting in provenance(tree)["sittings"]:
         for name, value in _told(sitting):
@@ -71,7 +71,7 @@ def _told(sitting: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Everything in a definition that has a name of its own."""
+    """The named values in a definition, each with its path."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}")

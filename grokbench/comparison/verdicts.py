@@ -11,7 +11,7 @@ from grokbench.suite.model import Claim
 DECIDING = tuple(
     field.name for field in fields(Claim) if field.name not in ("name", "statement", "source")
 )
-"""What of a claim decides its verdict, the words that it comes in not being among it."""
+"""The fields of a claim that affect its verdict: all but its name, statement and source."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class VerdictPair:
 
     @property
     def differs(self) -> bool:
-        """Whether both are there and one is not the other."""
+        """Whether both verdicts exist and have different outcomes."""
         return (
             self.first is not None
             and self.second is not None
@@ -33,10 +33,11 @@ class VerdictPair:
 
     @property
     def changed(self) -> bool:
-        """Whether they differ by more than chance explains.
+        """Whether the verdicts differ by more than chance explains.
 
-        An interval that just held a rule need not hold it the next time. So verdicts of which one
-        is undecided have changed only where their intervals lie apart, or where one has none.
+        An interval that just missed the rule's bound may contain it the next time. So where one of
+        the verdicts is undecided, it counts as changed only if the two intervals are disjoint or
+        one of them is missing. Two different decisions are always a change.
         """
         if not self.differs:
             return False
@@ -49,7 +50,7 @@ class VerdictPair:
     def overlapping(self) -> bool | None:
         """Whether the intervals overlap, so that seeds may explain a change; None without two.
 
-        Two 95 % intervals of one truth come to lie apart in fewer than one case in a hundred.
+        Two 95 % intervals of the same quantity are disjoint in fewer than one case in a hundred.
         """
         if not (self.first and self.first.finding and self.second and self.second.finding):
             return None
@@ -58,7 +59,7 @@ class VerdictPair:
 
     @property
     def rewritten(self) -> tuple[str, ...]:
-        """What was changed in the claim itself, so that its verdicts are not on the same thing."""
+        """The fields in which the two suites define the claim differently."""
         if self.first is None or self.second is None:
             return ()
         one, other = self.first.claim, self.second.claim
@@ -66,7 +67,7 @@ class VerdictPair:
 
 
 def pair_verdicts(first: Sequence[Verdict], second: Sequence[Verdict]) -> tuple[VerdictPair, ...]:
-    """The verdicts of A and B by claim: in A's order, and then what B alone has."""
+    """The verdicts of A and B by claim: in the order of A, then the claims that only B has."""
     one, other = ({verdict.claim.name: verdict for verdict in side} for side in (first, second))
     return tuple(
         VerdictPair(name, one.get(name), other.get(name)) for name in dict.fromkeys([*one, *other])

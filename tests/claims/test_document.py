@@ -43,7 +43,7 @@ FOUND = Verdict(
     CLAIM,
     Outcome.UNDECIDED,
     Finding(0.3, -np.inf, np.nan, "depth", 3, "as told", {"falls": np.arange(2.0)}),
-    "the interval lies on both sides",
+    "the interval contains the bound",
     0.975,
     Interval(0.3, -np.inf, np.inf),
 )

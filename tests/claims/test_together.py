@@ -152,6 +152,9 @@ def test_a_change_in_either_direction_is_a_surprise(
 def test_the_score_is_one_sentence() -> None:
     outcomes = [Outcome.REPRODUCED] * 3 + [Outcome.UNDECIDED]
     told = str(Summary.of([verdict(outcome) for outcome in outcomes]))
-    assert "3 of 4 claims reproduced, 1 undecided; at most 5 %" in told
-    assert "where every interval holds what it promises" in told
-    assert "The suite claims nothing." == str(Summary.of([]))
+    assert (
+        "3 of 4 claims reproduced, 1 undecided; the probability of any wrong decision is at most 5 %"
+        in told
+    )
+    assert "provided that every interval has its stated coverage" in told
+    assert "The suite makes no claims." == str(Summary.of([]))

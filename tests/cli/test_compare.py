@@ -47,7 +47,7 @@ def test_results_against_themselves_are_the_same(grokbench: Grokbench, trained: 
     assert 0 == told.exit_code, told.output
     assert "0 of 1 verdict changed." in told.stdout
     assert "8 of 8 runs that both have are equal bit by bit." in told.stdout
-    assert "All of 4 cells are the same" in told.stdout
+    assert "4 of 4 cells are identical" in told.stdout
     assert "Versions, devices, suites and recipes are the same." in told.stdout
 
 
@@ -57,7 +57,7 @@ def test_other_seeds_are_compared_and_too_few_of_them_are_said_to_be(
     told = grokbench("compare", trained, changed(seeds=OTHER_SEEDS))
     assert 0 == told.exit_code, told.output
     assert "in 4 cells differ by more than seeds explain" in told.stdout
-    assert "2 against 2 seeds (4 cells): too few to tell anything apart" in told.stdout
+    assert "2 against 2 seeds (4 cells): too few to detect any difference" in told.stdout
     assert "+seeds = [7, 8]" in told.stdout
 
 
@@ -68,7 +68,7 @@ def test_a_changed_verdict_is_1_and_named_with_both_reasons(
     assert 1 == told.exit_code
     assert "1 of 1 verdict changed." in told.stdout
     assert "hardly_anything: A, seen [once]" in told.stdout
-    assert "the suites do not ask the same (rule)" in told.stdout
+    assert "the two suites define this claim differently (rule)" in told.stdout
 
 
 def test_a_verdict_that_chance_may_have_changed_is_told_and_is_1_only_when_asked(
@@ -78,7 +78,7 @@ def test_a_verdict_that_chance_may_have_changed_is_told_and_is_1_only_when_asked
     told = grokbench("compare", trained, other)
     assert 0 == told.exit_code, told.output
     assert "by chance?" in told.stdout
-    assert "hardly_anything: the intervals overlap, so seeds alone may explain it" in told.stdout
+    assert "hardly_anything: the intervals overlap, so the difference may be chance" in told.stdout
     assert "0 of 1 verdict changed; 1 more may differ by chance." in told.stdout
     assert 1 == grokbench("compare", trained, other, "--strict").exit_code
     document = json.loads(grokbench("compare", trained, other, "--json").stdout)
@@ -91,7 +91,7 @@ def test_one_suite_can_judge_both(
     other = changed(rule="at_most = 1.0 → at_least = 1.1", seeds=OTHER_SEEDS)
     told = grokbench("compare", trained, other, "--suite", suite)
     assert 0 == told.exit_code, told.output
-    assert "do not ask the same" not in told.stdout
+    assert "define this claim differently" not in told.stdout
 
 
 def test_another_recipe_is_told(
