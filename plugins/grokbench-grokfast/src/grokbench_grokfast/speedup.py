@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 from grokbench import Detector, Finding, NotEnoughDataError
-from grokbench.readout.curves import canonical
-from grokbench.readout.dynamics import Dynamic, Thresholds, classify
+from grokbench.readout import Dynamic, Thresholds, canonical, classify
 from grokbench.statistics.intervals import welch_interval
 
 
