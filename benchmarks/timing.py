@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-
 from grokbench.training.process import keep_freed_memory
 
 

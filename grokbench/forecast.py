@@ -15,8 +15,9 @@ from grokbench.record import Run
 from grokbench.schema import METRICS
 from grokbench.store import Store
 from grokbench.suite import Suite, load_suite
-from grokbench.training.cost import measure_costs, why_single
-from grokbench.training.process import check_device, why_untrainable
+from grokbench.training.cost import measure_costs
+from grokbench.training.device import check_device, why_untrainable
+from grokbench.training.programs import why_one_by_one
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def plan_suite(
     why = why_untrainable({run.recipe.precision for one in wanted for run in one.runs}, device)
     left = tuple(cohort for cohort in wanted if cohort.runs[0].recipe.precision not in why)
     shapes = {shape_of(cohort.runs[0]): cohort for cohort in left}
-    reasons = {shape: why_single(cohort, plugins) for shape, cohort in shapes.items()}
+    reasons = {shape: why_one_by_one(cohort.runs, plugins) for shape, cohort in shapes.items()}
     disk = sum(curve_bytes(run, plugins) for cohort in left for run in cohort.runs)
     notes = tuple(
         f"{cohort.label}: one run after the other; {reasons[shape_of(cohort.runs[0])]}"

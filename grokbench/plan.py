@@ -1,4 +1,4 @@
-"""What is missing, how it stacks into cohorts, and how much work that is."""
+"""Which runs of a suite are missing, how runs form cohorts, and how much work a cohort is."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from grokbench.errors import GrokbenchError, UnknownNameError, nearest
+from grokbench.per_device import PerDevice
 from grokbench.plugins import Plugins
 from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Suite
 
-STACKED_WORK = {"cpu": 1e8, "cuda": 4e10}
-"""How many floating-point operations one step of a cohort should have at least, by device: enough
-that the time goes into products and not into launching them, and no more than stays in a cache (on
-a CPU, measured) or pads few data sizes to the largest (on a GPU, estimated: about a millisecond)."""
+STACKED_WORK = PerDevice(cpu=1e8, cuda=4e10)
+"""About how many floating-point operations one step of a cohort should have. Fewer, and the time goes
+into starting operations. More, and on a CPU the step leaves the cache (measured); on a GPU (estimated,
+about a millisecond a step) more data sizes are padded to the largest."""
 
-LARGEST_COHORT = {"cpu": 10, "cuda": 1024}
-"""The most runs in one cohort, by device."""
+LARGEST_COHORT = PerDevice(cpu=10, cuda=1024)
+"""The most runs in one cohort."""
 
-COHORT_BYTES = {"cpu": 2 * 2**30, "cuda": 48 * 2**30}
-"""How much memory one cohort may be estimated to need, by device; a single run always may."""
+COHORT_BYTES = PerDevice(cpu=2 * 2**30, cuda=48 * 2**30)
+"""The estimated memory that one cohort may need, in bytes. A cohort of one run may need more."""
 
 OTHER_PARAMETERS = 9000
-"""Measured with `suites/quick.toml` on two cores: 0.45 ms a step at 500 parameters and 3.2 ms at
-54 000, with 500 examples."""
+"""The cost of an example that does not grow with the model, counted in parameters. Measured with
+`suites/quick.toml` on two cores: with 500 examples a step took 0.45 ms at 500 parameters and 3.2 ms at
+54 000."""
 
 PER_RUN = ("learning_rate", "weight_decay", "initial_scale")
 """Recipe fields in which runs of one cohort may differ."""
@@ -34,18 +36,24 @@ PER_RUN = ("learning_rate", "weight_decay", "initial_scale")
 
 @dataclass(frozen=True)
 class Cohort:
-    """Runs that share shapes and are trained at once; laid out from the whole suite."""
+    """Runs that share shapes and are trained at once; laid out from the whole suite.
+
+    Attributes:
+        id: a digest of the ids of all its runs.
+        runs: ordered by data size, then by seed.
+        label: for people.
+        work: how long training takes, up to a factor: see `work_of`.
+        memory: about how many bytes training needs: see `bytes_of`.
+    """
 
     id: str
     runs: tuple[Run, ...]
     label: str
     work: float
-    """How long it takes, up to a factor: see `work_of`."""
     memory: int = 0
-    """About how many bytes it needs while it trains: see `bytes_of`."""
 
     def only(self, wanted: Iterable[str]) -> Cohort:
-        """The same cohort with just the runs that are `wanted`."""
+        """The same cohort with only the runs whose ids are `wanted`."""
         keep = set(wanted)
         runs = tuple(run for run in self.runs if run.id in keep)
         share = len(runs) / len(self.runs)
@@ -54,7 +62,12 @@ class Cohort:
 
 @dataclass(frozen=True)
 class ExperimentPlan:
-    """How far one experiment is."""
+    """How many runs an experiment has, and how many have ended in each way.
+
+    Attributes:
+        missing: runs that have not ended.
+        shared: runs that an earlier experiment of the suite has too; they are trained once.
+    """
 
     name: str
     runs: int
@@ -63,20 +76,24 @@ class ExperimentPlan:
     failed: int
     missing: int
     shared: int
-    """Runs that an earlier experiment of the suite has, too, and that are trained once."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How far a suite is, and what is left of it."""
+    """How much of a suite is trained, and what is left to train.
+
+    Attributes:
+        cohorts: all cohorts of the suite in the order in which they are trained, the most work
+            first.
+        missing: the cohorts without the runs that have ended; a cohort without runs is left out.
+        stale: the number of records that belong to no run of the suite: records of an older version
+            of the suite or of a plugin.
+    """
 
     experiments: tuple[ExperimentPlan, ...]
     cohorts: tuple[Cohort, ...]
-    """All of the suite's, in the order in which they are trained: the most work first."""
     missing: tuple[Cohort, ...]
-    """What is left to train of each, without the runs that have ended."""
     stale: int
-    """Records that no run of the suite has: of an older version of the suite, or of a plugin."""
 
     def wanted(
         self,
@@ -86,15 +103,17 @@ class Plan:
         seeds: int | None = None,
         shard: tuple[int, int] | None = None,
     ) -> tuple[Cohort, ...]:
-        """The missing cohorts, cut down to some experiments, the first seeds, or a share of all.
+        """The missing cohorts of some experiments, of the first seeds, or of a share of all cohorts.
 
         Args:
-            only: names of experiments; all when empty.
-            seeds: how many seeds of each experiment.
-            shard: (i, n): every n-th of all the suite's cohorts, from the i-th on, counted from 1.
+            only: names of experiments; all experiments when empty.
+            seeds: the number of seeds of each experiment; all when None.
+            shard: (i, n) takes every n-th of all the suite's cohorts from the i-th on, counted
+                from 1, so that n machines share the work.
 
         Raises:
             UnknownNameError: `only` names an experiment that the suite does not have.
+            GrokbenchError: there is no such shard.
         """
         for name in only:
             if name not in suite.experiments:
@@ -123,10 +142,14 @@ def make_plan(
     device: str = "cpu",
     retry_failed: bool = False,
 ) -> Plan:
-    """Compare a suite with the records there are, and lay out its cohorts.
+    """Lay out a suite's cohorts, and count which runs have a record.
 
-    The layout depends on the suite and the kind of device alone, never on what is missing, so that
-    an interrupted suite ends with the same bits.
+    The layout depends on the suite and the type of device alone, never on which runs are missing: an
+    interrupted suite must end with the same bits, and the bits of a run depend on its cohort.
+
+    Args:
+        records: by the id of the run.
+        retry_failed: whether runs that failed are missing.
     """
     runs = suite.runs()
     ended = {
@@ -167,7 +190,7 @@ def experiment_plans(
 
 
 def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort, ...]:
-    """Group runs of one shape into cohorts, the most work first."""
+    """Group runs of one shape into cohorts, the most work first, so that workers end together."""
     kind = device.split(":", maxsplit=1)[0]
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
@@ -176,12 +199,12 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
     for members in groups.values():
         members.sort(key=lambda run: (run.data_size, run.seed, run.id))
         shapes = Shapes.of(members[-1], plugins)
+        # For each parameter and example, two operations in the forward pass and four in the backward.
         step = 6.0 * shapes.parameters * max(run.data_size for run in members)
-        size = round(STACKED_WORK.get(kind, STACKED_WORK["cuda"]) / max(1.0, step))
-        room = COHORT_BYTES.get(kind, COHORT_BYTES["cuda"]) // bytes_of(members[-1], shapes)
-        most = min(LARGEST_COHORT.get(kind, LARGEST_COHORT["cuda"]), room, len(members))
-        size = max(1, min(size, most))
-        # Even shares: 20 runs with room for 16 make two cohorts of 10, not 16 and 4.
+        size = round(STACKED_WORK[kind] / max(1.0, step))
+        room = COHORT_BYTES[kind] // bytes_of(members[-1], shapes)
+        size = max(1, min(size, LARGEST_COHORT[kind], room, len(members)))
+        # Even shares: 20 runs of which 16 fit into a cohort make two cohorts of 10, not 16 and 4.
         shares = -(-len(members) // size)
         for i in range(shares):
             share = members[i * len(members) // shares : (i + 1) * len(members) // shares]
@@ -207,27 +230,28 @@ def make_cohort(runs: Sequence[Run], shapes: Shapes) -> Cohort:
 
 
 def work_of(run: Run, parameters: int) -> float:
-    """How long a run takes, up to a factor: to share work out evenly, and to tell how far it is.
+    """How long a run takes, up to a factor: to share work evenly, and to show progress.
 
-    Products grow with the parameters; embedding, attention and loss cost each example about as
-    much as OTHER_PARAMETERS more would.
+    The time of products grows with the parameters. Embedding, attention and loss cost about as much
+    for each example as OTHER_PARAMETERS further parameters.
     """
     return float(parameters + OTHER_PARAMETERS) * run.data_size * run.recipe.steps
 
 
 def bytes_of(run: Run, shapes: Shapes) -> int:
-    """About how much memory a run needs while it trains, estimated as for a transformer.
+    """About how many bytes a run needs while it trains, estimated as for a transformer.
 
-    Seven numbers a parameter (itself, gradient, two moments, what the optimizer works with), twenty
-    a hidden unit, token and layer of every training example, and four an output of every example
-    that is evaluated. Where that was too little, training halves the cohort.
+    Where the estimate is too low and memory runs out, training halves the cohort.
     """
+    # Numbers of four bytes: seven for a parameter (itself, gradient, two moments, what the optimizer
+    # works with), twenty for each hidden unit, token and layer of every training example, and four
+    # for each output of every evaluated example.
     hidden = run.size.hidden_size * run.size.layers * shapes.length * run.data_size
     return 4 * (7 * shapes.parameters + 20 * hidden + 4 * shapes.outputs * shapes.examples + 1)
 
 
 def shape_of(run: Run) -> str:
-    """Equal for runs that can be stacked."""
+    """A text that is equal for runs that can be stacked."""
     recipe: dict[str, Any] = {
         name: value for name, value in vars(run.recipe).items() if name not in PER_RUN
     }
@@ -244,18 +268,23 @@ def shape_of(run: Run) -> str:
 
 @dataclass(frozen=True)
 class Shapes:
-    """How large a run's module and examples are; all zero where they cannot be made."""
+    """The sizes of a run's module and examples; all zero where they cannot be made.
+
+    Attributes:
+        parameters: of the module.
+        length: tokens of an input, or 1 for a vector.
+        outputs: of the module, for one example.
+        examples: all examples of the run, which an evaluation looks at.
+    """
 
     parameters: int = 0
     length: int = 0
-    """Tokens of an input, or 1 for a vector."""
     outputs: int = 0
     examples: int = 0
-    """All that are evaluated."""
 
     @classmethod
     def of(cls, run: Run, plugins: Plugins) -> Shapes:
-        """Make the run's module and examples, and look."""
+        """Make the run's module and examples, and read off their sizes."""
         import torch
 
         from grokbench.randomness import Streams

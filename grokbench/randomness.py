@@ -1,7 +1,7 @@
 """Random numbers that depend on a seed and a purpose, and on nothing else.
 
-One run has the same split, labels and initial weights whatever runs stand beside it, on
-whatever device, because each purpose draws from a CPU generator of its own.
+Each purpose draws from a CPU generator of its own. So a run has the same split, labels and initial
+weights on every device, and whichever runs are stacked with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ class Streams:
     seed: int
 
     def key(self, purpose: str) -> int:
-        """A 63-bit number that is this seed's and this purpose's own."""
+        """A 63-bit number for this seed and purpose."""
+        # A hash, so that neighbouring seeds have unrelated streams; 63 bits, because torch takes
+        # seeds as signed 64-bit integers.
         digest = hashlib.sha256(f"grokbench:{self.seed}:{purpose}".encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 1
 

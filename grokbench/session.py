@@ -20,7 +20,7 @@ from grokbench.store import Store, collect_provenance, records_in, write_text
 from grokbench.suite import Suite, load_suite
 from grokbench.training import Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
-from grokbench.training.process import check_device, why_untrainable
+from grokbench.training.device import check_device, why_untrainable
 
 
 class Watcher(Events):

@@ -17,8 +17,8 @@ from grokbench.record import Run
 from grokbench.training import Setup
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
+from grokbench.training.device import stream_of_its_own
 from grokbench.training.execution import execution_of
-from grokbench.training.process import stream_of_its_own
 
 
 class Trainer:

@@ -17,18 +17,19 @@ from grokbench.tasks.base import Task
 from grokbench.tasks.judging import Judgement
 
 Views = Mapping[str, Tensor]
-"""Parameters (or gradients) of a stack by name: [runs, …] each, views into one flat tensor."""
+"""Parameters (or gradients) of a stack by name, each [runs, …]: views into one flat tensor."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The same number of examples for every run of a stack, padded with weight zero.
+    """The same number of examples for every run of a stack; runs with fewer examples are padded.
 
     Attributes:
         inputs: [runs, examples, length] int64 or [runs, examples, width] floating point.
         labels: [runs, examples] int64 or [runs, examples, outputs] floating point.
         part: [runs, examples] int64.
-        weights: [runs, examples]; the loss of a run is the sum of weight · loss.
+        weights: [runs, examples], zero for padding. The loss of a run is the sum over examples of
+            weight · loss.
     """
 
     inputs: Tensor
@@ -38,35 +39,49 @@ class Batch:
 
 
 class Program(ABC):
-    """How a stack of runs computes its gradients and outputs; made once for constant examples."""
+    """Computes the gradients and outputs of a stack of runs; made once for constant examples.
+
+    A program must give the gradients of each run's own loss, as if the run were alone. The losses of
+    the runs are summed and not averaged: Adam's epsilon is not scale-free, so that gradients divided
+    by the number of runs would train otherwise.
+    """
 
     autocasts: ClassVar[bool] = False
-    """Whether it may run under `torch.autocast`, in a recipe whose products are bfloat16."""
+    """Whether the program may run under `torch.autocast`, for a recipe with bfloat16 products."""
 
     capturable: bool = True
-    """Whether it changes nothing but tensors, in place, and never waits for the device."""
+    """Whether a step may be captured in a CUDA graph: the program changes nothing but tensors, in
+    place, and never waits for the device."""
 
     compiled: bool = False
-    """Whether it has been compiled."""
+    """Whether the program has been compiled."""
+
+    why_one_by_one: str = ""
+    """Why runs are computed one after the other, where they might be stacked."""
 
     @property
     def compilable(self) -> bool:
-        """Whether it may be compiled, so that the same bits come again."""
+        """Whether the program may be compiled and still gives the same bits every time."""
         return True
 
     buffers: Views = MappingProxyType({})
-    """The modules' buffers by name: [runs, …] each."""
+    """The modules' buffers by name, each [runs, …]."""
 
     @abstractmethod
     def gradient(self, parameters: Views, gradients: Views) -> None:
-        """Overwrite `gradients` with those of every run's training loss."""
+        """Overwrite `gradients` with the gradient of every run's training loss.
+
+        Args:
+            parameters: by name, each [runs, …]; they must not be changed.
+            gradients: of the same names and shapes.
+        """
 
     @abstractmethod
     def outputs(self, parameters: Views) -> Tensor:
         """The outputs for the evaluation examples: [runs, examples, outputs]."""
 
     def compile(self) -> None:
-        """Have `torch.compile` take what pays; called at most once."""
+        """Compile the slow part with `torch.compile`; called at most once."""
         self.gradient = torch.compile(self.gradient, dynamic=False)  # type: ignore[method-assign]
         self.compiled = True
 
@@ -76,11 +91,11 @@ class Program(ABC):
         self.compiled = False
 
     def state(self) -> dict[str, Any]:
-        """What training changes beside parameters: tensors with a row a run, in dicts."""
+        """What training changes beside parameters: dicts of tensors with a row for each run."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most change nothing)
-        """Go on from what `state` gave."""
+        """Continue from what `state` gave."""
 
 
 class Architecture(Definition, ABC):
@@ -94,15 +109,15 @@ class Architecture(Definition, ABC):
     takes_part: ClassVar[bool] = False
 
     def refuses(self, task: Task, size: ModelSize) -> str | None:
-        """Why a model of this size cannot be made for this task, and what can; None when it can."""
+        """Why no model of this size can be made for this task, and what to write instead; else None."""
         return None
 
     @abstractmethod
     def build(self, size: ModelSize, task: Task) -> nn.Module:
         """A freshly initialized module.
 
-        Initial weights are drawn from torch's global generator, which the trainer has seeded for
-        the run and restores afterwards.
+        Draw initial weights from torch's global generator. The trainer has seeded that generator for
+        the run and restores it afterwards.
         """
 
     def program(
@@ -110,6 +125,10 @@ class Architecture(Definition, ABC):
     ) -> Program | None:
         """A faster exact program for a stack of such models; None to be stacked by `torch.func`.
 
-        `model` is one of the stack, for its shapes; nothing of its weights may be used.
+        Args:
+            model: one module of the stack, for its shapes; its weights must not be used.
+            judgement: the task's loss.
+            train: the training examples of all runs.
+            evaluation: all examples of all runs.
         """
         return None

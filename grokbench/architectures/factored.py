@@ -1,68 +1,57 @@
 """The exact token-factored form of a one-layer transformer, for a stack of runs.
 
-Only the last position is read, and its token is always the same, so its query is one constant
-vector, and keys, values and attention scores depend on (token, position) alone: they are tables
-with a row for each token that occurs at each position (2P + 1 rows for `a b =`), not tensors over
-examples. What is left per example is a weighted sum of table rows, the feed-forward network and the
-unembedding. The function and its gradients are those of `Transformer`, to rounding; the work is
-about a third of it. No softmax is shared between examples: a maximum over the whole table would
-underflow for pairs whose scores all lie far below it.
+Only the last position is read, and its token is the same in every example. So its query is one
+constant vector, and keys, values and attention scores depend on (token, position) alone: they are
+tables with a row for each token at each position (2P + 1 rows for `a b =`), not tensors over
+examples. Computed for each example are a weighted sum of table rows, the feed-forward network and the
+unembedding. The function and its gradients are those of `Transformer` up to rounding.
 
-The backward pass is written out, so that examples can go through in blocks that stay in the cache
-and every gradient is accumulated by a matrix product into place.
+The arithmetic is about a third. For hidden size d, three tokens and terms of d² alone: the plain
+module multiplies with 12 d² weights at each position (attention 4 d², feed-forward network 8 d²),
+with two operations in the forward and four in the backward pass, which is 216 d² for each example and
+step. Here 9 d² weights are left for each example, which is 54 d², and the table of P = 113 takes
+2730 d² for all examples together.
+
+The softmax is taken for each example with the example's own maximum. A maximum that is shared by the
+whole table would underflow for pairs whose scores all lie far below it.
+
+The backward pass is written out. So examples can pass in blocks that fit into the cache, and every
+gradient is accumulated in place by a matrix product.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from grokbench.architectures.base import Batch, Program, Views
+from grokbench.architectures.token_rows import TokenRows
+from grokbench.per_device import PerDevice
 from grokbench.tasks.judging import Judgement
 
-BLOCK_BYTES = {"cpu": 2**20, "cuda": 2**28}
-"""How much of the widest activation is alive at a time, by kind of device: about what a core's
-second cache holds, and enough that a GPU's time does not go into launching many blocks (a guess)."""
+BLOCK_BYTES = PerDevice(cpu=2**20, cuda=2**28)
+"""The size of the hidden activations of one block of examples. On a CPU about the second-level cache
+of a core. On a GPU an estimate, not measured: enough that few blocks are started."""
+
+SMALLEST_BLOCK = 64
+"""A block has at least this many examples, however wide the network is."""
 
 LAYER = "layers.0."
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The rows of the table: which token at which position each one is.
+class DeterministicIndexAdd:
+    """Adds values to the places of a table that an index names, in the same order every time.
 
-    `spans` are the rows of each position, `last` is the last position's.
-    """
-
-    tokens: Tensor
-    positions: Tensor
-    spans: tuple[slice, ...]
-    last: int
-
-    def index(self, inputs: Tensor) -> Tensor:
-        """Tokens [runs, examples, length] → rows of all runs' tables, [length, runs, examples]."""
-        length = inputs.shape[2]
-        position = torch.arange(length, device=inputs.device)
-        number = self.tokens.new_zeros(length, int(self.tokens.max()) + 1)
-        number[self.positions, self.tokens] = torch.arange(len(self.tokens), device=inputs.device)
-        first = torch.arange(len(inputs), device=inputs.device) * len(self.tokens)
-        return (number[position, inputs] + first[:, None, None]).permute(2, 0, 1)
-
-
-class Scatter:
-    """Adds values to constant places of a table, in a fixed order on every device.
-
-    Each place gathers its own values, which are put in order once: `index_add_` leaves the order to
-    chance on a GPU, and is slower on a CPU.
+    The index is constant, so its order is computed once. Then each place gathers its own values.
+    `Tensor.index_add_` adds atomically on a GPU, in any order, and is slower on a CPU.
 
     Args:
         index: [values] int64, the place of each value.
-        places: how many there are.
+        places: the number of places in the table.
     """
 
     def __init__(self, index: Tensor, places: int) -> None:
@@ -71,7 +60,8 @@ class Scatter:
         self.starts = torch.searchsorted(index[self.order], each)
 
     def add(self, values: Tensor, into: Tensor) -> None:
-        """`values` [values, width] are added to `into` [places, width]."""
+        """Add `values` [values, width] to `into` [places, width]."""
+        # A bag is a place: the values from its start to the next place's start, in sorted order.
         into += functional.embedding_bag(self.order, values, self.starts, mode="sum")
 
 
@@ -79,19 +69,31 @@ class Scatter:
 class Block:
     """Some of a batch's examples.
 
-    `index` [length, runs, examples] points into the rows of all runs, for every position but the
-    last; `units` [runs, examples, hidden] are the hidden units that serve each example, if not all.
+    Attributes:
+        index: [length − 1, runs, examples], the table row of each token but the last.
+        index_add: adds a gradient for each entry of `index` to the gradient of the table.
+        labels: [runs, examples].
+        weights: [runs, examples].
+        units: [runs, examples, hidden], one for each hidden unit that serves the example and zero
+            for the others; None where all units serve all examples.
     """
 
     index: Tensor
-    scatter: Scatter
+    index_add: DeterministicIndexAdd
     labels: Tensor
     weights: Tensor
     units: Tensor | None
 
 
 class FactoredTransformer(Program):
-    """See the module's docstring."""
+    """Gradients and outputs in the token-factored form: see the module's docstring.
+
+    Exact for one layer without layer norm whose examples all end with the same token.
+
+    Args:
+        heads: attention heads.
+        units: [parts, hidden], which hidden units serve which part; None where all serve all.
+    """
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ class FactoredTransformer(Program):
         self.heads, self.units, self.judgement = heads, units, judgement
         self.batches = {"train": train, "evaluation": evaluation}
         self.blocks: dict[str, list[Block]] = {}
-        self.rows = table_rows(train.inputs, evaluation.inputs)
+        self.rows = TokenRows.of(train.inputs, evaluation.inputs)
 
     def gradient(self, parameters: Views, gradients: Views) -> None:
         for gradient in gradients.values():
@@ -126,19 +128,20 @@ class FactoredTransformer(Program):
         )
 
     def _blocks(self, name: str, parameters: Views) -> list[Block]:
-        """The batch cut into blocks of examples, made at first use (only then is a width known)."""
+        """The batch cut into blocks of examples; made at the first use, when the width is known."""
         if name not in self.blocks:
             batch = self.batches.pop(name)
             widest = parameters[LAYER + "expand.weight"]
             runs, hidden = widest.shape[:2]
-            most = BLOCK_BYTES.get(widest.device.type, BLOCK_BYTES["cuda"])
-            length = max(64, most // (runs * hidden * widest.element_size()))
+            bytes_each = runs * hidden * widest.element_size()
+            length = max(SMALLEST_BLOCK, BLOCK_BYTES[widest.device.type] // bytes_each)
             index = self.rows.index(batch.inputs)[:-1]
             units = None if self.units is None else self.units.to(widest)
+            places = runs * len(self.rows.tokens)
             self.blocks[name] = [
                 Block(
                     index[:, :, cut].contiguous(),
-                    Scatter(index[:, :, cut].flatten(), runs * len(self.rows.tokens)),
+                    DeterministicIndexAdd(index[:, :, cut].flatten(), places),
                     batch.labels[:, cut].contiguous(),
                     batch.weights[:, cut].contiguous(),
                     None if units is None else units[batch.part[:, cut]],
@@ -149,23 +152,23 @@ class FactoredTransformer(Program):
         return self.blocks[name]
 
 
-def table_rows(*inputs: Tensor) -> Rows:
-    """A row for every token that occurs at every position of `inputs` [runs, examples, length]."""
-    length = inputs[0].shape[2]
-    found = [
-        torch.unique(torch.cat([part[..., i].flatten() for part in inputs])) for i in range(length)
-    ]
-    tokens = torch.cat(found)
-    positions = torch.cat([torch.full_like(column, i) for i, column in enumerate(found)])
-    ends = list(accumulate(len(column) for column in found))
-    spans = tuple(slice(end - len(column), end) for end, column in zip(ends, found, strict=True))
-    return Rows(tokens, positions, spans, last=len(tokens) - 1)
-
-
 class Table:
-    """Embeddings, keys, values and scores of every row: [runs, rows, …]."""
+    """What depends on (token, position) alone: embeddings, keys, values and scores of every row.
 
-    def __init__(self, parameters: Views, rows: Rows, heads: int) -> None:
+    With x the embedding of a row and x_T that of the last position, for each head of width d_h:
+    k = W_K x, v = W_V x, q = W_Q x_T, score = q·k / √d_h.
+
+    Attributes:
+        embeddings, keys, values: [runs, rows, width].
+        scores: [runs, rows, heads].
+        end: the embedding of the last position, [runs, 1, width].
+        query: the query of the last position, [runs, 1, width].
+        spread: [heads, width], one where a column belongs to a head. `@ spread` repeats a number of
+            each head over the head's width, and `@ spread.mT` sums over the width of each head.
+        end_values: the value of the last position, split by heads: [runs, heads, width].
+    """
+
+    def __init__(self, parameters: Views, rows: TokenRows, heads: int) -> None:
         self.rows = rows
         self.embeddings = parameters["tokens.weight"].index_select(1, rows.tokens)
         self.embeddings += parameters["positions.weight"].index_select(1, rows.positions)
@@ -184,69 +187,90 @@ class Table:
 class Example:
     """The forward pass of a block of examples, and its backward pass.
 
-    Attention is kept position by position ([length, runs, examples, heads]), and a value per head
-    is spread over the head's width by a product with `spread` [heads, width] of ones and zeros:
-    both keep the innermost loops long where a head is two numbers wide.
+    Attention is kept position by position ([length, runs, examples, heads]), and a number of each
+    head is repeated over the head's width by a product with `Table.spread`. Both keep the innermost
+    loops long where a head is only two numbers wide.
     """
 
     def __init__(self, parameters: Views, table: Table, block: Block) -> None:
         length, runs, count = block.index.shape
-        self.table, self.scatter, self.flat = table, block.scatter, block.index.view(-1)
+        self.table, self.index_add, self.flat = table, block.index_add, block.index.view(-1)
         width, heads = table.values.shape[2], table.scores.shape[2]
+        # attention = softmax over positions of the scores of the example's rows
         scores = table.scores.view(-1, heads).index_select(0, self.flat)
         end = table.scores[:, table.rows.last :].expand(1, runs, count, heads)
         self.attention = torch.cat([scores.view(length, runs, count, heads), end]).softmax(0)
+        # mixed = sum over positions of attention · value; the last position's value is constant
         self.values = table.values.view(-1, width).index_select(0, self.flat)
         self.values = self.values.view(length, runs, count, width)
         self.spread = self.attention[:-1] @ table.spread
         self.mixed = self.attention[-1] @ table.end_values
         for i in range(length):
             self.mixed.addcmul_(self.spread[i], self.values[i])
+        # stream = x_T + W_O mixed
         self.stream = torch.baddbmm(table.end, self.mixed, parameters[LAYER + "output.weight"].mT)
+        # hidden = relu(W_1 stream + b_1)
         bias = parameters[LAYER + "expand.bias"].unsqueeze(1)
         self.hidden = torch.baddbmm(bias, self.stream, parameters[LAYER + "expand.weight"].mT)
         self.hidden.relu_()
         if block.units is not None:
             self.hidden *= block.units
+        # final = stream + W_2 hidden + b_2
         bias = parameters[LAYER + "contract.bias"].unsqueeze(1)
         self.final = torch.baddbmm(bias, self.hidden, parameters[LAYER + "contract.weight"].mT)
         self.final += self.stream
 
     def outputs(self, parameters: Views) -> Tensor:
+        """The logits U · final: [runs, examples, outputs]."""
         return self.final @ parameters["unembed.weight"].mT
 
     def backward(
         self, slope: Tensor, parameters: Views, gradients: Views, into: TableGradient
     ) -> None:
-        """Add this block's share; `slope` is d(loss)/d(outputs) [runs, examples, outputs]."""
+        """Add this block's share to `gradients` and to the gradient of the table.
+
+        The chain rule through `__init__`, from its last line to its first. For y = W x, the gradient
+        of W is the sum over examples of (dL/dy) xᵀ, and dL/dx = Wᵀ dL/dy.
+
+        Args:
+            slope: d(loss)/d(outputs), [runs, examples, outputs].
+        """
         gradients["unembed.weight"].baddbmm_(slope.mT, self.final)
-        stream = slope @ parameters["unembed.weight"]
+        stream = slope @ parameters["unembed.weight"]  # d(loss)/d(final)
         gradients[LAYER + "contract.weight"].baddbmm_(stream.mT, self.hidden)
         gradients[LAYER + "contract.bias"].add_(stream.sum(1))
         hidden = stream @ parameters[LAYER + "contract.weight"]
-        # Units that gave nothing pass nothing back: those below zero, and other parts' units.
+        # Units that gave zero pass nothing back: inactive units, and units of other parts.
         torch.ops.aten.threshold_backward(hidden, self.hidden, 0, grad_input=hidden)
         gradients[LAYER + "expand.weight"].baddbmm_(hidden.mT, self.stream)
         gradients[LAYER + "expand.bias"].add_(hidden.sum(1))
+        # The stream enters `final` directly and through the hidden units.
         stream.baddbmm_(hidden, parameters[LAYER + "expand.weight"])
         gradients[LAYER + "output.weight"].baddbmm_(stream.mT, self.mixed)
         into.end += stream.sum(1, keepdim=True)
         self._backward_attention(stream @ parameters[LAYER + "output.weight"], into)
 
     def _backward_attention(self, mixed: Tensor, into: TableGradient) -> None:
-        """`mixed` [runs, examples, width] → gradients of the rows' values and scores."""
+        """Add to the gradients of the rows' values and scores.
+
+        For m = Σᵢ aᵢ vᵢ and a = softmax(s): dL/daᵢ = vᵢ · dL/dm, dL/dvᵢ = aᵢ dL/dm, and
+        dL/dsᵢ = aᵢ (dL/daᵢ − Σⱼ aⱼ dL/daⱼ).
+
+        Args:
+            mixed: d(loss)/d(mixed), [runs, examples, width].
+        """
         table = self.table
         seen = (self.values.mul_(mixed) @ table.spread.mT, (mixed @ table.end_values.mT)[None])
         scores = torch.cat(seen).mul_(self.attention)
         scores -= self.attention * scores.sum(0)
         into.scores[:, table.rows.last] += scores[-1].sum(1)
         into.end_values.baddbmm_(self.attention[-1].mT, mixed)
-        self.scatter.add(scores[:-1].flatten(0, 2), into.scores.flatten(0, 1))
-        self.scatter.add(self.spread.mul_(mixed).flatten(0, 2), into.values.flatten(0, 1))
+        self.index_add.add(scores[:-1].flatten(0, 2), into.scores.flatten(0, 1))
+        self.index_add.add(self.spread.mul_(mixed).flatten(0, 2), into.values.flatten(0, 1))
 
 
 class TableGradient:
-    """Gradients of the table's rows, gathered from all examples, and their backward pass."""
+    """The gradient of the table, summed over all examples, and its backward pass."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -254,9 +278,11 @@ class TableGradient:
         self.end, self.end_values = torch.zeros_like(table.end), torch.zeros_like(table.end_values)
 
     def backward(self, parameters: Views, gradients: Views) -> None:
+        """Add the table's share to `gradients`: the chain rule through `Table.__init__`."""
         table = self.table
         self.values[:, table.rows.last] += (self.end_values * table.spread).sum(1)
         scores = (self.scores * table.scale) @ table.spread
+        # score = q·k / √d_h, so dL/dk = dL/dscore q / √d_h, and the other way round for q
         keys = scores * table.query
         query = (scores * table.keys).sum(1, keepdim=True)
         gradients[LAYER + "key.weight"].baddbmm_(keys.mT, table.embeddings)
@@ -264,9 +290,11 @@ class TableGradient:
         gradients[LAYER + "query.weight"].baddbmm_(query.mT, table.end)
         embeddings = keys @ parameters[LAYER + "key.weight"]
         embeddings.baddbmm_(self.values, parameters[LAYER + "value.weight"])
+        # x_T is also the start of the residual stream, and the source of the query.
         embeddings[:, table.rows.last :] += self.end + query @ parameters[LAYER + "query.weight"]
         for i, span in enumerate(table.rows.spans):
-            # A token has one row at a position: no two of them add to the same place at once.
+            # A token has one row at a position, so no two rows of a span add to the same place:
+            # here `index_add_` has a fixed order on a GPU too.
             tokens = table.rows.tokens[span]
             gradients["tokens.weight"].index_add_(1, tokens, embeddings[:, span])
             gradients["positions.weight"][:, i] += embeddings[:, span].sum(1)

@@ -1,15 +1,16 @@
 """The exact prefix form of a causal transformer of any depth, for a stack of runs.
 
-What a position carries depends on the tokens up to it alone, and many examples begin alike: the P²
-questions `a b =` have P beginnings. So each distinct beginning goes through the layers once and
-leaves its keys and values, like the prompt that requests share in a prefix cache; examples go
-through with the positions after it. Two more things are computed once or never: embeddings,
-queries, keys and values of the first layer depend on (token, position) alone and are a table, and
-of the last layer only the last position is asked. The function and its gradients are those of
-`Transformer`, to rounding.
+What a causal transformer computes at a position depends on the tokens up to that position alone, and
+many examples share a prefix: the P² questions `a b =` have P prefixes of one token. So each different
+prefix goes through the layers once and leaves its keys and values, as the prompt that requests share
+does in the prefix cache of a language model server. Examples go through the layers with the positions
+after their prefix. Two more savings: embeddings, queries, keys and values of the first layer depend
+on (token, position) alone and are a table; in the last layer only the last position is computed. The
+function and its gradients are those of `Transformer` up to rounding.
 
-The backward pass is autograd's, a block of examples at a time, so that only one block's activations
-are kept; what flows back into tables, keys and values is added up and goes on through them once.
+The backward pass is autograd's, one block of examples at a time, so that the activations of only one
+block are kept. The gradients of tables, keys and values are summed over blocks and then go back
+through the prefixes once.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import torch
 from torch import Tensor
 
 from grokbench.architectures.base import Batch, Program, Views
-from grokbench.architectures.beginnings import Sequences, part_beginnings
-from grokbench.architectures.factored import table_rows
+from grokbench.architectures.shared_prefixes import Sequences, split_prefixes
 from grokbench.architectures.stacked_layers import Design, Layers
+from grokbench.architectures.token_rows import TokenRows
+from grokbench.per_device import PerDevice
 from grokbench.tasks.judging import Judgement
 
-BLOCK_BYTES = {"cpu": 2**28, "cuda": 2**33}
-"""How much one block of examples may keep for its backward pass, by kind of device."""
+BLOCK_BYTES = PerDevice(cpu=2**28, cuda=2**33)
+"""How much memory one block of examples may keep for its backward pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class Block:
 
 
 class PrefixTransformer(Program):
-    """See the module's docstring."""
+    """Gradients and outputs in the prefix form: see the module's docstring."""
 
     autocasts = True
 
@@ -51,8 +53,8 @@ class PrefixTransformer(Program):
         if design.units is not None:
             design = replace(design, units=design.units.to(train.weights))
         self.design, self.judgement = design, judgement
-        self.rows = table_rows(train.inputs, evaluation.inputs)
-        self.beginnings, learned, asked = part_beginnings(
+        self.rows = TokenRows.of(train.inputs, evaluation.inputs)
+        self.prefixes, learned, asked = split_prefixes(
             self.rows, (train, evaluation), design.layers, by_part=design.units is not None
         )
         self.train = blocks(design, train, learned)
@@ -62,8 +64,10 @@ class PrefixTransformer(Program):
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         inputs, into = list(leaves.values()), list(gradients.values())
         with torch.enable_grad():
-            made = Layers(self.design, leaves).prepare(self.rows, self.beginnings)
-        shared = [value.detach().requires_grad_() for value in made]
+            prepared = Layers(self.design, leaves).prepare(self.rows, self.prefixes)
+        # Cut the graph between what is shared and the blocks. Each block adds its gradient with
+        # respect to the shared tensors to `flowing`, which then flows back once.
+        shared = [value.detach().requires_grad_() for value in prepared]
         flowing = [torch.zeros_like(value) for value in shared]
         for gradient in into:
             gradient.zero_()
@@ -72,11 +76,11 @@ class PrefixTransformer(Program):
                 outputs = self._forward(leaves, shared, block.sequences)
             slope = self._slope(outputs.detach(), block)
             add_gradients([outputs], [slope], [*inputs, *shared], [*into, *flowing])
-        add_gradients(made, flowing, inputs, into)
+        add_gradients(prepared, flowing, inputs, into)
 
     def outputs(self, parameters: Views) -> Tensor:
         with torch.no_grad():
-            shared = Layers(self.design, parameters).prepare(self.rows, self.beginnings)
+            shared = Layers(self.design, parameters).prepare(self.rows, self.prefixes)
             found = [
                 self._forward(parameters, shared, block.sequences) for block in self.evaluation
             ]
@@ -87,10 +91,11 @@ class PrefixTransformer(Program):
 
     @property
     def compilable(self) -> bool:
-        """On a CPU alone: compiled for a GPU, `lookup` would add its gradients in any order."""
+        """On a CPU alone: compiled for a GPU, the gradient of `lookup` is added in any order."""
         return self.rows.tokens.device.type == "cpu"
 
     def compile(self) -> None:
+        # The forward pass alone: `torch.autograd.grad` would break the graph of `gradient`.
         self._forward = torch.compile(self._forward, dynamic=False)  # type: ignore[method-assign]
         self.compiled = True
 
@@ -109,8 +114,7 @@ def blocks(design: Design, batch: Batch, sequences: Sequences) -> list[Block]:
     runs, positions, count = sequences.rows.shape
     bytes_each = kept_numbers(design, positions, sequences.earlier.shape[1])
     bytes_each *= runs * batch.weights.element_size()
-    budget = BLOCK_BYTES.get(batch.weights.device.type, BLOCK_BYTES["cpu"])
-    number = math.ceil(count * bytes_each / budget)
+    number = math.ceil(count * bytes_each / BLOCK_BYTES[batch.weights.device.type])
     length = math.ceil(count / number)
     return [
         Block(
@@ -124,7 +128,14 @@ def blocks(design: Design, batch: Batch, sequences: Sequences) -> list[Block]:
 
 
 def kept_numbers(design: Design, positions: int, earlier: int) -> int:
-    """About how many numbers one sequence keeps for its backward pass."""
+    """About how many numbers one sequence keeps for its backward pass.
+
+    Args:
+        positions: of the sequence itself.
+        earlier: positions of its prefix.
+    """
+    # In each layer: a product for each pair of query and key, some tensors of the stream's width
+    # for each position (more with layer norms), keys and values, and the hidden units.
     attended = sum(earlier + i + 1 for i in range(positions))
     streams = (6 if design.epsilon is None else 10) * positions + 2 * (positions + earlier)
     hidden = (1 if design.units is None else 2) * positions * design.hidden

@@ -23,12 +23,13 @@ from grokbench.tasks.judging import Judgement
 class TransformerOptions(Options):
     heads: Annotated[int, Field(ge=1)] = 4
     mlp_ratio: Annotated[int, Field(ge=1)] = 4
-    """Width of the feed-forward network, in hidden sizes."""
+    """The width of the feed-forward network divided by the hidden size."""
     layer_norm: bool = False
     """Normalize before each attention, each feed-forward network and the unembedding."""
     initialization: Literal["scaled_normal", "torch"] = "scaled_normal"
     """`scaled_normal`: standard deviation 1/√hidden_size everywhere, 1/√classes for the
-    unembedding, biases zero (Nanda et al. 2023). `torch`: what PyTorch's layers do by default."""
+    unembedding, biases zero (Nanda et al. 2023, arXiv:2301.05217). `torch`: the
+    default of PyTorch's layers."""
 
 
 class Layer(nn.Module):
@@ -65,6 +66,7 @@ class Layer(nn.Module):
             layer(stream).view(split).transpose(-3, -2)
             for layer in (self.query, self.key, self.value)
         )
+        # Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762, equation 1).
         scores = query @ key.transpose(-1, -2) / math.sqrt(split[-1])
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         weights = scores.masked_fill(later, -math.inf).softmax(-1)
@@ -110,7 +112,7 @@ class Transformer(nn.Module):
 
 
 def units_of_parts(hidden: int, parts: int) -> Tensor:
-    """Which of the hidden units serve which part, in equal shares: [parts, hidden]."""
+    """One where a hidden unit serves a part, else zero, in equal shares: [parts, hidden]."""
     owner = torch.arange(hidden) * parts // hidden
     return (owner == torch.arange(parts).unsqueeze(1)).to(torch.get_default_dtype())
 
@@ -135,7 +137,7 @@ class Dense(Architecture):
     def program(
         self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
     ) -> Program | None:
-        return own_program(model, self.options.heads, judgement, train, evaluation)
+        return own_program(model, judgement, train, evaluation)
 
 
 class SplitFFN(Architecture):
@@ -170,7 +172,7 @@ class SplitFFN(Architecture):
     def program(
         self, model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
     ) -> Program | None:
-        return own_program(model, self.options.heads, judgement, train, evaluation)
+        return own_program(model, judgement, train, evaluation)
 
 
 def refuses_tokens(task: Task) -> str | None:
@@ -187,7 +189,7 @@ def refuses_heads(size: ModelSize, heads: int) -> str | None:
 
 
 def refuses_shares(size: ModelSize, options: TransformerOptions, parts: int) -> str | None:
-    """Unequal shares would be models of unequal sizes, and the comparison none of like with like."""
+    """Why parts have no equal shares of the network; unequal shares would be models of unequal sizes."""
     units = options.mlp_ratio * size.hidden_size
     if units % parts == 0:
         return None
@@ -200,37 +202,43 @@ def refuses_shares(size: ModelSize, options: TransformerOptions, parts: int) -> 
 
 
 def nearest_multiples(number: int, factor: int) -> str:
-    """The positive multiples of `factor` on either side of `number`, in words."""
+    """The positive multiples of `factor` just below and above `number`, in words."""
     below = number // factor * factor
     return " or ".join(str(multiple) for multiple in (below, below + factor) if multiple)
 
 
 def own_program(
-    model: nn.Module,
-    heads: int,
-    judgement: Judgement,
-    train: Batch,
-    evaluation: Batch,
+    model: nn.Module, judgement: Judgement, train: Batch, evaluation: Batch
 ) -> Program | None:
-    """The token-factored program where it is exact (one layer, no norm, one last token), else the
-    prefix program.
+    """The token-factored program where it is exact, and otherwise the prefix program.
 
-    None for a subclass, and for a model that was changed after it was built: it may compute
-    something else.
+    The token-factored form is exact for one layer, no layer norm and one token at the end of all
+    examples. None for a subclass of `Transformer`, and for a model that was changed after it was
+    built: such a model may compute something else.
     """
     if type(model) is not Transformer or model.as_built != anatomy(model):
         return None
-    layer = cast(Layer, model.layers[0])
-    units = layer.units if len(layer.units) > 1 else None
-    epsilon = model.norm.eps if isinstance(model.norm, nn.LayerNorm) else None
+    design = design_of(model)
     ends = torch.cat([batch.inputs[..., -1].flatten() for batch in (train, evaluation)])
-    if len(model.layers) == 1 and epsilon is None and bool((ends == ends[0]).all()):
-        return FactoredTransformer(heads, units, judgement, train, evaluation)
-    hidden, width = layer.expand.weight.shape
-    design = Design(width, hidden, heads, len(model.layers), epsilon, units)
+    if design.layers == 1 and design.epsilon is None and bool((ends == ends[0]).all()):
+        return FactoredTransformer(design.heads, design.units, judgement, train, evaluation)
     return PrefixTransformer(design, judgement, train, evaluation)
 
 
+def design_of(model: Transformer) -> Design:
+    """The shape of a model, read off the model itself."""
+    layer = cast(Layer, model.layers[0])
+    hidden, width = layer.expand.weight.shape
+    return Design(
+        width,
+        hidden,
+        layer.heads,
+        len(model.layers),
+        epsilon=model.norm.eps if isinstance(model.norm, nn.LayerNorm) else None,
+        units=layer.units if len(layer.units) > 1 else None,
+    )
+
+
 def anatomy(model: nn.Module) -> tuple[str, list[str]]:
-    """The modules it is made of, and the names of its parameters (one for those that are tied)."""
+    """The modules of a model, and the names of its parameters (tied parameters have one name)."""
     return repr(model), [name for name, _ in model.named_parameters()]

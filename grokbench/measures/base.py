@@ -1,4 +1,4 @@
-"""The contract of a measure: numbers read off one run's model at every evaluation."""
+"""The contract of a measure: numbers computed from one run's model at every evaluation."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from grokbench.tasks.base import Examples, Task
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One run as it stands at an evaluation; everything is on the device that trains it.
+    """One run at an evaluation; every tensor is on the device that trains the run.
 
     Attributes:
-        step: optimizer steps taken.
-        size: the model's.
-        weights: the model's parameters by the module's own names, in copies.
-        outputs: [examples, outputs] for all of `examples`, in evaluation.
-        examples: those that train and those that validate, as the task made them.
-        arguments: what the module's `forward` takes for all of them: inputs, and each example's
-            part where the architecture asks for it.
-        buffers: the module's buffers by name.
-        like: a module of the same shape, whose weights say nothing.
+        step: the number of optimizer steps taken.
+        size: the model's size.
+        weights: copies of the model's parameters, by the module's own names.
+        outputs: the outputs for all `examples` in evaluation mode, [examples, outputs].
+        examples: all examples of the run, as the task made them.
+        arguments: the arguments of the module's `forward` for all examples: the inputs, and each
+            example's part where the architecture asks for the part.
+        buffers: copies of the module's buffers, by name.
+        like: a module of the same shape, whose weights have no meaning.
     """
 
     step: int
@@ -42,32 +42,32 @@ class Snapshot:
     like: nn.Module
 
     def module(self) -> nn.Module:
-        """A module of one's own with these weights, in evaluation: to be called, hooked, changed."""
+        """A new module with these weights, in evaluation mode; it may be called, hooked or changed."""
         module = copy.deepcopy(self.like).to(self.outputs.device)
-        # A parameter under two names is there under one.
+        # Not strict: tied parameters have two names in the module and one name in `weights`.
         module.load_state_dict({**self.weights, **self.buffers}, strict=False)
         return module.eval()
 
 
 class Measure(Definition, ABC):
-    """Numbers that are read off each run's model at every evaluation, and stored beside its curves.
+    """Numbers that are computed from each run's model at every evaluation, and stored as curves.
 
-    `quantities` names what is measured and says in words what it is: `{"sparsity": "Gini
-    coefficient of the embedding's spectrum"}`. A quantity's variable in the results is named after
-    the measure and itself, `fourier_sparsity`; it is float32 over the grid and `step`, and NaN
-    where nothing was measured.
+    `quantities` gives each number a name and describes it in words: `{"sparsity": "Gini coefficient
+    of the embedding's spectrum"}`. The variable in the results is named after the measure and the
+    quantity, such as `fourier_sparsity`. It is float32 over the grid and `step`, and NaN where
+    nothing was measured.
     """
 
     quantities: ClassVar[Mapping[str, str]]
 
     def refuses(self, task: Task, architecture: Architecture, size: ModelSize) -> str | None:
-        """Why models of this size cannot be measured in this task, and what can; None if they can."""
+        """Why models of this size cannot be measured in this task, and what can be; else None."""
         return None
 
     @abstractmethod
     def measure(self, snapshot: Snapshot) -> Mapping[str, Tensor | float]:
-        """One number for each of `quantities`; NaN where there is none.
+        """One number for each of `quantities`; NaN where a quantity is not defined.
 
-        Called without gradients. Random numbers that are drawn from torch's global generators are
-        the run's own, and the same at every evaluation.
+        Called without gradients. Torch's global generators are seeded for the run and the measure,
+        in the same way at every evaluation.
         """

@@ -12,14 +12,16 @@ from grokbench.definition import Definition
 
 
 class Optimizer(Definition, ABC):
-    """Turns gradients into new parameters, for all the runs of a stack at once.
+    """Turns gradients into new parameters, for all runs of a stack at once.
 
-    Everything is flat: one row a run, one column a parameter. Rows must not mix (a run is the
-    same whatever stands beside it), and nothing may be read back from the device. What an
-    optimizer remembers it keeps in attributes: tensors made in `start` and changed in place by
-    `step`, with a row a run where they have two dimensions or more. A step changes nothing else,
-    because it may be captured once and replayed. An attribute whose name begins with an underscore
-    is a space to work in: what it holds from one step to the next is not kept in checkpoints.
+    Parameters and gradients are flat tensors with one row for each run and one column for each
+    parameter. Rows must not mix: a run must train as if it were alone. No value may be read back
+    from the device, because reading waits for the device.
+
+    An optimizer keeps its state in attributes: tensors that `start` makes and `step` changes in
+    place, with one row for each run where they have two dimensions or more. A step changes nothing
+    else, because it may be captured once and replayed. An attribute whose name begins with an
+    underscore is working space, and is not kept in checkpoints.
     """
 
     @abstractmethod
@@ -40,13 +42,13 @@ class Optimizer(Definition, ABC):
         Args:
             parameters: [runs, parameters].
             gradients: [runs, parameters]; may be overwritten.
-            learning_rate: [runs, 1], warm-up included.
+            learning_rate: [runs, 1], with the warm-up factor.
             weight_decay: [runs, parameters]; zero where the recipe does not decay.
-            count: [] float64: the number of this step, from 1.
+            count: [] float64, the number of this step, counted from 1.
         """
 
     def state(self) -> dict[str, Any]:
-        """All attributes but the options and `_` ones, for a checkpoint."""
+        """All attributes but the options and those with an underscore, for a checkpoint."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -54,23 +56,24 @@ class Optimizer(Definition, ABC):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave; called after `start`.
+        """Continue from what `state` gave; called after `start`.
 
         Raises:
-            ValueError: another optimizer's state, or an older one's, that had other attributes.
+            ValueError: the state has other attributes: it belongs to another optimizer, or to an
+                older version of this one.
         """
-        made = self.state()
-        if shapes(made) != shapes(state):
-            raise ValueError(f"{self.name} keeps {shapes(made)}, and was given {shapes(state)}")
+        own = self.state()
+        if shapes(own) != shapes(state):
+            raise ValueError(f"{self.name} keeps {shapes(own)}, and was given {shapes(state)}")
         for name, value in state.items():
             if isinstance(value, Tensor):
-                made[name].copy_(value)
+                own[name].copy_(value)
             else:
                 setattr(self, name, value)
 
 
 def shapes(state: Mapping[str, Any]) -> dict[str, str]:
-    """What tells one optimizer's state from another's, in words."""
+    """The type and shape of every attribute, in words."""
     return {
         name: f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else "no tensor"
         for name, value in sorted(state.items())

@@ -24,9 +24,10 @@ class SGDOptions(Options):
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum; weight decay is added to the gradient.
+    """Gradient descent with momentum; weight decay is added to the gradient (L2 regularization).
 
-    The same algorithm as `torch.optim.SGD`, with a learning rate and a weight decay for each run.
+    The algorithm of `torch.optim.SGD` without dampening, with a learning rate and a weight decay for
+    each run.
     """
 
     name = "sgd"
@@ -43,8 +44,10 @@ class SGD(Optimizer):
         weight_decay: Tensor,
         count: Tensor,
     ) -> None:
+        # g ← g + λ θ
         gradients.addcmul_(parameters, weight_decay)
         if self.options.momentum:
+            # v ← μ v + g. The step follows v; with Nesterov's momentum it follows g + μ v.
             self.velocity.mul_(self.options.momentum).add_(gradients)
             if self.options.nesterov:
                 gradients.add_(self.velocity, alpha=self.options.momentum)

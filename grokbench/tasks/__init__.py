@@ -1,4 +1,4 @@
-"""Tasks: what the models are asked to learn."""
+"""Tasks: what models learn."""
 
 from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError

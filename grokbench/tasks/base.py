@@ -29,7 +29,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """All the examples of one run, and what each is for.
+    """All examples of one run, and which of them train and which validate.
 
     Attributes:
         inputs: [examples, length] int64 or [examples, width] floating point.
@@ -37,8 +37,8 @@ class Examples:
         train: [examples] bool.
         validation: [examples] bool; disjoint from `train`.
         part: [examples] int64, an index into the task's `parts`.
-        mirror_free: [examples] bool; the validation examples whose mirror (the same question
-            asked another way, such as b + a for a + b) is not in training.
+        mirror_free: [examples] bool, the validation examples whose mirror is not in training. A
+            mirror is the same question asked in another way, such as b + a for a + b.
     """
 
     inputs: Tensor
@@ -55,27 +55,27 @@ class Task(Definition, ABC):
     @property
     @abstractmethod
     def inputs(self) -> Tokens | Features:
-        """What the inputs are."""
+        """The type and shape of the inputs."""
 
     @property
     @abstractmethod
     def judgement(self) -> Judgement:
-        """How outputs are judged: `CrossEntropy(classes)` or `SquaredError(outputs)`."""
+        """The loss and what counts as correct: `CrossEntropy(classes)` or `SquaredError(outputs)`."""
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The names of the parts that metrics are kept apart for."""
+        """The names of the parts of the task; every metric is stored for each part."""
         return ("all",)
 
     @abstractmethod
     def check(self, data_size: int) -> str | None:
-        """Why this data size cannot be had, and what can; None when it can."""
+        """Why there is no such data size, and what to write instead; None when there is one."""
 
     @abstractmethod
     def examples(self, data_size: int, streams: Streams) -> Examples:
         """The examples of one run.
 
         Args:
-            data_size: how many of them train (for a mixture: of its first part).
-            streams: where all randomness comes from; `streams("split")` and so on.
+            data_size: the number of training examples in the task's first part.
+            streams: all randomness comes from here: `streams("split")` and so on.
         """

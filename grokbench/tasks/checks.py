@@ -1,4 +1,4 @@
-"""What a task promises of its examples, checked before they are trained on."""
+"""Checks that a task's examples keep the task's contract, before they are trained on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from grokbench.tasks.judging import CrossEntropy
 
 
 def check_examples(examples: Examples, task: Task, data_size: int) -> None:
-    """See that a task's examples are what its contract says.
+    """Check the examples of a run against the contract in `Task` and `Examples`.
 
     Raises:
-        ValueError: what is wrong, and what it should be.
+        ValueError: the message says what is wrong, and what to write instead.
     """
     count = len(examples.inputs)
     for name, values in vars(examples).items():

@@ -1,11 +1,10 @@
-"""How outputs are judged: loss, its gradient, and what counts as correct.
+"""The loss of outputs, the gradient of the loss, and which outputs are correct.
 
-The cross entropy is written so that float32 is as good as float64: a model that has learned its
-examples has losses far below float32's spacing near one, and the naive `log_softmax` rounds them
-to zero, or its gradient to one that no longer sums to zero, which by itself stops grokking or sets
-off slingshots (Prieto et al. 2025, arXiv:2501.04697). Here the loss of a correct answer is
-log1p(sum of the other classes' exponentials), and the gradient of the right class is minus the sum
-of the others.
+The cross entropy is written so that float32 loses nothing that float64 would keep. A model that has
+learned its examples has losses far below the spacing of float32 numbers near one. The usual
+`log_softmax` rounds such losses to zero, and the gradient of the right class with them, so that the
+gradients of the classes no longer sum to zero. This alone can stop grokking (Prieto et al. 2025,
+arXiv:2501.04697) and cause slingshots ("Grokking or Glitching?" 2026, arXiv:2605.06152).
 """
 
 from __future__ import annotations
@@ -19,7 +18,11 @@ from torch import Tensor
 
 
 class Judgement(ABC):
-    """Judges outputs [..., outputs] against labels; every method is free of reductions over runs."""
+    """Judges outputs [..., outputs] against labels, each example on its own.
+
+    Attributes:
+        outputs: the number of outputs of a model for one example.
+    """
 
     outputs: int
 
@@ -29,11 +32,11 @@ class Judgement(ABC):
 
     @abstractmethod
     def gradient(self, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """d(sum of weights · loss)/d(outputs): [..., outputs]."""
+        """d(sum over examples of weight · loss)/d(outputs): [..., outputs]."""
 
     @abstractmethod
     def correct(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Which examples are right: bool [...]."""
+        """Which examples are answered correctly: bool [...]."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class CrossEntropy(Judgement):
         return self.classes
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        # With z the outputs, m their maximum and y the right class, the loss is
+        #   log Σⱼ exp(zⱼ − m) − (z_y − m) = log(others + exp(z_y − m)) − (z_y − m),
+        # where `others` is the sum over the wrong classes. If y has the maximum, then z_y − m = 0 and
+        # the loss is log(1 + others): log1p keeps what 1 + others would round away.
         index = labels.unsqueeze(-1)
         top = outputs.amax(-1, keepdim=True)
         exponentials = (outputs - top).exp_()
@@ -55,6 +62,8 @@ class CrossEntropy(Judgement):
         return torch.where(own == 0, others.log1p(), (others + own.exp()).log() - own)
 
     def gradient(self, outputs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        # weight · (softmax(z) − one-hot(y)). The entry of y is minus the sum of the others, which
+        # keeps a tiny 1 − p_y that the difference would round to zero.
         index = labels.unsqueeze(-1)
         slope = outputs.softmax(-1).mul_(weights.unsqueeze(-1)).scatter_(-1, index, 0.0)
         return slope.scatter_(-1, index, -slope.sum(-1, keepdim=True))
@@ -67,8 +76,9 @@ class CrossEntropy(Judgement):
 class SquaredError(Judgement):
     """Mean squared error over `outputs`; labels are floating point [..., outputs].
 
-    An example is correct when its largest output is its largest label (`argmax`, for one-hot
-    labels), or when no output is off by more than `tolerance`.
+    With `correct_by="argmax"`, for one-hot labels, an example is correct when the largest output has
+    the place of the largest label. With `"tolerance"` it is correct when no output differs from its
+    label by more than `tolerance`.
     """
 
     outputs: int

@@ -1,4 +1,4 @@
-"""A task that generalizes mixed with one that can only be memorized."""
+"""A mixture of a task that can be generalized and a task that can only be memorized."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from grokbench.tasks.pairs import (
 
 class MixtureOptions(PairOptions):
     memorization_size: Annotated[int, Field(ge=1)] = 3000
-    """How many subtraction examples, with random answers, are mixed in; all of them train."""
+    """The number of subtraction examples with random answers. All of them train."""
 
 
 class Mixture(Task):
     """Modular addition mixed with subtraction that has random answers (Huang et al. 2024, § 5).
 
-    Asked as `a + b =` and `a - b =`: the sign is a token, so no input is in both parts. The data
-    size is the number of additions that train; the other additions validate.
+    Examples are `a + b =` and `a - b =`. The sign is a token, so no input is in both parts. The data
+    size is the number of additions that train. The other additions validate.
     """
 
     name = "mixture"

@@ -28,7 +28,7 @@ class ModularAddition(PairTask):
 
 
 class ModularSquare(ModularAddition):
-    """(a + b)² mod P, asked as `a b =`: harder to generalize than a + b (Huang et al. 2024, Fig. 7)."""
+    """(a + b)² mod P, asked as `a b =`; harder to generalize than a + b (Huang et al. 2024, Fig. 7)."""
 
     name = "modular_square"
     power = 2

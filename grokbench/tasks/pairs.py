@@ -21,9 +21,9 @@ class ModulusOptions(Options):
 
 class PairOptions(ModulusOptions):
     split: Split = "ordered"
-    """`ordered`: (a, b) and (b, a) are split independently, as the field does it, so that about
+    """`ordered`: (a, b) and (b, a) are split independently, as is usual, so that about
     data_size/modulus² of the validation pairs have their mirror in training. `unordered`: mirrors
-    stay together, and nothing leaks."""
+    stay together, so that no validation pair has its mirror in training."""
 
 
 class PairTask(Task):
@@ -50,7 +50,7 @@ def all_pairs(modulus: int) -> tuple[Tensor, Tensor]:
 
 
 def check_pairs(modulus: int, data_size: int) -> str | None:
-    """Why `data_size` of the modulus² pairs cannot train, if they cannot."""
+    """Why `data_size` of the modulus² pairs cannot train; None if they can."""
     if 1 <= data_size <= modulus**2:
         return None
     return f"there are {modulus**2} pairs below {modulus}; write 1 to {modulus**2}, not {data_size}"
@@ -59,8 +59,8 @@ def check_pairs(modulus: int, data_size: int) -> str | None:
 def train_mask(modulus: int, data_size: int, split: Split, generator: torch.Generator) -> Tensor:
     """Which of `all_pairs(modulus)` train: bool [modulus²], exactly `data_size` of them true.
 
-    The same generator state gives nested masks: a larger data size only adds pairs (under
-    `unordered`, up to one pair that makes the count even out).
+    From the same generator state, a larger data size only adds pairs. The exception is `unordered`,
+    where one pair may differ to make the count exact.
     """
     mask = torch.zeros(modulus**2, dtype=torch.bool)
     if split == "ordered":
@@ -69,13 +69,14 @@ def train_mask(modulus: int, data_size: int, split: Split, generator: torch.Gene
     a, b = all_pairs(modulus)
     upper = torch.nonzero(a <= b).squeeze(1)
     shuffled = upper[torch.randperm(len(upper), generator=generator)]
+    # A diagonal pair (a, a) is one example, any other pair is two with its mirror.
     width = torch.where(a[shuffled] == b[shuffled], 1, 2)
     chosen = shuffled[width.cumsum(0) <= data_size]
     mask[chosen] = True
     mask[b[chosen] * modulus + a[chosen]] = True
     if int(mask.sum()) < data_size:
-        # One example short, and the next in line is a mirrored pair: let the next free a + a in,
-        # or swap a diagonal pair for it when none is free.
+        # One example is missing, and the next pair would add two. Add the next free diagonal pair. If
+        # none is free, replace a diagonal pair by the next pair.
         diagonal = shuffled[width == 1]
         free = diagonal[~mask[diagonal]]
         if len(free):
@@ -99,9 +100,13 @@ def symmetric_random_labels(modulus: int, generator: torch.Generator) -> Tensor:
 
 
 def equation_examples(modulus: int, labels: Tensor, train: Tensor) -> Examples:
-    """The examples of a task that asks `a b =` for every pair; those that do not train validate.
+    """The examples `a b =` for every pair; pairs that do not train validate.
 
-    Tokens are the numbers below `modulus`, and `=` (number `modulus`).
+    Tokens are the numbers below `modulus`, and the number `modulus` for `=`.
+
+    Args:
+        labels: [modulus²] int64, in the order of `all_pairs`.
+        train: [modulus²] bool.
     """
     a, b = all_pairs(modulus)
     return Examples(

@@ -1,4 +1,4 @@
-"""Random labels: nothing to generalize, so what is learned is memorized."""
+"""Random labels: there is no rule to find, so a model can only memorize."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from grokbench.tasks.pairs import (
 class RandomLabels(PairTask):
     """A random answer to `a b =`, the same for `b a =`; nothing validates.
 
-    The measure of memorization capacity in Huang et al. 2024, § 2.3 and Fig. 4, where all P² pairs
-    train.
+    Huang et al. 2024, § 2.3 and Fig. 4, measure memorization capacity with this task. All P² pairs
+    train there.
     """
 
     name = "random_labels"

@@ -1,9 +1,11 @@
-"""Checkpoints: where a cohort stands while it trains, so that a cut costs at most a minute.
+"""Checkpoints: the state of a cohort in training, so that an interruption costs little work.
 
-A checkpoint is a file `<cohort>-<runs>-<digest>.pt`: the runs that it is of, by a digest of their
-names, and the digest of its bytes. It is removed once the cohort's records are stored. It serves the same runs, on the same kind of
-device, with the same versions of grokbench and torch, and gives the same bits as if nothing had
-happened; any other is left alone, and the cohort starts over.
+A checkpoint is a file `<cohort>-<runs>-<digest>.pt`: the cohort's id, a digest of the ids of the runs
+in it, and a digest of the file's bytes. The file is removed once the cohort's records are stored.
+
+A checkpoint is used for the same runs and program, on the same type of device, with the same
+versions of grokbench and torch. Training then ends with the same bits as without the interruption.
+Any other checkpoint is left alone, and the cohort starts from the beginning.
 """
 
 from __future__ import annotations
@@ -27,29 +29,33 @@ from grokbench.training.cohort import CohortTraining, State
 from grokbench.training.compiling import COMPILING_SECONDS
 
 CHECKPOINT_SECONDS = 30.0
-"""How long a cohort trains before it is kept, and from then on between two checkpoints."""
+"""How long a cohort trains before its first checkpoint, and between two checkpoints."""
 
 LOOK_SECONDS = 0.02
-"""How often a loop looks whether it should stop."""
+"""How often the training loop asks whether it should stop."""
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A folder of them; nothing is made on disk before the first is kept."""
+    """A folder of checkpoints, which is made when the first checkpoint is kept.
+
+    Attributes:
+        every: seconds between two checkpoints of a cohort.
+    """
 
     folder: Path
     every: float = CHECKPOINT_SECONDS
 
     def load(self, cohort: str, identity: dict[str, Any]) -> State | None:
-        """The state that was kept last by the cohort's same runs; None when there is none."""
+        """The latest state that was kept with this identity; None when there is none."""
         found = [state for state in self._states(cohort) if state.pop("identity", None) == identity]
         return max(found, key=lambda state: int(state["taken"]), default=None)
 
     def keep(self, cohort: str, identity: dict[str, Any], state: State) -> None:
-        """Replace what the same runs kept before.
+        """Keep a state, and remove the former checkpoints of the same runs.
 
         Raises:
-            ResultsError: it could not be written; what was kept before is as it was.
+            ResultsError: the file could not be written; the former checkpoints are still there.
         """
         remove_abandoned(self.folder)
         content = io.BytesIO()
@@ -64,18 +70,18 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def forget(self, cohort: str) -> None:
-        """Remove what the cohort kept; its records are stored."""
+        """Remove the checkpoints of a cohort whose records are stored."""
         with suppress(OSError):
             for path in self._files(cohort):
                 path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove the folder if nothing is kept in it; when nobody trains, who might just begin to."""
+        """Remove the folder if it is empty. Call only when no other process may be starting."""
         with suppress(OSError):
             self.folder.rmdir()
 
     def clear(self) -> None:
-        """Remove all: what cohorts kept that are no more, and what killed writers left behind."""
+        """Remove everything: checkpoints of former cohorts, and files of killed processes."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self, prefix: str) -> Iterator[Path]:
@@ -83,20 +89,20 @@ class Checkpoints:
 
     def _states(self, cohort: str) -> Iterator[State]:
         for path in self._files(cohort):
-            with suppress(Exception):  # a checkpoint that cannot be read counts as none
+            with suppress(Exception):  # a checkpoint that cannot be read is no checkpoint
                 content = path.read_bytes()
                 if digest(content)[:16] == path.stem.rsplit("-", 1)[1]:
                     yield torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 class Safekeeping:
-    """Keeps what a loop has done, and tells it when to stop.
+    """Keeps checkpoints of one cohort while it trains, and tells the loop when to stop.
 
     Args:
         cohort: the name under which checkpoints are kept.
-        checkpoints: where; None to keep nothing.
-        told: whether the loop should stop now; asked every LOOK_SECONDS.
-        deadline: the moment of `time.monotonic` at which it will.
+        checkpoints: where they are kept; None to keep nothing.
+        told: says whether the loop should stop now; asked every LOOK_SECONDS.
+        deadline: the moment of `time.monotonic` at which `told` will say so.
     """
 
     def __init__(
@@ -114,51 +120,57 @@ class Safekeeping:
     def begin(
         self, runs: Sequence[Run], make: Callable[[], CohortTraining], former: State | None = None
     ) -> CohortTraining | None:
-        """The descent of `runs` that `make` gives, put where it was when it was kept last.
+        """The training of `runs` in the state of their latest checkpoint.
 
-        Where nothing was kept, it is put where `former` says. None where it is to be compiled, and
-        there is no time left for that.
+        Args:
+            make: makes the training in its initial state.
+            former: the state to start from where there is no checkpoint.
+
+        Returns:
+            None where the program is to be compiled and there is no time left for that.
         """
-        descent = make()
-        if descent.pays_to_compile:
+        training = make()
+        if training.pays_to_compile:
             if self.told() or time.monotonic() + COMPILING_SECONDS > self.deadline:
                 return None
-            descent.compile()
+            training.compile()
         self.kept = time.monotonic()
         if former is not None:
-            descent.restore(former)
+            training.restore(former)
         if self.checkpoints is None:
-            return descent
+            return training
         self.identity = {
             "runs": digest("".join(run.id for run in runs).encode())[:16],
-            "program": type(descent.program).__name__,
-            "compiled": descent.program.compiled,
-            "device": descent.device.type,
-            "torch": str(torch.__version__),  # of a class of its own, which `load` would refuse
+            "program": type(training.program).__name__,
+            "compiled": training.program.compiled,
+            "device": training.device.type,
+            # A plain string: `torch.load` with `weights_only` refuses the class TorchVersion.
+            "torch": str(torch.__version__),
             "grokbench": grokbench.__version__,
         }
         try:
             state = self.checkpoints.load(self.cohort, self.identity)
             if state is not None:
-                descent.restore(state)
-        except Exception:  # noqa: BLE001 (what a plugin keeps may have changed its shape)
-            descent = make()
+                training.restore(state)
+        except Exception:  # noqa: BLE001 (the state of a plugin may have another shape now)
+            # A half restored state is of no use: begin again without the checkpoint.
+            training = make()
             if self.identity["compiled"]:
-                descent.compile()
+                training.compile()
             if former is not None:
-                descent.restore(former)
-        return descent
+                training.restore(former)
+        return training
 
-    def stops(self, descent: CohortTraining) -> bool:
-        """Whether to stop; keeps the state before that, and whenever it is time to."""
+    def stops(self, training: CohortTraining) -> bool:
+        """Whether to stop. Keeps a checkpoint before that, and whenever one is due."""
         now = time.monotonic()
         if now - self.looked < LOOK_SECONDS:
             return False
         self.looked = now
         stop = self.told()
         if self.checkpoints and (stop or now - self.kept >= self.checkpoints.every):
-            # Neither a full disk stops training, nor a plugin's state that cannot be pickled.
+            # Training goes on when the disk is full or a plugin's state cannot be pickled.
             with suppress(Exception):
-                self.checkpoints.keep(self.cohort, self.identity, descent.state())
+                self.checkpoints.keep(self.cohort, self.identity, training.state())
             self.kept = time.monotonic()
         return stop

@@ -8,43 +8,51 @@ from collections.abc import Sequence
 import torch
 
 from grokbench.architectures.base import Program, Views
+from grokbench.per_device import PerDevice
 from grokbench.record import Run
-from grokbench.training.process import out_of_memory
+from grokbench.training.memory import out_of_memory
 
 COMPILING_SECONDS = 60.0
-"""With less time left, a cohort that is to be compiled is not begun: 16 to 50 s were measured."""
+"""With less time left, a cohort that is to be compiled does not begin. Compiling took 16 to 50 s
+(benchmarks/README.md)."""
 
-COMPILED_WORK = {"cpu": 4e13, "cuda": 2e15}
-"""Floating-point operations from which a cohort is compiled, by device: minutes of work, because
-compiling takes most of one (on a CPU, measured, for steps about 1.2 times as fast; on a GPU,
-estimated). Counted from shapes and never timed, so that the same cohort is always
-compiled or never, and its bits with it."""
+COMPILED_WORK = PerDevice(cpu=4e13, cuda=2e15)
+"""A cohort of at least this many floating-point operations is compiled: minutes of work, because
+compiling takes most of a minute. On a CPU this was measured, for steps about 1.2 times as fast; on a
+GPU it is an estimate. The operations are counted from shapes and never timed: a compiled program
+rounds otherwise, and the same cohort must always give the same bits."""
 
 AGREEMENT = 0.05
-"""How far, relatively, compiled and plain gradients may differ: bfloat16 products differ by a
-hundredth, and wrong gradients by about 1."""
+"""How far, relatively, compiled and plain gradients may differ. The bound lies between the rounding of
+bfloat16 products (about 0.01) and a wrong gradient (about 1)."""
 
 
 def pays(runs: Sequence[Run], parameters: int, device: torch.device) -> bool:
-    """Whether these runs, of so many parameters each, train long enough."""
+    """Whether these runs train long enough for the compiler to pay.
+
+    Args:
+        parameters: the number of parameters of one run.
+    """
     examples = sum(run.data_size for run in runs)
+    # A multiplication and an addition per parameter, example and step in the forward pass, and twice
+    # as many in the backward pass.
     work = 6.0 * parameters * examples * runs[0].recipe.steps
-    return work >= COMPILED_WORK.get(device.type, COMPILED_WORK["cuda"])
+    return work >= COMPILED_WORK[device.type]
 
 
 def compile_program(program: Program, parameters: Views, gradients: Views) -> None:
     """Have `program` compiled, if there is a compiler and its gradients agree with the plain ones.
 
-    Leaves it plain otherwise (`program.compiled` says which): on a laptop without a C++ compiler
-    nothing is lost but speed.
+    Otherwise the program stays plain (`program.compiled` says which): a computer without a C++
+    compiler loses nothing but speed. The program's state is the same afterwards.
 
     Raises:
-        RuntimeError: memory is too short, compiled or not.
+        RuntimeError: there is too little memory.
     """
-    begun = copy.deepcopy(program.state())
+    initial = copy.deepcopy(program.state())
     program.gradient(parameters, gradients)
     plain = {name: value.clone() for name, value in gradients.items()}
-    program.restore(begun)
+    program.restore(initial)
     try:
         compile_without_limit()
         program.compile()
@@ -56,20 +64,23 @@ def compile_program(program: Program, parameters: Views, gradients: Views) -> No
         agrees = False
     if not agrees:
         program.plain()
-    program.restore(begun)
+    program.restore(initial)
 
 
 def compile_without_limit() -> None:
-    """Each program counts as a recompilation of the last, and after eight torch gives up silently."""
+    """Raise torch's limit on recompilations, after which it silently stops compiling.
+
+    Torch counts each program as a recompilation of the one before, and its limit is eight.
+    """
     torch._dynamo.config.recompile_limit = 10_000
     torch._dynamo.config.accumulated_recompile_limit = 10_000
 
 
 def agree(found: Views, expected: Views) -> bool:
-    """Whether gradients are finite and near the expected ones, name by name.
+    """Whether gradients are finite and near the expected gradients, parameter by parameter.
 
-    A gradient that is zero but for rounding (of a bias of keys, say) has nothing in it to agree
-    with: a millionth of all gradients may be wrong in any.
+    A gradient that is zero but for rounding (for example, of a bias of keys) agrees with nothing. So
+    each gradient may also be wrong by a millionth of the norm of all gradients.
     """
     whole = torch.cat([value.flatten() for value in expected.values()]).double()
     noise = 1e-6 * torch.linalg.vector_norm(whole)

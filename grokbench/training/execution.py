@@ -1,4 +1,4 @@
-"""How steps are executed: as they come, or captured in CUDA graphs."""
+"""How steps are executed: operation by operation, or replayed from CUDA graphs."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from grokbench.training.graphs import Graphs
 
 
 class Execution:
-    """Each operation as it comes.
+    """Executes every operation of a step when Python comes to it.
 
     Attributes:
-        stride: the most steps to ask for at once; between two askings a loop may look around.
-        refused: why steps are not captured where they might be; empty otherwise.
+        stride: the most steps to ask for at once. Between two calls the loop may keep a checkpoint
+            or stop.
+        refused: why steps are not captured, where they might be; empty otherwise.
     """
 
     stride = 1
     refused = ""
 
-    def __init__(self, descent: CohortTraining) -> None:
-        self.descent = descent
+    def __init__(self, training: CohortTraining) -> None:
+        self.training = training
 
     def advance(self, steps: int) -> None:
-        """Take so many steps, at most `stride`."""
+        """Take this many steps, at most `stride`."""
         for _ in range(steps):
-            self.descent.step()
-        self.descent.taken += steps
+            self.training.step()
+        self.training.taken += steps
 
     def evaluate(self) -> Tensor:
-        """See `CohortTraining.evaluate`; valid until the next call."""
-        return self.descent.evaluate()
+        """See `CohortTraining.evaluate`. The tensor is valid until the next call."""
+        return self.training.evaluate()
 
 
 class Captured(Execution):
-    """Steps and evaluations replayed from CUDA graphs (see `graphs`)."""
+    """Replays steps and evaluations from CUDA graphs (see `graphs`)."""
 
-    def __init__(self, descent: CohortTraining) -> None:
-        super().__init__(descent)
-        self.graphs = Graphs(descent.step, descent.evaluate)
+    def __init__(self, training: CohortTraining) -> None:
+        super().__init__(training)
+        self.graphs = Graphs(training.step, training.evaluate)
         self.stride = self.graphs.stride
 
     def advance(self, steps: int) -> None:
         self.graphs.advance(steps)
-        self.descent.taken += steps
+        self.training.taken += steps
 
     def evaluate(self) -> Tensor:
         return self.graphs.evaluate()
@@ -55,20 +56,21 @@ class Captured(Execution):
         return self.graphs.refused
 
 
-def execution_of(descent: CohortTraining) -> Execution:
-    """The fastest way that the descent's device, program and optimizer allow."""
-    if descent.device.type != "cuda" or not descent.program.capturable:
-        return Execution(descent)
-    execution = Execution(descent)
-    execution.refused = reads_back(descent.optimizer)
-    return execution if execution.refused else Captured(descent)
+def execution_of(training: CohortTraining) -> Execution:
+    """The fastest execution that the device, the program and the optimizer allow."""
+    if training.device.type != "cuda" or not training.program.capturable:
+        return Execution(training)
+    execution = Execution(training)
+    execution.refused = reads_back(training.optimizer)
+    return execution if execution.refused else Captured(training)
 
 
 def reads_back(optimizer: Optimizer) -> str:
-    """What an optimizer raises where tensors have shapes and no values; empty if it looks at none.
+    """Why an optimizer cannot be captured: it looks at values; empty if it looks at none.
 
-    One that does would wait for the device at every step, and must not be captured: an attempt that
-    fails can spoil those that follow in the same process.
+    Takes one step on torch's `meta` device, where tensors have shapes and no values, so that looking
+    at a value raises an error. Such an optimizer would wait for the device at every step. To try a
+    capture instead would not do: one that fails can spoil later captures of the same process.
     """
     parameters = torch.empty(2, 3, device="meta")
     rate, count = parameters.new_empty(2, 1), parameters.new_empty((), dtype=torch.float64)

@@ -1,12 +1,12 @@
-"""CUDA graphs: everything that captures is here.
+"""CUDA graphs: this file alone captures.
 
-A step of tiny models is some hundred small kernels, and launching them takes longer than running
-them. A captured graph of many steps is launched at once. What is captured must change nothing but
-tensors, in place, and must never wait for the device.
+A step of tiny models is about a hundred small kernels, and starting them takes longer than running
+them. A CUDA graph is a recording of kernels that is started at once, here of many steps. A captured
+step must change nothing but tensors, in place, and must never wait for the device.
 
-The first steps are taken as they come, because libraries make their plans and buffers then; they are
-real steps of the training, not rehearsals. All happens on the stream that is current, which must not
-be the default one: CUDA captures none of that (`process.stream_of_its_own`).
+The first steps are not captured, because libraries make their plans and buffers then. They are real
+steps of the training. All work happens on the current stream, which must not be the default stream:
+CUDA cannot capture that one (see `device.stream_of_its_own`).
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokbench.training.process import ALONE, out_of_memory
+from grokbench.training.device import BUILD_LOCK
+from grokbench.training.memory import out_of_memory
 
 STRIDE = 25
 """Steps in one graph."""
 
 AHEAD = 2
-"""How many graphs of steps may wait on the device: enough that it never waits for the host, and few
-enough that a checkpoint or a stop is never far behind."""
+"""How many graphs of steps may wait on the device: enough that the device never waits for the host,
+and few enough that a checkpoint or a stop comes soon."""
 
 WARM_UP = 3
-"""Steps taken before capturing, as torch's notes on CUDA graphs advise."""
+"""Steps taken before the first capture, as many as torch's notes on CUDA graphs advise."""
 
 
 class Graphs:
     """Steps and evaluations, replayed.
 
-    Where capturing raises (a module that waits for the device, say), `advance` and `evaluate` go
-    on as they come, and `refused` says why.
+    Where a capture raises an error (for example, because a module waits for the device), `advance`
+    and `evaluate` execute every operation as usual, and `refused` says why.
 
     Args:
         step: takes one step.
         evaluate: gives a tensor of constant shape.
-        cuda: `torch.cuda`, or what stands in for it in a test.
+        cuda: `torch.cuda`, or a double of it in a test.
     """
 
     stride = STRIDE
@@ -59,7 +60,7 @@ class Graphs:
         self.judged: Tensor | None = None
 
     def advance(self, steps: int) -> None:
-        """Take so many steps."""
+        """Take this many steps."""
         while steps and (self.warm < WARM_UP or not self._ready()):
             self.step()
             self.warm, steps = self.warm + 1, steps - 1
@@ -70,7 +71,7 @@ class Graphs:
             self.one.replay()
 
     def evaluate(self) -> Tensor:
-        """The evaluation as things stand; overwritten by the next call."""
+        """The evaluation after the steps taken so far; the next call overwrites the tensor."""
         if self.judged is None or self.refused:
             self.judged = self.compute()
         elif self.evaluation is None:
@@ -82,13 +83,13 @@ class Graphs:
         return self.judged
 
     def _keep_up(self) -> None:
-        """Wait for what was launched AHEAD graphs ago."""
+        """Wait for the graph that was started AHEAD graphs ago."""
         self.queued.append(self.cuda.current_stream().record_event())
         if len(self.queued) > AHEAD:
             self.queued.popleft().synchronize()
 
     def _ready(self) -> bool:
-        """Whether there are graphs of steps; captures them at the first asking."""
+        """Whether there are graphs of steps; the first call captures them."""
         if self.one is None and not self.refused:
             self.one, _ = self._captured(self.step)
             if not self.refused:
@@ -96,15 +97,16 @@ class Graphs:
         return not self.refused
 
     def _captured(self, what: Callable[[], Any]) -> tuple[Any, Any]:
-        """A graph of `what`, and what it gives; capturing runs nothing on the device."""
+        """A graph of `what`, and what `what` returns; a capture runs nothing on the device."""
         graph = self.cuda.CUDAGraph()
         try:
             with (
-                ALONE,
+                BUILD_LOCK,
                 self.cuda.graph(
                     graph,
                     pool=self.pool,
                     stream=self.cuda.current_stream(),
+                    # Other threads may go on with their own streams during the capture.
                     capture_error_mode="thread_local",
                 ),
             ):

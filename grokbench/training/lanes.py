@@ -1,8 +1,8 @@
-"""Cohorts side by side on one device, in lanes: a thread and a stream of its own for each.
+"""Cohorts side by side on one device, in lanes: each lane is a thread with a CUDA stream of its own.
 
-One small cohort leaves most of a large GPU idle, and cohorts of different sizes cannot be stacked.
-So several are trained at once in one process, as long as they do not need more memory together than
-one cohort may alone. Each computes what it would compute alone, to the bit.
+One small cohort leaves most of a large GPU idle, and cohorts of different model sizes cannot be
+stacked. So several cohorts are trained at once in one process, as long as they need no more memory
+together than one cohort may need alone. Each cohort computes the same bits as alone.
 """
 
 from __future__ import annotations
@@ -12,34 +12,32 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import torch
 
 from grokbench.plan import COHORT_BYTES, Cohort
 from grokbench.plugins import Plugins
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.training.device import one_thread
+from grokbench.training.events import Events
 from grokbench.training.loop import products, train
-from grokbench.training.process import one_thread
-
-if TYPE_CHECKING:
-    from grokbench.training.workers import Events
 
 LANES = {"cuda": 4}
-"""How many cohorts at most share a device of this kind; one on any other. Four is a guess that no
-measurement stands behind yet: see benchmarks/README.md."""
+"""How many cohorts at most share a device of this type; one on any other. Four was not measured: see
+benchmarks/README.md."""
 
 PATIENCE_SECONDS = 0.1
-"""How often a lane that waits for memory looks whether it should stop."""
+"""How often a lane that waits for memory asks whether it should stop."""
 
 
 class Lanes:
-    """The cohorts that wait for a lane, and those that are in one.
+    """The cohorts that wait for a lane, and the cohorts that train in one.
 
     Args:
-        cohorts: in the order in which they are begun.
-        told: whether no more should be begun.
-        room: how much memory cohorts side by side may be estimated to need; one alone always may.
+        cohorts: in the order in which they begin.
+        told: says whether no more cohorts should begin.
+        room: the estimated memory that cohorts side by side may need, in bytes. A cohort alone may
+            need more.
     """
 
     def __init__(self, cohorts: Iterable[Cohort], told: Callable[[], bool], room: float) -> None:
@@ -50,11 +48,11 @@ class Lanes:
         self.changed = threading.Condition()
 
     def told(self) -> bool:
-        """Whether to stop: somebody said so, or another lane has failed."""
+        """Whether to stop: the caller says so, or another lane has failed."""
         return self.failed or self.asked()
 
     def enter(self) -> Cohort | None:
-        """The next cohort, as soon as there is room for it; None when there is no more to do."""
+        """The next cohort, as soon as its memory is free; None when no more cohorts should begin."""
         with self.changed:
             while not self.told():
                 self.next = self.next or next(self.waiting, None)
@@ -85,13 +83,12 @@ def train_side_by_side(
     deadline: float,
     lanes: int,
 ) -> None:
-    """Train cohorts in so many lanes; what happens is told by one of them at a time.
+    """Train cohorts in `lanes` lanes. One lane at a time calls `events`.
 
-    Where `told` says so, no more are begun, and those in training keep a checkpoint. So they do
-    when a lane raises, which is raised on. What float32 products are rounded to is a setting of
-    the whole process, so that cohorts that differ in it are never side by side.
+    When `told` says so, no more cohorts begin, and those in training keep a checkpoint. The same
+    happens when a lane raises an error, which is then raised here.
     """
-    room = COHORT_BYTES.get(torch.device(device).type, COHORT_BYTES["cuda"])
+    room = COHORT_BYTES[torch.device(device).type]
     speaking = threading.Lock()
 
     def drive(shared: Lanes) -> None:
@@ -104,17 +101,19 @@ def train_side_by_side(
                 shared.leave(cohort, failed=failed)
 
     def drive_one(cohort: Cohort, shared: Lanes) -> None:
-        def advance(step: int, accuracy: float) -> None:
+        def on_evaluation(step: int, accuracy: float) -> None:
             with speaking:
                 events.advanced(cohort, step, accuracy)
 
         with speaking:
             events.started(cohort)
         safekeeping = Safekeeping(cohort.id, checkpoints, shared.told, deadline)
-        records = train(cohort.runs, plugins, device, advance, safekeeping)
+        records = train(cohort.runs, plugins, device, on_evaluation, safekeeping)
         with speaking:
             events.finished(cohort, records)
 
+    # The rounding of float32 products is a setting of the whole process: cohorts that differ in it
+    # are never side by side.
     for _, alike in groupby(cohorts, key=lambda cohort: cohort.runs[0].recipe.precision == "tf32"):
         group = list(alike)
         shared = Lanes(group, told, room)
@@ -124,7 +123,7 @@ def train_side_by_side(
             ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool,
         ):
             driving = [pool.submit(partial(drive, shared)) for _ in range(lanes)]
-            # Ctrl-C is heard by this thread alone, and only while it does not sleep.
+            # Only this thread receives Ctrl-C, and only between two waits.
             while wait(driving, PATIENCE_SECONDS).not_done:
                 pass
         for lane in driving:

@@ -15,33 +15,34 @@ from grokbench.plugins import Plugins, describe
 from grokbench.record import Record, Run, Status, failed
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining, State
-from grokbench.training.execution import execution_of
-from grokbench.training.precision import float32_products
-from grokbench.training.process import (
-    ALONE,
+from grokbench.training.device import (
+    BUILD_LOCK,
     check_still_there,
-    keep_freed_memory,
     one_thread,
-    out_of_memory,
     repeat_exactly,
     stream_of_its_own,
 )
+from grokbench.training.execution import execution_of
+from grokbench.training.memory import keep_freed_memory, out_of_memory
+from grokbench.training.precision import float32_products
 
-Advance = Callable[[int, float], None]
-"""Told the step and the stack's mean validation accuracy at every evaluation."""
+OnEvaluation = Callable[[int, float], None]
+"""Called at every evaluation with the step and the stack's mean validation accuracy."""
 
 
-def descend(descent: CohortTraining, advance: Advance, safekeeping: Safekeeping) -> bool:
+def train_to_end(
+    training: CohortTraining, on_evaluation: OnEvaluation, safekeeping: Safekeeping
+) -> bool:
     """Train to the last step, or until most runs have diverged; False when told to stop before."""
-    execution, meter = execution_of(descent), descent.meter
-    for step in descent.recipe.evaluation_steps()[len(meter.steps) :]:
-        while descent.taken < step:
-            execution.advance(min(step - descent.taken, execution.stride))
-            if safekeeping.stops(descent):
+    execution, meter = execution_of(training), training.meter
+    for step in training.recipe.evaluation_steps()[len(meter.steps) :]:
+        while training.taken < step:
+            execution.advance(min(step - training.taken, execution.stride))
+            if safekeeping.stops(training):
                 return False
-        meter.add(step, execution.evaluate(), descent.measure())
-        advance(step, meter.validation_accuracy)
-        if 2 * int(meter.finite.sum()) <= len(descent.parameters):
+        meter.add(step, execution.evaluate(), training.measure())
+        on_evaluation(step, meter.validation_accuracy)
+        if 2 * int(meter.finite.sum()) <= len(training.parameters):
             break
     return True
 
@@ -50,23 +51,25 @@ def train(
     runs: Sequence[Run],
     plugins: Plugins,
     device: str = "cpu",
-    advance: Advance = lambda step, accuracy: None,
+    on_evaluation: OnEvaluation = lambda step, accuracy: None,
     safekeeping: Safekeeping | None = None,
 ) -> list[Record]:
-    """Train `runs` at once if that can be; in halves if memory is short; else one by one.
+    """Train `runs` at once; in halves if memory is too small; one by one after any other error.
 
-    A run whose task, architecture or optimizer raises an error is recorded as failed, with the
-    error; the others are not touched by it. What `advance` raises is raised. Fewer records than
-    runs come back when `safekeeping` said to stop; the rest goes on from its checkpoint when it is
-    trained again.
+    A run whose task, architecture, optimizer or measure raises an error is recorded as failed, with
+    the error, and the other runs are trained. An error that `on_evaluation` raises is raised.
+
+    Returns:
+        A record for each run, or fewer when `safekeeping` said to stop. The other runs continue from
+        their checkpoint when they are trained again.
 
     Raises:
-        DeviceError: a GPU does nothing more for this process; nothing is recorded of these runs.
+        DeviceError: a GPU does nothing more for this process; these runs get no record.
     """
     keep_freed_memory()
     repeat_exactly(torch.device(device))
     safekeeping = safekeeping or Safekeeping()
-    listener = Listener(advance)
+    listener = Listener(on_evaluation)
     with one_thread(), stream_of_its_own(torch.device(device)):
         try:
             return train_at_once(runs, plugins, torch.device(device), listener, safekeeping)
@@ -77,15 +80,16 @@ def train(
             if len(runs) == 1:
                 return [failed(runs[0], describe(error))]
             shares = 2 if out_of_memory(error) else len(runs)
-    gc.collect()  # of the stack that failed, nothing is left in memory
+    gc.collect()  # frees the memory of the stack that failed, which is a cycle once compiled
     cuts = [len(runs) * i // shares for i in range(shares + 1)]
     records = []
     for first, end in pairwise(cuts):
         if safekeeping.told():
             break
-        records += train(runs[first:end], plugins, device, advance, safekeeping)
+        records += train(runs[first:end], plugins, device, on_evaluation, safekeeping)
     if len(records) < len(runs):
-        # The rest will be trained one by one, as now, because what failed fails again.
+        # Failed runs are left out: they fail again beside the rest, which is then trained one by
+        # one as now. Alone, the rest would be stacked, with other bits.
         return [record for record in records if record.status is not Status.FAILED]
     return records
 
@@ -94,50 +98,50 @@ def train_at_once(
     runs: Sequence[Run],
     plugins: Plugins,
     device: torch.device,
-    advance: Advance,
+    on_evaluation: OnEvaluation,
     safekeeping: Safekeeping,
 ) -> list[Record]:
-    """A record for each run that ended: all, or fewer when told to stop.
+    """A record for each run that ended: all runs, or fewer when told to stop.
 
-    When half of the runs or more have diverged, they leave, and the others go on without them.
+    When half of the runs or more have diverged, those runs leave, and the others continue alone.
     """
     order = {run.id: i for i, run in enumerate(runs)}
     ended: list[Record] = []
     former: State | None = None
     while runs:
-        with ALONE:
-            descent = safekeeping.begin(
+        with BUILD_LOCK:
+            training = safekeeping.begin(
                 runs, partial(CohortTraining, runs, plugins, device), former
             )
-        if descent is None:
+        if training is None:
             break
         with products(runs):
-            if not descend(descent, advance, safekeeping):
+            if not train_to_end(training, on_evaluation, safekeeping):
                 break
-        records = descent.meter.records(runs, descent.parameters.shape[1])
-        finite = descent.meter.finite.tolist()
-        staying = [i for i, alive in enumerate(finite) if alive and not descent.ended]
+        records = training.meter.records(runs, training.parameters.shape[1])
+        finite = training.meter.finite.tolist()
+        staying = [i for i, alive in enumerate(finite) if alive and not training.ended]
         ended += [record for i, record in enumerate(records) if i not in staying]
-        runs, former = [runs[i] for i in staying], descent.state_of(staying)
-        del descent  # before there is another
+        runs, former = [runs[i] for i in staying], training.state_of(staying)
+        del training  # frees its memory before the next stack is made
     return sorted(ended, key=lambda record: order[record.run_id])
 
 
 def products(runs: Sequence[Run]) -> AbstractContextManager[None]:
-    """Within it any library multiplies float32 as the runs' precision says."""
+    """Within the block, every library multiplies float32 as the runs' precision says."""
     return float32_products("tf32" if runs[0].recipe.precision == "tf32" else "ieee")
 
 
 @dataclass
 class Listener:
-    """Passes news on, and remembers an error of whoever hears them: it is not one of a run."""
+    """Calls `on_evaluation` and remembers what it raised: an error of the caller, not of a run."""
 
-    advance: Advance
+    on_evaluation: OnEvaluation
     error: BaseException | None = None
 
     def __call__(self, step: int, validation_accuracy: float) -> None:
         try:
-            self.advance(step, validation_accuracy)
+            self.on_evaluation(step, validation_accuracy)
         except BaseException as error:
             self.error = error
             raise

@@ -1,13 +1,13 @@
-"""Reads measures off every run of a stack."""
+"""Reads the measures' quantities off every run of a stack."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from grokbench.architectures.base import Program, Views
 from grokbench.errors import PluginError
@@ -16,47 +16,42 @@ from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples
 from grokbench.training.random_state import torchs_generators
+from grokbench.training.stack import Stack
 
 
 class Measuring:
-    """The measures of a stack's runs.
+    """The measures of a stack's runs, all of which have the same measures."""
 
-    Args:
-        runs: all with the same measures.
-        measures: theirs.
-        models: one for each run, of which only shapes are used.
-        takes_part: whether the models are also given each example's part.
-        examples: each run's.
-        device: where they train.
-    """
-
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        measures: Sequence[Measure],
-        models: Sequence[nn.Module],
-        takes_part: bool,
-        examples: Sequence[Examples],
-        device: torch.device,
-    ) -> None:
-        self.runs, self.measures, self.device = runs, measures, device
-        self.models, self.takes_part = models if measures else [], takes_part
-        self.examples = [on_device(one, device) for one in examples] if measures else []
-        self.names = [f"{one.name}_{name}" for one in measures for name in one.quantities]
+    def __init__(self, stack: Stack) -> None:
+        self.runs, self.measures = stack.runs, stack.setup.measures
+        self.device = stack.parameters.flat.device
+        self.takes_part = stack.setup.architecture.takes_part
+        # Without measures, nothing holds on to the modules and examples.
+        self.models = stack.models if self.measures else []
+        self.examples = (
+            [on_device(one, self.device) for one in stack.examples] if self.measures else []
+        )
+        self.names = [f"{one.name}_{name}" for one in self.measures for name in one.quantities]
 
     @torch.no_grad()
     def measure(self, step: int, parameters: Views, program: Program) -> Tensor:
         """All quantities of every run, on the CPU: [runs, quantities] float64.
 
+        Args:
+            step: the number of steps taken.
+            parameters: of all runs, by name.
+            program: gives the outputs, and the modules' buffers.
+
         Raises:
-            PluginError: a measure does not give what it says, or draws from another's generator.
+            PluginError: a measure does not give one number for each of its quantities, or draws
+                from a generator that is not torch's.
         """
         outputs = program.outputs(parameters)
         rows = [
             [
                 number
                 for measure in self.measures
-                # Each has a snapshot of its own, and may write into it.
+                # Each measure has a snapshot of its own, and may write into it.
                 for number in self._read(
                     measure, run, self._snapshot(i, step, parameters, outputs[i], program.buffers)
                 )
@@ -68,7 +63,11 @@ class Measuring:
     def _snapshot(
         self, i: int, step: int, parameters: Views, outputs: Tensor, buffers: Views
     ) -> Snapshot:
-        """The i-th run; `outputs` are its own, padded."""
+        """The i-th run as it stands.
+
+        Args:
+            outputs: of this run, padded: [examples, outputs].
+        """
         examples = self.examples[i]
         outputs, inputs = outputs[: len(examples.inputs)].clone(), examples.inputs
         inputs = inputs.to(outputs) if inputs.is_floating_point() else inputs
@@ -95,7 +94,7 @@ def numbers(measure: Measure, given: Any) -> list[float]:
     """What a measure gave, in the order of its quantities.
 
     Raises:
-        PluginError: it is not one number for each.
+        PluginError: the measure did not give one number for each of its quantities.
     """
     wanted = list(measure.quantities)
     if not isinstance(given, Mapping) or set(given) != set(wanted):

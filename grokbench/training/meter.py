@@ -1,4 +1,4 @@
-"""What is measured while a stack trains, and the records it becomes."""
+"""What is measured while a stack trains, and the records that it becomes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grokbench.architectures.base import Batch
 from grokbench.record import Record, Run, Status
 from grokbench.schema import METRICS
-from grokbench.tasks.base import Examples, Task
+from grokbench.tasks.base import Examples
+from grokbench.training.stack import Stack
 from grokbench.training.transfers import Transfers
 
 SETS = ("train", "validation", "mirror_free")
@@ -23,36 +23,35 @@ SETS = ("train", "validation", "mirror_free")
 class Meter:
     """Losses and accuracies of every run, part and set of examples, at each evaluation.
 
-    And the quantities that measures read off the models, which may be NaN, at the end of each row.
+    One evaluation is a tensor [runs, values]. Its columns are the losses and accuracies of every set
+    and part, the norm of all parameters, and then the quantities of the measures.
+
+    Args:
+        quantities: the names of what the measures give; a quantity may be NaN.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        examples: Sequence[Examples],
-        evaluation: Batch,
-        quantities: Sequence[str] = (),
-    ) -> None:
-        self.task, self.labels, self.quantities = task, evaluation.labels, tuple(quantities)
-        self.width = 2 * len(SETS) * len(task.parts) + 1
-        parts = range(len(task.parts))
-        length = evaluation.weights.shape[1]
-        members = torch.zeros(len(examples), length, len(SETS), len(parts), dtype=torch.float64)
-        for run, one in enumerate(examples):
-            for i, name in enumerate(SETS):
-                for part in parts:
-                    members[run, : len(one.part), i, part] = getattr(one, name) & (one.part == part)
+    def __init__(self, stack: Stack, quantities: Sequence[str] = ()) -> None:
+        self.task, self.labels = stack.setup.task, stack.evaluation.labels
+        self.quantities = tuple(quantities)
+        self.width = 2 * len(SETS) * len(self.task.parts) + 1
+        weights = stack.evaluation.weights
+        members = memberships(stack.examples, len(self.task.parts), weights.shape[1])
         self.counts = members.sum(1).to(torch.int64)
+        # A mean over a set is a product with its shares; the shares of an empty set are zero.
         self.shares = (members / members.sum(1, keepdim=True)).flatten(2).nan_to_num_()
-        self.shares = self.shares.to(evaluation.weights.device)
+        self.shares = self.shares.to(weights.device)
         self.steps: list[int] = []
-        self.readings = Transfers()
+        self.evaluations = Transfers()
 
     def judge(self, outputs: Tensor, parameters: Tensor) -> Tensor:
         """One evaluation, on the device: [runs, 2 · sets · parts + 1] float64.
 
-        Losses and accuracies for each set and part, then the norm of all parameters, from
-        `outputs` [runs, examples, outputs] and `parameters` [runs, parameters].
+        Args:
+            outputs: [runs, examples, outputs].
+            parameters: [runs, parameters].
+
+        Raises:
+            ValueError: the architecture gives outputs of another shape.
         """
         judgement = self.task.judgement
         if outputs.shape != (*self.labels.shape[:2], judgement.outputs):
@@ -60,6 +59,7 @@ class Meter:
                 f"the architecture gives outputs of shape {list(outputs.shape[1:])}; "
                 f"write {[self.labels.shape[1], judgement.outputs]}"
             )
+        # Means over thousands of examples are taken in float64, whatever the precision is.
         correct = judgement.correct(outputs, self.labels).double()
         loss = judgement.loss(outputs, self.labels).double()
         both = torch.stack([loss, correct], 1) @ self.shares
@@ -67,42 +67,57 @@ class Meter:
         return torch.cat([both.flatten(1), norm], 1)
 
     def add(self, step: int, judged: Tensor, measured: Tensor | None = None) -> None:
-        """Keep what `judge` gave after `step` steps, and what measures did: [runs, quantities]."""
+        """Keep one evaluation.
+
+        Args:
+            step: the number of steps taken before it.
+            judged: what `judge` gave.
+            measured: what the measures gave, [runs, quantities].
+        """
         self.steps.append(step)
         if measured is not None:
             judged = torch.cat([judged, measured.to(judged)], 1)
-        self.readings.add(judged)
+        self.evaluations.add(judged)
 
     def state(self) -> dict[str, Any]:
-        """What was measured so far, for a checkpoint."""
-        return {"steps": list(self.steps), "readings": self.readings.all()}
+        """What was measured so far, for a checkpoint. Files call the evaluations `readings`."""
+        return {"steps": list(self.steps), "readings": self.evaluations.all()}
+
+    def state_of(self, rows: Tensor) -> dict[str, Any]:
+        """What was measured so far of some of the runs."""
+        state = self.state()
+        return {**state, "readings": [evaluation[rows] for evaluation in state["readings"]]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Continue from what `state` gave."""
         self.steps = list(state["steps"])
-        self.readings = Transfers(state["readings"])
+        self.evaluations = Transfers(state["readings"])
 
     @property
     def finite(self) -> Tensor:
-        """Which runs were still finite when last heard of: bool [runs]."""
-        return self.readings.latest()[:, : self.width].isfinite().all(1)
+        """Which runs were finite in the latest evaluation that has arrived: bool [runs]."""
+        return self.evaluations.latest()[:, : self.width].isfinite().all(1)
 
     @property
     def validation_accuracy(self) -> float:
-        """The mean over runs, in the first part; NaN where nothing validates."""
-        validation = self._metrics(self.readings.latest())[:, 1, 1, 0]
+        """The mean over runs, in the first part; NaN where no example validates."""
+        validation = self._metrics(self.evaluations.latest())[:, 1, 1, 0]
         return float(validation.mean()) if self.counts[0, 1, 0] else math.nan
 
-    def _metrics(self, readings: Tensor) -> Tensor:
-        """[…, values] as `judge` gives them → losses and accuracies […, 2, sets, parts]."""
-        values = readings[..., : self.width - 1]
-        return values.reshape(*readings.shape[:-1], 2, len(SETS), -1)
+    def _metrics(self, evaluations: Tensor) -> Tensor:
+        """[…, values] → losses and accuracies […, 2, sets, parts]."""
+        values = evaluations[..., : self.width - 1]
+        return values.reshape(*evaluations.shape[:-1], 2, len(SETS), -1)
 
     def records(self, runs: Sequence[Run], parameters: int) -> list[Record]:
-        """A record for each run; from the step at which a run stopped being finite on, NaN."""
-        readings = torch.stack(self.readings.all(), 1)
-        metrics, norms = self._metrics(readings), readings[..., self.width - 1]
-        measured = readings[..., self.width :]
+        """A record for each run. A diverged run has NaN from the step on at which it diverged.
+
+        Args:
+            parameters: the number of parameters of one run.
+        """
+        evaluations = torch.stack(self.evaluations.all(), 1)
+        metrics, norms = self._metrics(evaluations), evaluations[..., self.width - 1]
+        measured = evaluations[..., self.width :]
         metrics.masked_fill_(self.counts[:, None, None] == 0, torch.nan)
         return [
             self._record(run, metrics[i], norms[i], measured[i], self.counts[i], parameters)
@@ -118,7 +133,7 @@ class Meter:
         counts: Tensor,
         parameters: int,
     ) -> Record:
-        # What is too large for float32 is not finite: records hold float32.
+        # Records hold float32. A value that is too large for float32 counts as not finite.
         metrics, norm = judged.float().numpy(), norms.float().numpy()
         quantities = np.ascontiguousarray(measured.float().numpy().T)
         absent = (counts == 0).numpy()
@@ -146,3 +161,17 @@ class Meter:
             f"not finite at step {self.steps[lost]}" if diverged else "",
             dict(zip(self.quantities, quantities, strict=True)),
         )
+
+
+def memberships(examples: Sequence[Examples], parts: int, length: int) -> Tensor:
+    """1 where an example belongs to a set and part, else 0: [runs, examples, sets, parts] float64.
+
+    Args:
+        length: the number of examples that runs are padded to.
+    """
+    members = torch.zeros(len(examples), length, len(SETS), parts, dtype=torch.float64)
+    for run, one in enumerate(examples):
+        for i, name in enumerate(SETS):
+            for part in range(parts):
+                members[run, : len(one.part), i, part] = getattr(one, name) & (one.part == part)
+    return members

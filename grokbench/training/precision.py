@@ -1,9 +1,9 @@
 """The arithmetic that a recipe names: what is stored, and how matrix products are computed.
 
-`float32` and `float64` are what they say on every device, whatever the process has set. `tf32` and
-`bfloat16` are faster and coarser (10 and 7 explicit bits of mantissa in the factors of a product):
-named options, so that their results are never taken for the others'. In both, parameters, moments
-and losses are float32.
+`float32` and `float64` are IEEE arithmetic on every device, whatever the process has set. `tf32` and
+`bfloat16` are faster and coarser: the factors of a product have 10 and 7 explicit bits of mantissa
+(float32 has 23). In both, parameters, moments and losses are float32. They are options with a name
+of their own, because coarser products may change whether a model groks.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def has_bfloat16(device: torch.device) -> bool:
 
 @contextmanager
 def arithmetic(precision: str, device: str | torch.device) -> Iterator[None]:
-    """Within it, products on `device` are computed as `precision` says; afterwards as before.
+    """Within the block, products on `device` are computed as `precision` says; afterwards as before.
 
-    It takes tens of microseconds to enter. What is slower than that may enter it each time; else
-    enter `float32_products` once, and `factors` each time.
+    Entering takes tens of microseconds. The training loop therefore enters `float32_products` once
+    and `factors` at each step.
     """
     with (
         float32_products("tf32" if precision == "tf32" else "ieee"),
@@ -71,7 +71,7 @@ def arithmetic(precision: str, device: str | torch.device) -> Iterator[None]:
 
 
 def factors(precision: str, device: str | torch.device) -> torch.autocast:
-    """Rounds the factors of products to bfloat16, if that is the precision; else rounds nothing."""
+    """Within the block, the factors of products are rounded to bfloat16, if that is the precision."""
     return torch.autocast(
         torch.device(device).type,
         torch.bfloat16,
@@ -82,16 +82,16 @@ def factors(precision: str, device: str | torch.device) -> torch.autocast:
 
 @contextmanager
 def float32_products(how: Literal["ieee", "tf32"]) -> Iterator[None]:
-    """How any library multiplies float32; what torch was set to comes back.
+    """Within the block, every library multiplies float32 in this way; afterwards as before.
 
-    Torch keeps a setting for each library and an older one for all, and complains where the two
-    say different things: both are set.
+    Torch keeps a setting for each library and an older setting for all, and raises an error where
+    they contradict each other. So both are set.
     """
     switches = libraries()
     found = [library.fp32_precision for library in switches]
     try:
         older = torch.get_float32_matmul_precision()
-    except RuntimeError:  # they say different things: somebody has set one library alone
+    except RuntimeError:  # the settings contradict: the user has set one library alone
         older = "highest"
     try:
         torch.set_float32_matmul_precision("high" if how == "tf32" else "highest")

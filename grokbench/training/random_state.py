@@ -1,4 +1,9 @@
-"""Random numbers that a plugin's modules draw: from torch, as the run's own, and from nowhere else."""
+"""Random numbers of plugins: drawn from torch's generators in a state of the run's own.
+
+Modules, `build` and measures draw from torch's global generators, as ordinary PyTorch code does. The
+trainer seeds these generators for the run and restores them afterwards. Numpy's and Python's global
+generators are not seeded, and a plugin that draws from them is refused.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +19,18 @@ from torch import Tensor
 from grokbench.errors import PluginError
 
 LENDING = threading.RLock()
-"""Held while torch's global generators are lent: cohorts may train in threads."""
+"""Held while a plugin uses torch's global generators: cohorts may train in threads."""
 
 
 @contextmanager
 def torchs_generators(device: torch.device, borrower: str) -> Iterator[None]:
-    """Lend torch's global generators; afterwards they are as before.
+    """Within the block, torch's global generators may be used; afterwards they are as before.
+
+    Args:
+        borrower: who uses them, for the error message.
 
     Raises:
-        PluginError: the borrower drew from numpy's or Python's, of which no run has one of its own.
+        PluginError: the borrower drew from numpy's or Python's global generator.
     """
     with LENDING:
         before = other_generators()
@@ -37,7 +45,7 @@ def torchs_generators(device: torch.device, borrower: str) -> Iterator[None]:
 
 
 def begin_at(state: Tensor, device: torch.device) -> None:
-    """Put the generators that were lent into a state of the CPU's, and one that follows from it."""
+    """Set torch's CPU generator to `state`, and the GPU's generator to a seed that is drawn from it."""
     torch.set_rng_state(state)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -45,7 +53,7 @@ def begin_at(state: Tensor, device: torch.device) -> None:
 
 
 def other_generators() -> dict[str, object]:
-    """Where the global generators stand that are not torch's."""
-    legacy = np.random.get_state(legacy=False)  # noqa: NPY002 (it is looked at, not drawn from)
+    """The states of numpy's and Python's global generators."""
+    legacy = np.random.get_state(legacy=False)  # noqa: NPY002 (nothing is drawn)
     numpy = (legacy["state"]["key"].tobytes(), legacy["state"]["pos"])
     return {"numpy": numpy, "Python": random.getstate()}

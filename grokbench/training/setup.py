@@ -1,4 +1,4 @@
-"""The task, architecture, optimizer and measures behind a run, made from its choices."""
+"""A run's task, architecture, optimizer and measures, made from the names and options in the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Setup:
 
     @classmethod
     def of(cls, run: Run, plugins: Plugins) -> Setup:
-        """Look up what `run` names.
+        """Look up the definitions that `run` names, and make them with the run's options.
 
         Raises:
             UnknownNameError: a name that no plugin registered.

@@ -1,4 +1,4 @@
-"""A stack: the parameters of several runs side by side, and their examples."""
+"""A stack: runs of one shape side by side, their parameters in one tensor and their examples padded."""
 
 from __future__ import annotations
 
@@ -10,19 +10,64 @@ from torch import Tensor, nn
 
 from grokbench.architectures.base import Architecture, Batch, Views
 from grokbench.errors import PluginError
+from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples, Task
+from grokbench.tasks.checks import check_examples
 from grokbench.training.precision import storage
 from grokbench.training.random_state import torchs_generators
+from grokbench.training.setup import Setup
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Runs of one shape before their first step.
+
+    Attributes:
+        runs: in the order of all rows below.
+        setup: the task, architecture, optimizer and measures of every run.
+        models: a module for each run with the run's initial weights, on the CPU.
+        examples: each run's examples, on the CPU.
+        parameters: the initial weights of all runs, on the device that trains.
+        train: the training examples, on the device that trains.
+        evaluation: all examples, on the device that trains.
+    """
+
+    runs: Sequence[Run]
+    setup: Setup
+    models: Sequence[nn.Module]
+    examples: Sequence[Examples]
+    parameters: Parameters
+    train: Batch
+    evaluation: Batch
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], plugins: Plugins, device: torch.device) -> Stack:
+        """Make the modules and examples of `runs`.
+
+        Raises:
+            ValueError: a task's examples break its contract.
+            PluginError: a module cannot be trained, or a plugin does not draw from torch.
+            Exception: whatever else a plugin raises.
+        """
+        setup = Setup.of(runs[0], plugins)
+        models = [build_model(run, setup.architecture, setup.task) for run in runs]
+        examples = [setup.task.examples(run.data_size, Streams(run.seed)) for run in runs]
+        for run, one in zip(runs, examples, strict=True):
+            check_examples(one, setup.task, run.data_size)
+        parameters = Parameters.of(models, device)
+        train = training_batch(examples, parameters.flat)
+        evaluation = evaluation_batch(examples, parameters.flat)
+        return cls(runs, setup, models, examples, parameters, train, evaluation)
 
 
 def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
-    """The run's module with its own initial weights, whatever else was drawn before.
+    """The run's module with its own initial weights, whatever was drawn before.
 
     Raises:
-        PluginError: it draws from a generator that is not torch's, or has parameters that are no
-            real numbers.
+        PluginError: the architecture draws from a generator that is not torch's, or the module has
+            parameters that are not real numbers.
     """
     with torchs_generators(torch.device("cpu"), f"build() of {architecture.name}"):
         torch.manual_seed(Streams(run.seed).key("weights"))
@@ -42,12 +87,19 @@ def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """All parameters of a stack in one tensor, `flat` [runs, parameters], with views by name."""
+    """All parameters of a stack in one tensor, with views into it by name.
+
+    One flat tensor makes an optimizer's step a few operations for all runs and all parameters.
+
+    Attributes:
+        flat: [runs, parameters].
+        shapes: the shape of each parameter of one run, in the order of the columns.
+        frozen: the names of parameters that the module does not want trained.
+    """
 
     flat: Tensor
     shapes: dict[str, torch.Size]
     frozen: frozenset[str]
-    """Names of parameters that the module does not want trained."""
 
     @classmethod
     def of(cls, models: Sequence[nn.Module], device: torch.device) -> Parameters:
@@ -65,13 +117,17 @@ class Parameters:
         }
 
     def decayed(self, decay_on: str) -> Tensor:
-        """Which parameters a recipe's weight decay acts on: ones and zeros [parameters]."""
+        """1 for each parameter that weight decay acts on, 0 for the others: [parameters].
+
+        Args:
+            decay_on: `all`, or `matrices` for parameters of two dimensions or more.
+        """
         return self._where(
             lambda name, shape: name not in self.frozen and (decay_on == "all" or len(shape) > 1)
         )
 
     def trained(self) -> Tensor | None:
-        """Which parameters are trained: ones and zeros [parameters]; None for all of them."""
+        """1 for each parameter that is trained, 0 for the others: [parameters]; None for all ones."""
         if not self.frozen:
             return None
         return self._where(lambda name, shape: name not in self.frozen)
@@ -86,7 +142,14 @@ class Parameters:
 
 
 def training_batch(examples: Sequence[Examples], like: Tensor) -> Batch:
-    """The training examples of every run, padded to the longest with weight zero."""
+    """The training examples of every run, padded to the largest number of them.
+
+    Every example of a run has the weight 1 / number of the run's examples, and padding has the
+    weight zero, so that the weighted sum of losses is each run's mean loss.
+
+    Args:
+        like: a tensor of the type and on the device of the parameters.
+    """
     counts = [int(one.train.sum()) for one in examples]
     longest = max(counts)
     rows = [_padded(torch.nonzero(one.train).squeeze(1), longest) for one in examples]
@@ -95,7 +158,7 @@ def training_batch(examples: Sequence[Examples], like: Tensor) -> Batch:
 
 
 def evaluation_batch(examples: Sequence[Examples], like: Tensor) -> Batch:
-    """Every example of every run, padded to the longest; weights are one, and zero for padding."""
+    """Every example of every run, padded to the largest number; weight one, and zero for padding."""
     counts = [len(one.train) for one in examples]
     longest = max(counts)
     rows = [_padded(torch.arange(count), longest) for count in counts]
@@ -104,6 +167,7 @@ def evaluation_batch(examples: Sequence[Examples], like: Tensor) -> Batch:
 
 
 def _padded(rows: Tensor, length: int) -> Tensor:
+    # Padding repeats the first example, because every program can compute that one.
     return torch.cat([rows, rows[:1].expand(length - len(rows))])
 
 

@@ -1,4 +1,4 @@
-"""Small tensors read back from the device while it goes on computing."""
+"""Small tensors copied from the device to the host while the device goes on computing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class Transfers:
-    """Tensors of one shape, in the order in which they were added, on the CPU.
+    """Tensors of one shape on the CPU, in the order in which they were added.
 
-    From a GPU they arrive on their own time: `latest` gives the one before the last, which has
-    arrived unless the host is far ahead, so that looking does not leave the device without work.
+    A copy from a GPU arrives after some time. `latest` gives the tensor before the last, which has
+    arrived unless the host is far ahead, so that the device never waits for the host to look.
     """
 
     def __init__(self, former: Sequence[Tensor] = ()) -> None:
@@ -21,18 +21,18 @@ class Transfers:
         self._arrivals: list[Any] = [None] * len(self._tensors)
 
     def add(self, tensor: Tensor) -> None:
-        """Begin to read back `tensor`, which may be overwritten afterwards."""
+        """Begin to copy `tensor`, which may be overwritten afterwards."""
         on_gpu = tensor.device.type == "cuda"
         self._tensors.append(tensor.to("cpu", non_blocking=on_gpu, copy=True))
         self._arrivals.append(torch.cuda.current_stream().record_event() if on_gpu else None)
 
     def latest(self) -> Tensor:
-        """The newest that has arrived."""
+        """The newest tensor that is likely to have arrived."""
         late = self._arrivals[-1] is not None and len(self._tensors) > 1
         return self._arrived(len(self._tensors) - (2 if late else 1))
 
     def all(self) -> list[Tensor]:
-        """Every one, waiting for the last."""
+        """Every tensor, after waiting for the last."""
         return [self._arrived(index) for index in range(len(self._tensors))]
 
     def _arrived(self, index: int) -> Tensor:

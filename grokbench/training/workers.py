@@ -1,7 +1,7 @@
-"""Worker processes: one thread each, one cohort at a time.
+"""Worker processes: each trains one cohort at a time, in one thread.
 
-Small products gain nothing from threads, so cores are used by processes. A worker that dies takes
-only its cohort with it, and a worker whose parent died ends itself. Told to stop, a worker keeps a
+Small matrix products gain nothing from threads, so cores are used by processes. A worker that dies
+loses only its cohort. A worker whose parent died ends itself. A worker that is told to stop keeps a
 checkpoint of its cohort first.
 """
 
@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,33 +24,14 @@ from typing import Any
 
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
-from grokbench.record import Record
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.training.events import Events
+from grokbench.training.interruption import interruption_put_off
 from grokbench.training.lanes import LANES, train_side_by_side
 from grokbench.training.loop import train
-from grokbench.training.process import interruption_put_off
 
 GRACE_SECONDS = 10.0
-"""How long workers that were told to stop have to keep their checkpoints."""
-
-
-class Events:
-    """What happens to cohorts while they are trained; every method does nothing here."""
-
-    def started(self, cohort: Cohort) -> None:
-        """A worker has begun."""
-
-    def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
-        """An evaluation was made; the accuracy is the mean over the cohort."""
-
-    def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
-        """The cohort's training has ended: a record for each run, one way or another.
-
-        Fewer records where it was told to stop; the other runs go on from their checkpoint.
-        """
-
-    def lost(self, cohort: Cohort, message: str) -> None:
-        """The worker died; nothing of the cohort is left."""
+"""How long workers have to keep their checkpoints after they are told to stop."""
 
 
 def train_cohorts(
@@ -65,18 +46,22 @@ def train_cohorts(
     grace: float = GRACE_SECONDS,
     lanes: int | None = None,
 ) -> None:
-    """Train cohorts in the order given, `jobs` at a time; returns when there are no more.
+    """Train cohorts in the order given, `jobs` at a time; returns when all have ended.
 
-    After `deadline` no cohort is begun, and those in training are stopped and keep a checkpoint.
-    So they do at Ctrl-C, before KeyboardInterrupt is raised on.
+    After `deadline` no more cohorts begin, and those in training keep a checkpoint and stop. The
+    same happens at Ctrl-C, before KeyboardInterrupt is raised.
 
     Args:
         plugins: what the cohorts' runs name; each worker process loads the plugins once for itself.
-        jobs: how many processes; with 1 everything happens in this one.
+        jobs: the number of processes; with 1 all cohorts are trained in this process.
         checkpoints: where cohorts are kept while they train; None to keep nothing.
         deadline: a moment of `time.monotonic`.
-        grace: seconds that workers told to stop have, before they are ended.
+        grace: seconds that workers have to keep their checkpoints, before they are killed.
         lanes: with one process, how many cohorts share the device; by default several share a GPU.
+
+    Raises:
+        KeyboardInterrupt: after the checkpoints are kept.
+        DeviceError: a GPU does nothing more for this process.
     """
     waiting = iter(cohorts)
     if jobs == 1:
@@ -116,6 +101,7 @@ def train_here(
     deadline: float,
     lanes: int,
 ) -> None:
+    """Train cohorts in this process, side by side or one after the other."""
     with interruption_put_off() as interrupted:
 
         def told() -> bool:
@@ -126,14 +112,15 @@ def train_here(
             return
         while not told() and (cohort := next(cohorts, None)) is not None:
             events.started(cohort)
-            advance = partial(events.advanced, cohort)
+            on_evaluation = partial(events.advanced, cohort)
             safekeeping = Safekeeping(cohort.id, checkpoints, told, deadline)
-            events.finished(cohort, train(cohort.runs, plugins, device, advance, safekeeping))
+            records = train(cohort.runs, plugins, device, on_evaluation, safekeeping)
+            events.finished(cohort, records)
 
 
 @dataclass(eq=False)
 class Pool:
-    """The workers there are, and who hears their news."""
+    """The worker processes, and the events that they cause."""
 
     workers: list[Worker]
     events: Events
@@ -145,10 +132,10 @@ class Pool:
         return {worker.pipe: worker for worker in self.workers if worker.cohort is not None}
 
     def listen(self, deadline: float) -> bool:
-        """Pass on what workers have to say, as soon as they say it; False after `deadline`."""
+        """Wait for messages and pass them to `events`; False after `deadline`."""
         busy = self.busy()
         left = max(0.0, deadline - time.monotonic())
-        # What would overflow a C long of milliseconds is as good as forever.
+        # `wait` takes milliseconds in a C long, which an infinite deadline would overflow.
         ready = wait(list(busy), left if left < 1e6 else None)
         for pipe in ready:
             if not busy[pipe].report(self.events):  # type: ignore[index]
@@ -156,7 +143,7 @@ class Pool:
         return time.monotonic() < deadline
 
     def wind_down(self, grace: float) -> None:
-        """Stop all cohorts, and wait so many seconds for their checkpoints."""
+        """Stop all cohorts, and wait up to `grace` seconds for their checkpoints."""
         deadline = time.monotonic() + grace
         for worker in self.busy().values():
             worker.stop()
@@ -166,13 +153,17 @@ class Pool:
 
 @dataclass(eq=False)
 class Worker:
-    """The parent's end of one worker process."""
+    """The parent's end of one worker process.
+
+    Attributes:
+        cohort: the cohort that the worker trains; None while the worker is idle.
+        heard: whether the worker has ever sent a message.
+    """
 
     process: BaseProcess
     pipe: Connection
     cohort: Cohort | None = None
     heard: bool = False
-    """Whether it has ever said anything."""
 
     @classmethod
     def start(cls, plugins: Plugins, device: str, checkpoints: Checkpoints | None) -> Worker:
@@ -181,19 +172,19 @@ class Worker:
         process = context.Process(
             target=work, args=(theirs, plugins, device, checkpoints), daemon=True
         )
-        with born_deaf():
+        with signals_blocked():
             process.start()
         theirs.close()
         return cls(process, ours)
 
     def give(self, cohort: Cohort) -> None:
-        """Have the worker train `cohort`; if it is gone, `report` will say so."""
+        """Have the worker train `cohort`; if the worker is gone, `report` will say so."""
         self.cohort = cohort
         with suppress(OSError):
             self.pipe.send(cohort)
 
     def report(self, events: Events) -> bool:
-        """Pass on one message; False when the worker is gone."""
+        """Pass one message to `events`; False when the worker is gone."""
         assert self.cohort is not None
         cohort = self.cohort
         try:
@@ -201,6 +192,8 @@ class Worker:
         except (EOFError, OSError):
             self.process.join()
             message = f"its worker process ended with exit code {self.process.exitcode}"
+            # A spawned process imports the main script again; without a guard the script starts to
+            # train there, which multiprocessing refuses.
             if self.process.exitcode == 1 and not self.heard:
                 message += "; a script must train under `if __name__ == '__main__':`"
             events.lost(cohort, message)
@@ -214,7 +207,7 @@ class Worker:
         return True
 
     def stop(self) -> None:
-        """Have the worker keep a checkpoint and report what is finished."""
+        """Have the worker keep a checkpoint and send the records that it has."""
         with suppress(OSError):
             self.pipe.send(None)
 
@@ -232,28 +225,30 @@ def work(pipe: Connection, plugins: Plugins, device: str, checkpoints: Checkpoin
             cohort: Cohort | None = pipe.recv()
         except EOFError:
             return
-        if cohort is None:  # it was told to stop what it had finished
+        if cohort is None:  # told to stop, but the cohort had already ended
             continue
         safekeeping = Safekeeping(cohort.id, checkpoints, pipe.poll)
         pipe.send(train(cohort.runs, plugins, device, lambda *news: pipe.send(news), safekeeping))
 
 
 @contextmanager
-def born_deaf() -> Iterator[None]:
-    """Processes begun within it never hear SIGINT and SIGTERM.
+def signals_blocked() -> Iterator[None]:
+    """Processes started within the block never receive SIGINT and SIGTERM.
 
-    Both may be sent to the whole group; the parent hears them, and says what is to be done. A child
-    inherits which signals are blocked, so it is deaf from its first moment on.
+    Both signals may be sent to the whole process group. The parent receives them and tells the
+    workers what to do. A child inherits the blocked signals, so that they are blocked from its start.
     """
-    resource_tracker.ensure_running()  # begun by the first child otherwise, it would unblock both
-    heard = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    # Starting the resource tracker unblocks both signals, and the first child would start it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_parent() -> None:
+    """Wait for the parent process to end, then end this one at once."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

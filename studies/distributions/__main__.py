@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from grokbench.plugins import Plugins
-from grokbench.training.process import keep_freed_memory
+from grokbench.training.memory import keep_freed_memory
 from studies.distributions.p_values import SIGNIFICANT, compared, verdict
 from studies.distributions.samples import SEEDS, STEPS, Sample, sample
 from studies.distributions.ways import WAYS

@@ -4,57 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
-from torch import nn
 
-from grokbench.architectures.base import Batch, Program
+from grokbench.architectures.base import Program
 from grokbench.architectures.factored import FactoredTransformer
 from grokbench.architectures.prefix import PrefixTransformer
-from grokbench.architectures.stacked_layers import Design
+from grokbench.architectures.transformer import Transformer, design_of
 from grokbench.plugins import Plugins
-from grokbench.randomness import Streams
 from grokbench.record import Run
-from grokbench.training import Setup
 from grokbench.training.cohort import CohortTraining
-from grokbench.training.programs import ModuleProgram
-from grokbench.training.stack import build_model, evaluation_batch, training_batch
-
-Make = Callable[[Sequence[nn.Module], Setup, Batch, Batch], Program]
-"""(models, setup, training examples, evaluation examples) → a program."""
+from grokbench.training.module_program import ModuleProgram
+from grokbench.training.stack import Stack
 
 
-def modules(
-    models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch, *, stacked: bool
-) -> Program:
-    """The models' own modules, stacked by `vmap` or one by one."""
-    return ModuleProgram(
-        models, made.architecture.takes_part, made.task.judgement, train, evaluation,
-        stacked=stacked, noise=range(len(models)),
-    )  # fmt: skip
-
-
-def factored(models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch) -> Program:
-    program = made.architecture.program(models[0], made.task.judgement, train, evaluation)
+def factored(stack: Stack) -> Program:
+    program = stack.setup.architecture.program(
+        stack.models[0], stack.setup.task.judgement, stack.train, stack.evaluation
+    )
     assert isinstance(program, FactoredTransformer), "the factored form is not exact here"
     return program
 
 
-def prefix(models: Sequence[nn.Module], made: Setup, train: Batch, evaluation: Batch) -> Program:
+def prefix(stack: Stack) -> Program:
     """The prefix form, even where the architecture itself would choose the factored form."""
-    model: Any = models[0]
-    layer = model.layers[0]
-    hidden, width = layer.expand.weight.shape
-    epsilon = model.norm.eps if isinstance(model.norm, nn.LayerNorm) else None
-    units = layer.units if len(layer.units) > 1 else None
-    design = Design(width, hidden, layer.heads, len(model.layers), epsilon, units)
-    return PrefixTransformer(design, made.task.judgement, train, evaluation)
+    model = stack.models[0]
+    assert isinstance(model, Transformer)
+    judgement = stack.setup.task.judgement
+    return PrefixTransformer(design_of(model), judgement, stack.train, stack.evaluation)
 
 
-PROGRAMS: dict[str, Make] = {
-    "one by one": partial(modules, stacked=False),
-    "stacked": partial(modules, stacked=True),
+PROGRAMS: dict[str, Callable[[Stack], Program]] = {
+    "one by one": partial(ModuleProgram.of, stacked=False),
+    "stacked": partial(ModuleProgram.of, stacked=True),
     "factored": factored,
     "prefix": prefix,
 }
@@ -64,13 +46,7 @@ def cohort_with(
     program: str, runs: Sequence[Run], plugins: Plugins, *, compiled: bool = False
 ) -> CohortTraining:
     """A cohort that trains with the named program, whichever the trainer would choose itself."""
-    cohort = CohortTraining(runs, plugins, torch.device("cpu"))
-    made = Setup.of(runs[0], plugins)
-    models = [build_model(run, made.architecture, made.task) for run in runs]
-    examples = [made.task.examples(run.data_size, Streams(run.seed)) for run in runs]
-    train = training_batch(examples, cohort.parameters)
-    evaluation = evaluation_batch(examples, cohort.parameters)
-    cohort.program = PROGRAMS[program](models, made, train, evaluation)
+    cohort = CohortTraining(runs, plugins, torch.device("cpu"), PROGRAMS[program])
     if compiled:
         cohort.compile()
         assert cohort.program.compiled, f"{program} was not compiled"

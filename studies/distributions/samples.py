@@ -12,7 +12,7 @@ import torch
 from grokbench.plugins import Plugins
 from grokbench.record import Record, Run
 from grokbench.training.checkpoints import Safekeeping
-from grokbench.training.loop import descend
+from grokbench.training.loop import train_to_end
 from studies.distributions.plain_loop import PlainLoop
 from studies.distributions.programs import cohort_with
 from studies.distributions.ways import Way, small
@@ -82,7 +82,7 @@ def sample(way: Way, plugins: Plugins, seeds: int = SEEDS, steps: int = STEPS) -
     if way.program is None:
         return summary([Curves.of_plain_loop(run, plugins) for run in runs])
     cohort = cohort_with(way.program, runs, plugins, compiled=way.compiled)
-    descend(cohort, lambda step, accuracy: None, Safekeeping())
+    train_to_end(cohort, lambda step, accuracy: None, Safekeeping())
     records = cohort.meter.records(runs, cohort.parameters.shape[1])
     return summary([Curves.of_record(record) for record in records])
 

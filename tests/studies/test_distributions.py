@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from grokbench.plugins import Plugins
-from grokbench.training.process import keep_freed_memory
+from grokbench.training.memory import keep_freed_memory
 from studies.distributions.p_values import compared, holm, verdict
 from studies.distributions.programs import PROGRAMS
 from studies.distributions.samples import Curves, Sample, sample, summary

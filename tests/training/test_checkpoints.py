@@ -19,7 +19,7 @@ from grokbench.record import Choice, ModelSize, Run, Status
 from grokbench.training import checkpoints, train
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.cohort import CohortTraining
-from grokbench.training.loop import descend
+from grokbench.training.loop import train_to_end
 from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, TEACHER, curves, run
 
 MOMENTUM = {"optimizer": Choice("sgd", {"momentum": 0.9}), "learning_rate": 1e-2}
@@ -56,9 +56,9 @@ def counting(
 ) -> Callable[[CohortTraining], None]:
     """The same step, that notes of how many runs each one was."""
 
-    def noted(descent: CohortTraining) -> None:
-        stacks.append(len(descent.parameters))
-        step(descent)
+    def noted(training: CohortTraining) -> None:
+        stacks.append(len(training.parameters))
+        step(training)
 
     return noted
 
@@ -76,9 +76,9 @@ class Stop:
 
 @dataclass(frozen=True, eq=False)
 class Sitting:
-    """How far a descent came, and the evaluations that it made on the way."""
+    """How far a training came, and the evaluations that were made on the way."""
 
-    descent: CohortTraining
+    training: CohortTraining
     safekeeping: Safekeeping
     ended: bool
     evaluated: list[int]
@@ -93,9 +93,9 @@ def sit(
     """Train `runs` from where they were kept, until they have taken `stop` steps more."""
     evaluated: list[int] = []
     safekeeping = Safekeeping("cohort", kept, Stop(stop))
-    descent = safekeeping.begin(runs, partial(CohortTraining, runs, plugins, torch.device("cpu")))
-    ended = descend(descent, lambda step, accuracy: evaluated.append(step), safekeeping)
-    return Sitting(descent, safekeeping, ended, evaluated)
+    training = safekeeping.begin(runs, partial(CohortTraining, runs, plugins, torch.device("cpu")))
+    ended = train_to_end(training, lambda step, accuracy: evaluated.append(step), safekeeping)
+    return Sitting(training, safekeeping, ended, evaluated)
 
 
 def runs_of(case: str) -> list[Run]:
@@ -111,18 +111,18 @@ def never_stopped(case: str) -> Sitting:
 def assert_same_end(expected: Sitting, found: Sitting) -> None:
     assert expected.ended
     assert found.ended
-    assert torch.equal(expected.descent.parameters, found.descent.parameters)
-    for name, value in expected.descent.optimizer.state().items():
-        assert name == "scale" or torch.equal(value, found.descent.optimizer.state()[name])
-    one, other = (sitting.descent.meter for sitting in (expected, found))
+    assert torch.equal(expected.training.parameters, found.training.parameters)
+    for name, value in expected.training.optimizer.state().items():
+        assert name == "scale" or torch.equal(value, found.training.optimizer.state()[name])
+    one, other = (sitting.training.meter for sitting in (expected, found))
     assert one.steps == other.steps
-    for reading, again in zip(one.readings.all(), other.readings.all(), strict=True):
-        assert torch.equal(reading, again)
+    for evaluation, again in zip(one.evaluations.all(), other.evaluations.all(), strict=True):
+        assert torch.equal(evaluation, again)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_cases_go_through_the_programs_that_they_name(case: str) -> None:
-    program = never_stopped(case).descent.program
+    program = never_stopped(case).training.program
     found = type(program).__name__, getattr(program, "stacked", None)
     assert PROGRAMS[case.split(maxsplit=1)[0]] == found
 
@@ -144,7 +144,7 @@ def test_what_is_stopped_and_goes_on_ends_with_the_bits_of_one_never_stopped(
     for stop in stops:
         cut = sit(runs, kept, stop)
         taken += stop
-        assert (False, taken) == (cut.ended, cut.descent.taken)
+        assert (False, taken) == (cut.ended, cut.training.taken)
     whole, rest = never_stopped(case), sit(runs, kept)
     assert [step for step in whole.evaluated if step >= taken] == rest.evaluated
     assert_same_end(whole, rest)
@@ -225,7 +225,7 @@ def test_nothing_is_left_of_what_is_cleared(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cut(tmp_path: Path) -> Sitting:
-    """A descent that was kept after 13 steps."""
+    """A training that was kept after 13 steps."""
     return sit(runs_of("factored"), Checkpoints(tmp_path / "kept"), stop=13)
 
 
@@ -240,7 +240,7 @@ def test_another_identity_starts_over(cut: Sitting, name: str) -> None:
     kept, identity = cut.safekeeping.checkpoints, cut.safekeeping.identity
     assert kept is not None
     kept.forget("cohort")
-    kept.keep("cohort", {**identity, name: "other"}, cut.descent.state())
+    kept.keep("cohort", {**identity, name: "other"}, cut.training.state())
     assert_starts_over(kept)
 
 
@@ -248,7 +248,7 @@ def test_the_same_identity_goes_on(cut: Sitting) -> None:
     kept, identity = cut.safekeeping.checkpoints, cut.safekeeping.identity
     assert kept is not None
     kept.forget("cohort")
-    kept.keep("cohort", dict(identity), cut.descent.state())
+    kept.keep("cohort", dict(identity), cut.training.state())
     assert [20, 30, 40] == sit(runs_of("factored"), kept).evaluated
 
 
@@ -415,7 +415,7 @@ def test_an_optimizer_whose_state_is_another_now_starts_over(
     sit(runs, kept, stop=13, plugins=old)
     again = sit(runs, kept, plugins=new)
     assert 0 == again.evaluated[0]
-    assert torch.equal(sit(runs, None, plugins=new).descent.parameters, again.descent.parameters)
+    assert torch.equal(sit(runs, None, plugins=new).training.parameters, again.training.parameters)
 
 
 COUNTING = ("; self.steps = 0", f"self.steps += 1; self.mean *= self.steps % 3; {LERP}")
@@ -427,7 +427,9 @@ def test_numbers_that_an_optimizer_remembers_are_kept(tmp_path: Path) -> None:
     sit(runs, kept, stop=14, plugins=plugins)
     rest = sit(runs, kept, plugins=plugins)
     assert [20, 30, 40] == rest.evaluated
-    assert torch.equal(sit(runs, None, plugins=plugins).descent.parameters, rest.descent.parameters)
+    assert torch.equal(
+        sit(runs, None, plugins=plugins).training.parameters, rest.training.parameters
+    )
 
 
 @pytest.mark.parametrize("odd", ["iter([])", "lambda: 0"])

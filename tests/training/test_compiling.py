@@ -17,7 +17,7 @@ from grokbench.record import ModelSize, Run
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
 from grokbench.training.compiling import COMPILED_WORK, COMPILING_SECONDS, compile_program, pays
-from grokbench.training.loop import descend, train
+from grokbench.training.loop import train, train_to_end
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 DEEP = ModelSize(8, 2)
@@ -90,11 +90,13 @@ def compiling(monkeypatch: pytest.MonkeyPatch, compiler: Compiler) -> Iterator[N
         yield
 
 
-def descended(runs: list[Run]) -> CohortTraining:
-    descent = Safekeeping().begin(runs, partial(CohortTraining, runs, PLUGINS, torch.device("cpu")))
-    assert descent is not None
-    assert descend(descent, lambda step, accuracy: None, Safekeeping())
-    return descent
+def trained(runs: list[Run]) -> CohortTraining:
+    training = Safekeeping().begin(
+        runs, partial(CohortTraining, runs, PLUGINS, torch.device("cpu"))
+    )
+    assert training is not None
+    assert train_to_end(training, lambda step, accuracy: None, Safekeeping())
+    return training
 
 
 @pytest.mark.parametrize("compiler", BAD)
@@ -103,9 +105,9 @@ def test_a_compiler_that_fails_or_is_wrong_is_not_used_and_leaves_no_trace(
     case: str, compiler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = runs_of(case)
-    plain = descended(runs)
+    plain = trained(runs)
     with compiling(monkeypatch, BAD[compiler]):
-        found = descended(runs)
+        found = trained(runs)
     assert not found.program.compiled
     assert torch.equal(plain.parameters, found.parameters)
 
@@ -135,9 +137,9 @@ def test_what_is_compiled_rightly_is_used_and_trains_to_the_same_end(
     case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = runs_of(case)
-    plain = descended(runs)
+    plain = trained(runs)
     with compiling(monkeypatch, faithful):
-        found = descended(runs)
+        found = trained(runs)
     assert found.program.compiled == (not case.startswith("one by one"))
     assert torch.equal(plain.parameters, found.parameters)
 
@@ -203,11 +205,11 @@ def test_torchs_own_compiler_gives_a_program_that_trains_alike(
     case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = runs_of(case)
-    plain = descended(runs)
+    plain = trained(runs)
     with monkeypatch.context() as patch:
         patch.setitem(COMPILED_WORK, "cpu", 0.0)
-        compiled = descended(runs)
+        compiled = trained(runs)
     assert compiled.program.compiled
     torch.testing.assert_close(
-        compiled.meter.readings.latest(), plain.meter.readings.latest(), rtol=1e-3, atol=1e-5
+        compiled.meter.evaluations.latest(), plain.meter.evaluations.latest(), rtol=1e-3, atol=1e-5
     )

@@ -7,22 +7,21 @@ import itertools
 import pytest
 import torch
 
-from grokbench.architectures.base import Program
 from grokbench.architectures.factored import BLOCK_BYTES, FactoredTransformer
-from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Run
-from grokbench.training import Setup, train
-from grokbench.training.programs import ModuleProgram, choose_program
-from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
+from grokbench.training import train
+from grokbench.training.module_program import ModuleProgram
+from grokbench.training.programs import choose_program
+from tests.training.stacks import gradient, stack_of, views
 from tests.training.worlds import (
     ADDITION,
     MIXTURE,
     PLUGINS,
     STEADY,
     curves,
-    descended,
     plain_loop,
     run,
+    trained,
 )
 
 NORMED = Choice("dense", {"layer_norm": True})
@@ -41,7 +40,7 @@ DIFFERENT = [(50, 0, 5e-4, 1.0), (33, 1, 2e-4, 0.1), (71, 2, 1e-3, 0.0), (50, 3,
 """Data size, seed, learning rate, weight decay: no two runs of a stack have them all alike."""
 
 
-def stack_of(case: str, order: tuple[int, ...] = (0, 1, 2, 3), **recipe: object) -> list[Run]:
+def runs_of(case: str, order: tuple[int, ...] = (0, 1, 2, 3), **recipe: object) -> list[Run]:
     task, architecture, size = CASES[case]
     return [
         run(
@@ -52,46 +51,23 @@ def stack_of(case: str, order: tuple[int, ...] = (0, 1, 2, 3), **recipe: object)
     ]  # fmt: skip
 
 
-class Laid:
-    """A stack of runs, ready to be differentiated by any program."""
-
-    def __init__(self, runs: list[Run]) -> None:
-        self.made = Setup.of(runs[0], PLUGINS)
-        self.models = [build_model(one, self.made.architecture, self.made.task) for one in runs]
-        examples = [self.made.task.examples(one.data_size, Streams(one.seed)) for one in runs]
-        self.stack = Parameters.of(self.models, torch.device("cpu"))
-        self.train = training_batch(examples, self.stack.flat)
-        self.evaluation = evaluation_batch(examples, self.stack.flat)
-        self.runs = runs
-
-    def chosen(self) -> Program:
-        return choose_program(self.runs, self.models, self.made, self.train, self.evaluation)
-
-    def plain(self, *, stacked: bool) -> Program:
-        return ModuleProgram(
-            self.models, self.made.architecture.takes_part, self.made.task.judgement,
-            self.train, self.evaluation, stacked=stacked, noise=range(len(self.models)),
-        )  # fmt: skip
-
-    def gradient(self, program: Program) -> torch.Tensor:
-        found = torch.empty_like(self.stack.flat)
-        program.gradient(self.stack.views(self.stack.flat), self.stack.views(found))
-        return found
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_and_outputs_agree_to_1e_12_in_float64(case: str) -> None:
-    laid = Laid(stack_of(case))
-    factored, stacked, single = laid.chosen(), laid.plain(stacked=True), laid.plain(stacked=False)
+    stack = stack_of(runs_of(case))
+    factored, stacked, single = (
+        choose_program(stack),
+        ModuleProgram.of(stack, stacked=True),
+        ModuleProgram.of(stack, stacked=False),
+    )
     simple = case in ("dense", "dense with a wide start", "dense on a mixture", "split_ffn")
     assert not simple or isinstance(factored, FactoredTransformer)
     for scale in (1.0, 3.0):
-        laid.stack.flat.mul_(scale)
-        expected = laid.gradient(single)
+        stack.parameters.flat.mul_(scale)
+        expected = gradient(stack, single)
         for program in (factored, stacked):
-            difference = (laid.gradient(program) - expected).norm(dim=1)
+            difference = (gradient(stack, program) - expected).norm(dim=1)
             assert (difference <= 1e-12 * expected.norm(dim=1)).all()
-            by_name = laid.stack.views(laid.stack.flat)
+            by_name = views(stack)
             outputs = single.outputs(by_name)
             torch.testing.assert_close(program.outputs(by_name), outputs, rtol=1e-11, atol=1e-11)
 
@@ -99,17 +75,17 @@ def test_gradients_and_outputs_agree_to_1e_12_in_float64(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_300_steps_end_where_a_plain_loop_ends_to_1e_8(case: str) -> None:
     order = (0, 2) if "two layers" in case else (0, 1, 2, 3)
-    assert_ends_as_in_a_plain_loop(stack_of(case, order, steps=300))
+    assert_ends_as_in_a_plain_loop(runs_of(case, order, steps=300))
 
 
 @pytest.mark.parametrize("case", ["dense", "split_ffn", "dense with layer norm"])
 def test_a_run_ends_where_it_does_alone_whatever_stands_beside_it(case: str) -> None:
     for order in ((3, 1, 0, 2), (2, 0), (1,)):
-        assert_ends_as_in_a_plain_loop(stack_of(case, order, steps=40))
+        assert_ends_as_in_a_plain_loop(runs_of(case, order, steps=40))
 
 
 def assert_ends_as_in_a_plain_loop(runs: list[Run]) -> None:
-    parameters = descended(runs)
+    parameters = trained(runs)
     for row, one in zip(parameters, runs, strict=True):
         expected = plain_loop(one)
         assert (row - expected).norm() <= 1e-8 * expected.norm()
@@ -118,22 +94,21 @@ def assert_ends_as_in_a_plain_loop(runs: list[Run]) -> None:
 def test_examples_in_blocks_give_the_gradient_of_all_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    laid = Laid(stack_of("dense on a mixture"))
-    expected = laid.gradient(laid.chosen())
+    stack = stack_of(runs_of("dense on a mixture"))
+    expected = gradient(stack, choose_program(stack))
     monkeypatch.setitem(BLOCK_BYTES, "cpu", 1)
-    blocks = laid.chosen()
-    difference = (laid.gradient(blocks) - expected).norm()
+    blocks = choose_program(stack)
+    difference = (gradient(stack, blocks) - expected).norm()
     assert len(blocks.blocks["train"]) > 1
     assert difference <= 1e-13 * expected.norm()
 
 
 def test_a_pair_whose_scores_lie_far_below_the_tables_largest_stays_finite() -> None:
     """A softmax that shared one maximum over the whole table would underflow to 0/0 here."""
-    laid = Laid(stack_of("dense with a wide start"))
-    views = laid.stack.views(laid.stack.flat)
-    views["layers.0.query.weight"].mul_(300)
-    expected = laid.gradient(laid.plain(stacked=False))
-    found = laid.gradient(laid.chosen())
+    stack = stack_of(runs_of("dense with a wide start"))
+    views(stack)["layers.0.query.weight"].mul_(300)
+    expected = gradient(stack, ModuleProgram.of(stack, stacked=False))
+    found = gradient(stack, choose_program(stack))
     assert found.isfinite().all()
     assert (found - expected).norm() <= 1e-10 * expected.norm()
 
@@ -146,13 +121,13 @@ def test_the_same_cohort_trained_twice_is_equal_to_the_bit() -> None:
 def test_a_float32_step_is_the_float64_step_to_float32() -> None:
     """Teacher-forced: the same weights in both precisions, at the start and after training."""
     for steps in (0, 200):
-        laid = Laid(stack_of("dense"))
+        stack = stack_of(runs_of("dense"))
         if steps:
-            runs = stack_of("dense", steps=steps)
-            laid.stack.flat.copy_(descended(runs))
-        expected = laid.gradient(laid.chosen())
-        half = Laid([run(*CASES["dense"], d, s, learning_rate=r, weight_decay=w)
+            runs = runs_of("dense", steps=steps)
+            stack.parameters.flat.copy_(trained(runs))
+        expected = gradient(stack, choose_program(stack))
+        half = stack_of([run(*CASES["dense"], d, s, learning_rate=r, weight_decay=w)
                      for d, s, r, w in DIFFERENT])  # fmt: skip
-        half.stack.flat.copy_(laid.stack.flat)
-        difference = (half.gradient(half.chosen()).double() - expected).norm(dim=1)
+        half.parameters.flat.copy_(stack.parameters.flat)
+        difference = (gradient(half, choose_program(half)).double() - expected).norm(dim=1)
         assert (difference <= 1e-5 * expected.norm(dim=1)).all()

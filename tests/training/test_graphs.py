@@ -16,10 +16,10 @@ from grokbench.optimizers.adamw import AdamW
 from grokbench.record import ModelSize
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
+from grokbench.training.device import stream_of_its_own
 from grokbench.training.execution import Execution, execution_of, reads_back
 from grokbench.training.graphs import AHEAD, STRIDE, WARM_UP, Graphs
-from grokbench.training.loop import descend
-from grokbench.training.process import stream_of_its_own
+from grokbench.training.loop import train_to_end
 from grokbench.training.transfers import Transfers
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
@@ -250,14 +250,14 @@ def test_on_a_cpu_steps_come_one_at_a_time() -> None:
     assert (Execution, 1) == (type(execution), execution.stride)
 
 
-def test_readings_stay_as_they_were_when_what_was_read_is_overwritten() -> None:
-    readings, tensor = Transfers([torch.zeros(2)]), torch.ones(2)
-    readings.add(tensor)
+def test_a_transfer_stays_as_it_was_when_its_tensor_is_overwritten() -> None:
+    transfers, tensor = Transfers([torch.zeros(2)]), torch.ones(2)
+    transfers.add(tensor)
     tensor.fill_(7)
-    assert [1, 1] == readings.latest().tolist()
-    readings.add(tensor)
-    assert [7, 7] == readings.latest().tolist()
-    assert [[0, 0], [1, 1], [7, 7]] == [reading.tolist() for reading in readings.all()]
+    assert [1, 1] == transfers.latest().tolist()
+    transfers.add(tensor)
+    assert [7, 7] == transfers.latest().tolist()
+    assert [[0, 0], [1, 1], [7, 7]] == [arrived.tolist() for arrived in transfers.all()]
 
 
 # With a GPU
@@ -281,10 +281,12 @@ def test_captured_steps_give_the_bits_of_steps_as_they_come(
     make = partial(CohortTraining, runs, PLUGINS, torch.device("cuda"))
     with stream_of_its_own(torch.device("cuda")):
         captured = make()
-        assert descend(captured, lambda step, accuracy: None, Safekeeping())
+        assert train_to_end(captured, lambda step, accuracy: None, Safekeeping())
         plain = make()
         plain.program.capturable = False
-        assert descend(plain, lambda step, accuracy: None, Safekeeping())
+        assert train_to_end(plain, lambda step, accuracy: None, Safekeeping())
     assert torch.equal(plain.parameters, captured.parameters)
-    for one, other in zip(plain.meter.readings.all(), captured.meter.readings.all(), strict=True):
+    for one, other in zip(
+        plain.meter.evaluations.all(), captured.meter.evaluations.all(), strict=True
+    ):
         assert torch.equal(one, other)

@@ -9,7 +9,7 @@ import torch
 
 from grokbench.record import ModelSize
 from grokbench.training.precision import arithmetic, libraries, refuses, storage
-from tests.training.stacks import Stack
+from tests.training.stacks import gradient, own_program, small_stack, views
 from tests.training.worlds import ADDITION
 
 DEEP = ModelSize(16, layers=2)
@@ -55,22 +55,22 @@ def test_products_are_what_the_recipe_says_and_afterwards_what_the_user_said(
 
 @pytest.mark.parametrize("user", USERS)
 def test_float32_gives_the_same_bits_whatever_the_user_set(user: str) -> None:
-    stack = Stack(ADDITION, "dense", DEEP, (50, 33))
+    stack = small_stack(ADDITION, "dense", DEEP, (50, 33))
     with arithmetic("float32", "cpu"):
-        expected = stack.gradient(stack.program())
+        expected = gradient(stack, own_program(stack))
     USERS[user]()
     with torch.autocast("cpu", torch.bfloat16), arithmetic("float32", "cpu"):
-        assert torch.equal(expected, stack.gradient(stack.program()))
+        assert torch.equal(expected, gradient(stack, own_program(stack)))
 
 
 @pytest.mark.parametrize("normed", [False, True])
 def test_bfloat16_products_give_float32_gradients_near_those_of_float32(normed: bool) -> None:
-    stack = Stack(ADDITION, "dense", DEEP, (50, 33), layer_norm=normed)
-    program = stack.program()
+    stack = small_stack(ADDITION, "dense", DEEP, (50, 33), layer_norm=normed)
+    program = own_program(stack)
     assert program.autocasts
-    expected = stack.gradient(program)
+    expected = gradient(stack, program)
     with arithmetic("bfloat16", "cpu"):
-        found, outputs = stack.gradient(program), program.outputs(stack.views)
+        found, outputs = gradient(stack, program), program.outputs(views(stack))
     assert torch.float32 == outputs.dtype == found.dtype
     assert found.isfinite().all()
     difference = (found - expected).norm(dim=1) / expected.norm(dim=1)

@@ -14,8 +14,15 @@ from grokbench.architectures.prefix import BLOCK_BYTES, PrefixTransformer
 from grokbench.record import Choice, ModelSize
 from grokbench.tasks import Examples, Task, Tokens
 from grokbench.tasks.judging import CrossEntropy
-from grokbench.training.stack import Parameters, evaluation_batch, training_batch
-from tests.training.stacks import Stack
+from grokbench.training.stack import Parameters, Stack, evaluation_batch, training_batch
+from tests.training.stacks import (
+    gradient,
+    own_program,
+    plain_gradient,
+    plain_outputs,
+    small_stack,
+    views,
+)
 from tests.training.worlds import ADDITION, MIXTURE
 
 SIZES = (50, 33, 71)
@@ -33,9 +40,9 @@ CASES = {
 }
 
 
-def stack_of(case: str, initial_scale: float = 1.0) -> Stack:
+def stack_for(case: str, initial_scale: float = 1.0) -> Stack:
     task, architecture, layers, options = CASES[case]
-    return Stack(
+    return small_stack(
         task, architecture, ModelSize(8, layers), SIZES, "float64", initial_scale, **options
     )
 
@@ -47,66 +54,68 @@ def assert_near(expected: torch.Tensor, found: torch.Tensor, relative: float) ->
 @pytest.mark.parametrize("initial_scale", [1.0, 3.0])
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_and_outputs_are_the_modules_to_1e_12(case: str, initial_scale: float) -> None:
-    stack = stack_of(case, initial_scale)
-    program = stack.program()
+    stack = stack_for(case, initial_scale)
+    program = own_program(stack)
     assert isinstance(program, PrefixTransformer)
-    assert_near(stack.plain_gradient(), stack.gradient(program), 1e-12)
-    found = program.outputs(stack.views)
-    torch.testing.assert_close(found, stack.plain_outputs(), rtol=1e-11, atol=1e-11)
+    assert_near(plain_gradient(stack), gradient(stack, program), 1e-12)
+    found = program.outputs(views(stack))
+    torch.testing.assert_close(found, plain_outputs(stack), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_blocks_of_examples_add_up_to_all_of_them(
     case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = stack_of(case)
-    whole = stack.program()
+    stack = stack_for(case)
+    whole = own_program(stack)
     monkeypatch.setitem(BLOCK_BYTES, "cpu", 2**17)
-    blocks = stack.program()
+    blocks = own_program(stack)
     assert len(blocks.train) > len(whole.train) == 1
-    assert_near(stack.gradient(whole), stack.gradient(blocks), 1e-13)
-    torch.testing.assert_close(blocks.outputs(stack.views), whole.outputs(stack.views))
+    assert_near(gradient(stack, whole), gradient(stack, blocks), 1e-13)
+    torch.testing.assert_close(blocks.outputs(views(stack)), whole.outputs(views(stack)))
 
 
 def test_the_same_gradient_twice_is_equal_to_the_bit() -> None:
-    stack = Stack(ADDITION, "dense", ModelSize(8, 2), SIZES)
-    assert torch.equal(stack.gradient(stack.program()), stack.gradient(stack.program()))
+    stack = small_stack(ADDITION, "dense", ModelSize(8, 2), SIZES)
+    assert torch.equal(gradient(stack, own_program(stack)), gradient(stack, own_program(stack)))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, on import
 def test_what_was_compiled_can_be_plain_again() -> None:
-    stack = Stack(ADDITION, "dense", ModelSize(8, 2), SIZES)
-    program = stack.program()
-    expected = stack.gradient(program)
+    stack = small_stack(ADDITION, "dense", ModelSize(8, 2), SIZES)
+    program = own_program(stack)
+    expected = gradient(stack, program)
     program.compile()
     assert program.compiled
     program.plain()
     assert not program.compiled
-    assert torch.equal(expected, stack.gradient(program))
+    assert torch.equal(expected, gradient(stack, program))
 
 
 def test_a_run_that_is_not_finite_leaves_the_others_as_they_are() -> None:
-    stack = stack_of("three layers divided with norm")
-    program = stack.program()
-    expected = stack.gradient(program)
-    stack.stack.flat[0].fill_(torch.inf)
-    found = stack.gradient(program)
+    stack = stack_for("three layers divided with norm")
+    program = own_program(stack)
+    expected = gradient(stack, program)
+    stack.parameters.flat[0].fill_(torch.inf)
+    found = gradient(stack, program)
     assert found[0].isnan().any()
     assert torch.equal(expected[1:], found[1:])
 
 
 def test_eight_layers_take_less_than_three_quarters_of_the_modules_work() -> None:
-    stack = Stack(Choice("modular_addition", {"modulus": 23}), "dense", ModelSize(32, 8), (400,))
-    program = stack.program()
+    stack = small_stack(
+        Choice("modular_addition", {"modulus": 23}), "dense", ModelSize(32, 8), (400,)
+    )
+    program = own_program(stack)
     with FlopCounterMode(display=False) as plain:
-        stack.plain_gradient()
+        plain_gradient(stack)
     with FlopCounterMode(display=False) as prefix:
-        stack.gradient(program)
+        gradient(stack, program)
     assert prefix.get_total_flops() < 0.75 * plain.get_total_flops()
 
 
 class Sentences(Task):
-    """Random sentences of a few words, so that beginnings of every length are shared."""
+    """Random sentences of a few words, so that prefixes of every length are shared."""
 
     name = "sentences"
 
@@ -146,18 +155,18 @@ def test_any_length_will_do_and_any_last_token(length: int, layers: int) -> None
     assert isinstance(program, PrefixTransformer)
     found = torch.empty_like(stack.flat)
     program.gradient(stack.views(stack.flat), stack.views(found))
-    for model, one, gradient in zip(models, examples, found, strict=True):
+    for model, one, row in zip(models, examples, found, strict=True):
         loss = nn.functional.cross_entropy(model(one.inputs[one.train]), one.labels[one.train])
         expected = torch.autograd.grad(loss, list(model.parameters()))
-        assert_near(nn.utils.parameters_to_vector(expected)[None], gradient[None], 1e-12)
+        assert_near(nn.utils.parameters_to_vector(expected)[None], row[None], 1e-12)
 
 
-def test_beginnings_are_kept_apart_where_that_is_less_work() -> None:
+def test_prefixes_are_shared_where_that_is_less_work() -> None:
     positions = {}
     for case in CASES:
-        program = stack_of(case).program()
+        program = own_program(stack_for(case))
         assert isinstance(program, PrefixTransformer)
-        positions[case] = program.beginnings.rows.shape[1]
+        positions[case] = program.prefixes.rows.shape[1]
     assert 0 == positions["one layer with norm"]
     assert 1 == positions["two layers"]
     assert 2 == positions["three layers on a mixture"] == positions["two layers divided"]
@@ -177,8 +186,8 @@ def with_tied_weights(model: nn.Module) -> None:
 
 @pytest.mark.parametrize("change", [without_last_norm, with_a_bias, with_tied_weights])
 def test_a_model_changed_after_it_was_built_has_no_program_of_its_own(change: Any) -> None:
-    stack = Stack(ADDITION, "dense", ModelSize(8, 2), SIZES, **NORMED)
+    stack = small_stack(ADDITION, "dense", ModelSize(8, 2), SIZES, **NORMED)
     change(stack.models[0])
-    architecture, judgement = stack.made.architecture, stack.made.task.judgement
+    architecture, judgement = stack.setup.architecture, stack.setup.task.judgement
     batches = stack.train, stack.evaluation
     assert architecture.program(stack.models[0], judgement, *batches) is None

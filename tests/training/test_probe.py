@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from grokbench.randomness import Streams
 from grokbench.record import Choice
-from grokbench.training import Setup
-from grokbench.training.programs import why_not_stacked
-from grokbench.training.stack import build_model, training_batch
+from grokbench.training.probe import why_not_stacked
+from grokbench.training.programs import choose_program, why_one_by_one
+from tests.training.stacks import stack_of
 from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 
 def reason(architecture: str, task: Choice = ADDITION) -> str:
-    runs = [run(task, architecture, data_size=40, seed=seed) for seed in (0, 1)]
-    made = Setup.of(runs[0], PLUGINS)
-    models = [build_model(one, made.architecture, made.task) for one in runs]
-    examples = [made.task.examples(one.data_size, Streams(one.seed)) for one in runs]
-    batch = training_batch(examples, torch.zeros(1))
-    return why_not_stacked(models, made.architecture, made.task.judgement, batch)
+    stack = stack_of([run(task, architecture, data_size=40, seed=seed) for seed in (0, 1)])
+    setup = stack.setup
+    return why_not_stacked(stack.models, setup.architecture, setup.task.judgement, stack.train)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +43,20 @@ def test_a_module_that_cannot_be_stacked_is_found_and_said_why(
     architecture: str, words: str
 ) -> None:
     assert words in reason(architecture)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("architecture", ["dense", "perceptron", "lstm", "padded"])
+def test_a_plan_gives_the_reason_that_the_trainer_has(architecture: str, precision: str) -> None:
+    task = TEACHER if architecture == "perceptron" else ADDITION
+    runs = [
+        run(task, architecture, data_size=40, seed=seed, precision=precision) for seed in range(4)
+    ]
+    assert choose_program(stack_of(runs)).why_one_by_one == why_one_by_one(runs, PLUGINS)
+
+
+def test_one_run_has_no_reason_to_go_alone_and_neither_has_one_that_cannot_be_made() -> None:
+    assert "" == why_one_by_one([run(ADDITION, "lstm")], PLUGINS)
+    assert "" != why_one_by_one([run(ADDITION, "lstm", seed=seed) for seed in (0, 1)], PLUGINS)
+    unlucky = [run(Choice("unlucky"), "perceptron", seed=seed) for seed in (0, 1)]
+    assert "" == why_one_by_one(unlucky, PLUGINS)

@@ -112,14 +112,14 @@ def met(runs: Sequence[Run], taken: int) -> dict[str, Tensor]:
     return {name: torch.stack([point[name] for point in points]) for name in FIELDS}
 
 
-def place(descent: CohortTraining, taken: int, point: Mapping[str, Tensor]) -> None:
-    """Put a descent where the plain loops stand."""
-    descent.restore(
+def place(training: CohortTraining, taken: int, point: Mapping[str, Tensor]) -> None:
+    """Put a training into the state of the plain loops."""
+    training.restore(
         {
-            **descent.state(),
+            **training.state(),
             "taken": taken,
             "parameters": point["parameters"],
-            "optimizer": {**descent.optimizer.state(), **{name: point[name] for name in MOMENTS}},
+            "optimizer": {**training.optimizer.state(), **{name: point[name] for name in MOMENTS}},
         }
     )
 
@@ -138,18 +138,18 @@ def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
     runs = seven(case, "float64")
     for order in ORDERS[-1:] if compiled else ORDERS:
         ordered = [runs[i] for i in order]
-        descent = cohort_with(program, ordered, PLUGINS, compiled=compiled)
+        training = cohort_with(program, ordered, PLUGINS, compiled=compiled)
         for taken in (20, 0):
             point = met(ordered, taken)
-            place(descent, taken, point)
-            found = descent.program.outputs(descent.by_name)
+            place(training, taken, point)
+            found = training.program.outputs(training.by_name)
             torch.testing.assert_close(found, point["outputs"], rtol=1e-11, atol=1e-11)
-            descent.step()
-            assert (distance(descent.gradients, point["gradient"]) <= 1e-12).all()
-            assert (distance(descent.parameters, point["after"]) <= 1e-15).all()
+            training.step()
+            assert (distance(training.gradients, point["gradient"]) <= 1e-12).all()
+            assert (distance(training.parameters, point["after"]) <= 1e-15).all()
         for _ in range(19):
-            descent.step()
-        assert (distance(descent.parameters, met(ordered, 20)["parameters"]) <= 1e-8).all()
+            training.step()
+        assert (distance(training.parameters, met(ordered, 20)["parameters"]) <= 1e-8).all()
 
 
 @pytest.mark.parametrize(("case", "program", "compiled"), PLAIN_AND_COMPILED)
@@ -163,16 +163,16 @@ def test_in_float32_every_step_of_a_plain_loop_is_the_programs_and_so_are_ten_to
     rounding of the parameters.
     """
     runs = seven(case, "float32")[:2]
-    descent = cohort_with(program, runs, PLUGINS, compiled=compiled)
+    training = cohort_with(program, runs, PLUGINS, compiled=compiled)
     for taken in POINTS["float32"]:
         point = met(runs, taken)
-        place(descent, taken, point)
-        descent.step()
+        place(training, taken, point)
+        training.step()
         allowed = (3 * distance(point["gradient"], point["exact"])).clamp(min=1e-5)
-        assert (distance(descent.gradients, point["exact"]) <= allowed).all()
-        assert (distance(descent.parameters, point["after"]) <= 1e-7).all()
+        assert (distance(training.gradients, point["exact"]) <= allowed).all()
+        assert (distance(training.parameters, point["after"]) <= 1e-7).all()
     for taken in (0, 50):
-        place(descent, taken, met(runs, taken))
+        place(training, taken, met(runs, taken))
         for _ in range(10):
-            descent.step()
-        assert (distance(descent.parameters, met(runs, taken + 10)["parameters"]) <= 1e-5).all()
+            training.step()
+        assert (distance(training.parameters, met(runs, taken + 10)["parameters"]) <= 1e-5).all()

@@ -16,9 +16,9 @@ from tests.training.worlds import (
     STEADY,
     TEACHER,
     curves,
-    descended,
     plain_loop,
     run,
+    trained,
 )
 
 SGD = Choice("sgd")
@@ -135,7 +135,7 @@ def test_an_unusual_module_ends_where_a_plain_loop_ends(architecture: str) -> No
         )
         for seed, data in ((0, 50), (1, 30), (2, 50))
     ]
-    parameters = descended(runs)
+    parameters = trained(runs)
     for row, one in zip(parameters, runs, strict=True):
         expected = plain_loop(one)
         assert (row - expected).norm() <= 1e-8 * expected.norm()

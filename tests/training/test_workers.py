@@ -18,7 +18,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Choice, Record, Run, Status
 from grokbench.training import Events, checkpoints, train, train_cohorts, workers
 from grokbench.training.checkpoints import Checkpoints
-from grokbench.training.process import out_of_memory
+from grokbench.training.memory import out_of_memory
 from tests.training.worlds import ADDITION, PLUGINS, curves, run
 
 DEADLY = '''

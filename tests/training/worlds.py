@@ -13,7 +13,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
-from grokbench.training.loop import descend
+from grokbench.training.loop import train_to_end
 from studies.distributions.plain_loop import PlainLoop
 
 ODD = Path(__file__).parent / "odd_plugin.py"
@@ -42,11 +42,11 @@ def run(
     return Run(task, architecture, size, data_size, seed, Recipe(**recipe))
 
 
-def descended(runs: Sequence[Run]) -> torch.Tensor:
+def trained(runs: Sequence[Run]) -> torch.Tensor:
     """Train `runs` as one stack; their final parameters, [runs, parameters]."""
-    descent = CohortTraining(runs, PLUGINS, torch.device("cpu"))
-    assert descend(descent, lambda step, accuracy: None, Safekeeping())
-    return descent.parameters
+    training = CohortTraining(runs, PLUGINS, torch.device("cpu"))
+    assert train_to_end(training, lambda step, accuracy: None, Safekeeping())
+    return training.parameters
 
 
 @cache

@@ -28,7 +28,8 @@ from grokbench.testing.conformance.stacks import (
     sizes,
 )
 from grokbench.training.loop import train
-from grokbench.training.programs import ModuleProgram, why_not_stacked
+from grokbench.training.module_program import ModuleProgram
+from grokbench.training.probe import why_not_stacked
 from grokbench.training.random_state import torchs_generators
 
 FORWARD = ("numpy's random state", "Python's random state")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grokbench.errors import DeviceError
-from grokbench.training.process import check_still_there
+from grokbench.training.device import check_still_there
 
 
 def failing(error: Exception):
