@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from grokbench.training.process import keep_freed_memory
+
+from grokbench.training.memory import keep_freed_memory
 
 
 def options(documentation: str | None, rounds: int) -> argparse.ArgumentParser:
