@@ -7,7 +7,6 @@ import pytest
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import MemorizationCapacity
-from grokbench.readout import capacities
 from tests.phenomena.worlds import (
     CHANCE,
     NOT_RUN,
@@ -86,19 +85,8 @@ def test_chance_can_be_given():
     assert 0.0 == found(dataset, chance=0).details["chance"]
 
 
-def test_capacities_are_accuracy_times_examples_with_their_interval():
-    curve = capacities(labels(12.5, sizes=(16, 8, 128)))
-    assert [8, 16, 128] == curve["model_size"].to_numpy().tolist()
-    assert pytest.approx(accuracy_of(100) * PAIRS, rel=1e-3) == curve["capacity"].item(0)
-    assert (curve["low"] <= curve["capacity"]).all()
-    assert (curve["capacity"] <= curve["high"]).all()
-    assert [False, False, True] == curve["saturated"].to_numpy().tolist()
-
-
-def test_a_size_without_a_finished_run_has_no_capacity_and_leaves_the_slope_alone():
+def test_a_size_without_a_finished_run_leaves_the_slope_alone():
     dataset = labels(12.5, runs=lambda size, _: NOT_RUN if size == 16 else None)
-    curve = capacities(dataset)
-    assert np.isnan(curve["capacity"].sel(model_size=16).item())
     assert pytest.approx(1.0, abs=0.02) == found(dataset).effect
 
 

@@ -7,71 +7,22 @@ import pytest
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.zone_prediction import ZonePrediction
-from grokbench.readout import Dynamic
-from grokbench.theory import zones
-from grokbench.theory.mirrors import Pairs
 from tests.phenomena.worlds import (
     NOT_RUN,
-    Run,
     grokking,
     memorizing,
-    memorizing_random_labels,
     progression,
     semi_grokking,
     shuffled,
     world,
 )
-
-SIZES = (4, 8, 16, 32, 64, 128)
-DATA_SIZES = (200, 300, 400, 500, 600, 700, 800)
-PAIRS = 961
-
-
-def capacity(size: int) -> float:
-    return 27.0 * size
-
-
-def critical(size: int) -> float:
-    return 650.0 - 60 * np.log2(size / 8)
-
-
-def right(size: int) -> float:
-    """Accuracy on random labels of a model that holds so many ordered pairs of additions.
-
-    Mirrored pairs have one label to remember between them, and what is not held is guessed.
-    """
-    pairs = Pairs(31)
-    held = float(pairs.labels(np.array(min(capacity(size), PAIRS))) / pairs.labels(np.array(PAIRS)))
-    return held + (1 - held) / 31
-
-
-MEMORIZATION = world(
-    lambda size, *_: memorizing_random_labels(right(size)),
-    sizes=SIZES,
-    data_sizes=(PAIRS,),
-)
-
-
-def by_theory(size: int, data_size: int, seed: int) -> Run:
-    if data_size > capacity(size):
-        return progression()
-    if data_size >= critical(size):
-        return grokking()
-    return semi_grokking() if data_size >= 0.7 * critical(size) else memorizing()
-
-
-def target(runs):
-    return world(runs, sizes=SIZES, data_sizes=DATA_SIZES)
+from tests.theory.worlds import DATA_SIZES, MEMORIZATION, SIZES, by_theory, target
 
 
 def found(dataset, critical=None, **options):
     critical = dataset if critical is None else critical
     data = {"memorization": MEMORIZATION, "critical": critical, "target": dataset}
     return ZonePrediction.from_options(options).find(data)
-
-
-def predicted_zones(dataset):
-    return zones(MEMORIZATION, dataset, dataset)["zone"]
 
 
 def test_a_world_that_follows_the_theory_is_predicted_far_better_than_by_a_baseline():
@@ -90,31 +41,6 @@ def test_a_world_that_does_not_follow_the_theory_is_not_predicted():
     kinds = (grokking, memorizing, progression, semi_grokking)
     finding = found(target(lambda *_: kinds[generator.integers(4)]()))
     assert finding.low < 0.1
-
-
-def test_each_zone_lies_where_the_curves_say():
-    predicted = predicted_zones(target(by_theory))
-    for (size, data_size), expected in {
-        (8, 800): Dynamic.PROGRESSION,
-        (64, 200): Dynamic.UNGROKKING,
-        (64, 400): Dynamic.SEMI_GROKKING,
-        (64, 700): Dynamic.GROKKING,
-    }.items():
-        assert expected == predicted.sel(model_size=size, data_size=data_size).item()
-
-
-def test_a_model_size_does_not_predict_itself():
-    """What size 32 did is exchanged for something else; its own prediction must stay."""
-    honest = target(by_theory)
-    odd = target(lambda size, *rest: memorizing() if size == 32 else by_theory(size, *rest))
-    same = predicted_zones(honest).sel(model_size=32) == predicted_zones(odd).sel(model_size=32)
-    assert same.all()
-
-
-def test_where_nothing_generalizes_nothing_is_expected_to_grok():
-    predicted = predicted_zones(target(lambda *_: memorizing()))
-    dynamics = set(predicted.sel(model_size=[64, 128]).to_numpy().ravel().tolist())
-    assert int(Dynamic.GROKKING) not in dynamics
 
 
 def test_missing_runs_are_not_scored():

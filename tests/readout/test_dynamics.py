@@ -1,0 +1,124 @@
+"""Each run's training dynamic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from grokbench.readout import Dynamic, Thresholds, classify
+from tests.phenomena.worlds import (
+    NOT_RUN,
+    STEPS,
+    Run,
+    grokking,
+    memorizing,
+    memorizing_random_labels,
+    progression,
+    ramp,
+    semi_grokking,
+    single,
+)
+
+
+def dynamic_of(run: Run, **thresholds: float) -> Dynamic:
+    return Dynamic(classify(single(run), Thresholds(**thresholds))["dynamic"].item())
+
+
+def censored(run: Run) -> bool:
+    return bool(classify(single(run))["censored"].item())
+
+
+NOTHING = Run(train=ramp(100, 500, 0.03, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (grokking(), Dynamic.GROKKING),
+        (semi_grokking(), Dynamic.SEMI_GROKKING),
+        (memorizing(), Dynamic.UNGROKKING),
+        (progression(), Dynamic.PROGRESSION),
+        (NOTHING, Dynamic.NONE),
+        (NOT_RUN, Dynamic.UNKNOWN),
+        (memorizing_random_labels(1.0), Dynamic.UNKNOWN),
+    ],
+)
+def test_each_dynamic_is_recognized(run, expected):
+    assert expected is dynamic_of(run)
+
+
+def test_training_and_validation_that_rise_together_to_the_top_are_progression():
+    together = Run(train=ramp(100, 1000, 0.0, 1.0), mirror_free=ramp(200, 1100, 0.0, 1.0))
+    assert Dynamic.PROGRESSION is dynamic_of(together)
+    assert not censored(together)
+
+
+def test_mirrors_in_training_do_not_make_a_memorizing_run_generalize():
+    leaking = replace(memorizing(), validation=ramp(100, 500, 0.03, 0.6))
+    assert Dynamic.UNGROKKING is dynamic_of(leaking)
+
+
+def test_a_run_that_memorized_but_had_not_generalized_by_its_last_step_is_censored():
+    assert censored(memorizing())
+    assert censored(semi_grokking())
+    assert not censored(grokking())
+    assert not censored(NOT_RUN)
+
+
+def test_the_steps_of_a_grokking_run_are_when_it_memorized_and_when_it_generalized():
+    runs = classify(single(grokking(memorized=500, generalized=3000)))
+    assert (500, 2100, 2900) == (
+        runs["memorized_step"].item(),
+        runs["generalizing_step"].item(),
+        runs["generalized_step"].item(),
+    )
+
+
+def test_a_run_that_collapses_after_grokking_still_grokked():
+    run = grokking()
+    gone = STEPS >= 5000
+    collapsed = replace(
+        run,
+        train=np.where(gone, 0.3, run.train),
+        mirror_free=np.where(gone, 0.05, run.mirror_free),
+    )
+    assert Dynamic.GROKKING is dynamic_of(collapsed)
+    assert classify(single(collapsed))["collapsed"].item()
+
+
+def test_a_run_that_generalizes_in_part_and_then_only_memorizes_is_ungrokking():
+    fallen = Run(
+        train=ramp(100, 3000, 0.0, 1.0),
+        mirror_free=np.interp(STEPS, [500, 1500, 3000], [0, 0.4, 0]),
+    )
+    assert Dynamic.UNGROKKING is dynamic_of(fallen)
+
+
+def test_memorizing_and_generalizing_in_one_evaluation_is_not_grokking():
+    at_once = np.where(STEPS >= 1000, 1.0, 0.0)
+    assert Dynamic.PROGRESSION is dynamic_of(Run(train=at_once, mirror_free=at_once))
+
+
+def test_labels_carry_cf_flags():
+    attributes = classify(single(grokking()))["dynamic"].attrs
+    names = attributes["flag_meanings"].split()
+    values = attributes["flag_values"].tolist()
+    assert {member.name.lower(): int(member) for member in Dynamic} == dict(
+        zip(names, values, strict=True)
+    )
+
+
+@effort(max_examples=30)
+@given(st.floats(0.2, 0.98), st.floats(0.0, 1.0), st.integers(200, 5800), st.integers(200, 5800))
+def test_a_run_that_never_memorizes_shows_progression_or_nothing(
+    train, validation, memorized, generalized
+):
+    run = Run(
+        train=ramp(100, memorized, 0.0, train), mirror_free=ramp(100, generalized, 0, validation)
+    )
+    assert dynamic_of(run) in (Dynamic.NONE, Dynamic.PROGRESSION)
