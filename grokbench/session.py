@@ -1,4 +1,4 @@
-"""The one way through the house: a suite in, trained, stored and scored."""
+"""From a suite to its verdicts: what is missing is trained, stored and judged."""
 
 from __future__ import annotations
 
@@ -11,43 +11,42 @@ from typing import Any
 
 import xarray as xr
 
+from grokbench.assignment import Assignment, assign, worker_count
 from grokbench.claims import Verdict, score, verdicts_document
 from grokbench.errors import DeviceError
-from grokbench.forecast import worker_count
-from grokbench.plan import Cohort, Plan, make_plan
+from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
-from grokbench.suite import Suite, load_suite
+from grokbench.suite import Suite
 from grokbench.training import Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
-from grokbench.training.device import check_device, why_untrainable
 
 
 class Watcher(Events):
-    """Told what happens during `run_suite`; every method does nothing here."""
+    """Hears what happens during `run_suite`. Every method does nothing here."""
 
     def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
-        """Before training: the plan, and the cohorts of this sitting."""
+        """Called once before training, with the plan and the cohorts that will be trained."""
 
 
 @dataclass(frozen=True)
 class Sitting:
-    """What one call of `run_suite` did, and how things stand now."""
+    """What one call of `run_suite` did, and the state of the results after the call."""
 
     folder: Path
     tree: xr.DataTree
     verdicts: tuple[Verdict, ...]
     trained: int
-    """Runs trained in this sitting."""
+    """Runs that were trained in this call."""
     remaining: int
     """Runs of the suite that are still missing."""
     failed: int
-    """Runs of the suite whose task, architecture or optimizer raised an error."""
+    """Runs of the suite whose task, architecture, optimizer or measure raised an error."""
     interrupted: bool
     lost: tuple[str, ...]
-    """What became of workers that died; their runs are among the remaining."""
+    """One message for each worker process that died. The runs that it trained are still missing."""
     damaged: tuple[Path, ...]
-    """Record files that were damaged and set aside; their runs were missing again."""
+    """Record files that were damaged and set aside. Their runs were missing and were trained."""
 
 
 def run_suite(
@@ -65,62 +64,66 @@ def run_suite(
     watcher: Watcher | None = None,
     files: Sequence[Path] = (),
 ) -> Sitting:
-    """Train what is missing of a suite, store it, and score the claims.
+    """Train the missing runs of a suite, store them, and judge the claims.
 
-    The same call again continues where the last one stopped; a run that has ended is never trained
-    twice. Each cohort is stored as it finishes, and keeps checkpoints while it trains, so that
-    whatever happens little is lost; what is cut goes on to the same bits.
+    The same call continues where an earlier call stopped: a run that has ended is not trained again.
+    Each cohort is stored when its training ends, and keeps checkpoints until then. A cohort that is
+    continued from a checkpoint ends with the same bits.
 
     Args:
         suite: a suite, or the path of its file.
         out: the results folder; `results/<name>` by default.
-        only: experiments to train (all of them by default).
-        seeds: train the first so many seeds of each experiment.
+        only: the names of the experiments to train; all experiments by default.
+        seeds: train only the first `seeds` seeds of each experiment.
         device: "cpu", "cuda", …
-        jobs: worker processes; as many as there are cores on a CPU, one on a GPU. With more than
-            one, a script must call this under `if __name__ == "__main__":`, because each worker
-            imports the script.
-        budget: seconds in which all is trained that can be, and stored; what is not finished by
-            then keeps a checkpoint.
-        shard: (i, n), the i-th of n shares of the suite's cohorts, counted from 1.
-        retry_failed: train runs again that raised an error.
+        jobs: the number of worker processes; by default one for each core on a CPU, and one on a
+            GPU. With more than one, a script must call this under `if __name__ == "__main__":`,
+            because each worker process imports the script.
+        budget: seconds after which training, storing and judging have ended. A cohort that is not
+            finished by then keeps a checkpoint.
+        shard: (i, n), to train the i-th of n shares of the suite's cohorts, counted from 1.
+        retry_failed: train the runs that raised an error again.
         checkpoint_every: seconds between two checkpoints of a cohort.
-        watcher: told of progress.
-        files: single-file plugins beside the suite's own.
+        watcher: hears of the progress.
+        files: single-file plugins beside those that the suite names.
 
     Raises:
         SuiteError: a mistake in the suite; nothing has been written.
         UnknownNameError: `only` names an experiment that the suite does not have.
-        DeviceError: the device is not there, or cannot compute in a precision that is to be trained;
+        DeviceError: the device is not there, or cannot compute in a precision that a run asks for;
             nothing has been written.
         ResultsError: the results folder holds something that grokbench did not write, or cannot be
             written to.
     """
     begun = time.monotonic()
-    suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
     watcher = watcher or Watcher()
-    check_device(device)
-    plugins = suite.plugins
-    folder = Path(out) if out is not None else Path("results") / suite.name
-    store = Store(folder, suite.name)
-    plan = make_plan(suite, plugins, store.records(), device=device, retry_failed=retry_failed)
-    wanted = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
-    check_precisions(suite, wanted, device)
-    if wanted:
+    asked = assign(
+        suite,
+        out,
+        files,
+        only=only,
+        seeds=seeds,
+        device=device,
+        shard=shard,
+        retry_failed=retry_failed,
+    )
+    suite, store, cohorts = asked.suite, asked.store, asked.cohorts
+    check_precisions(asked)
+    if cohorts:
         store.check_writable()
-    watcher.planned(plan, wanted)
+    watcher.planned(asked.plan, cohorts)
 
-    checkpoints = Checkpoints(folder / "checkpoints", checkpoint_every)
-    desk = Desk(store, checkpoints, watcher)
+    checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
+    recorder = Recorder(store, checkpoints, watcher)
     try:
         train_cohorts(
-            wanted,
-            plugins,
-            desk,
-            jobs=worker_count(jobs, device, len(wanted)),
+            cohorts,
+            suite.plugins,
+            recorder,
+            jobs=worker_count(jobs, device, len(cohorts)),
             device=device,
             checkpoints=checkpoints,
-            **({} if budget is None else within(budget, begun)),
+            **({} if budget is None else time_limits(budget, begun)),
         )
         interrupted = False
     except KeyboardInterrupt:
@@ -129,59 +132,54 @@ def run_suite(
     checkpoints.tidy()
 
     records = store.records()
-    # Record files without a dataset: whoever trained them was killed before telling how.
-    untold = bool(records) and not store.path.exists()
-    seconds = time.monotonic() - begun if desk.trained or untold else None
-    versions = {origin.name: origin.version for origin in plugins.origins()}
-    provenance = collect_provenance(suite, folder, device=device, plugins=versions, seconds=seconds)
-    tree = store.assemble(suite, provenance)
-    verdicts = score(suite, tree, plugins.detectors)
-    document = json.dumps(verdicts_document(suite, verdicts, tree), indent=2, ensure_ascii=False)
-    path = folder / "verdicts.json"
-    if not path.exists() or path.read_text(encoding="utf-8") != document + "\n":
-        write_text(path, document + "\n")
+    # Record files without a dataset: an earlier call was killed before it could write provenance.
+    unexplained = bool(records) and not store.path.exists()
+    seconds = time.monotonic() - begun if recorder.trained or unexplained else None
+    tree, verdicts = store_verdicts(suite, store, device, seconds)
     remaining = len(suite.runs().keys() - records.keys())
-    if not remaining and desk.trained == sum(len(cohort.runs) for cohort in wanted):
+    if not remaining and recorder.trained == sum(len(cohort.runs) for cohort in cohorts):
         checkpoints.clear()
     return Sitting(
-        folder,
+        store.folder,
         tree,
         verdicts,
-        trained=desk.trained,
+        trained=recorder.trained,
         remaining=remaining,
         failed=sum(1 for record in records_in(tree).values() if record.status is Status.FAILED),
         interrupted=interrupted,
-        lost=tuple(desk.losses),
+        lost=tuple(recorder.losses),
         damaged=tuple(store.damaged),
     )
 
 
-def check_precisions(suite: Suite, wanted: Sequence[Cohort], device: str) -> None:
-    """See that the device can compute as the runs that are to be trained ask for.
+def check_precisions(asked: Assignment) -> None:
+    """Check that the device can compute in every precision that a run asks for.
 
     Raises:
-        DeviceError: it cannot, which experiments ask for it, and which do not.
+        DeviceError: the device cannot. The message says why, which experiments ask for the
+            precision, and how to train the other experiments.
     """
-    why = why_untrainable({run.recipe.precision for one in wanted for run in one.runs}, device)
+    why = asked.untrainable
     if not why:
         return
-    missing = {run.id for cohort in wanted for run in cohort.runs}
+    missing = {run.id for cohort in asked.cohorts for run in cohort.runs}
+    experiments = asked.suite.experiments
     asking = {
         name
-        for name, experiment in suite.experiments.items()
+        for name, experiment in experiments.items()
         for _, run in experiment.grid()
         if run.id in missing and run.recipe.precision in why
     }
-    others = " ".join(f"--only {name}" for name in suite.experiments if name not in asking)
+    others = " ".join(f"--only {name}" for name in experiments if name not in asking)
     reasons = "; ".join(
-        f"precision {precision!r} cannot be had: {why[precision]}" for precision in why
+        f"precision {precision!r} is not available: {reason}" for precision, reason in why.items()
     )
     hint = f"; without {', '.join(sorted(asking))}: {others}" if others else ""
     raise DeviceError(f"{reasons}{hint}")
 
 
-class Desk(Events):
-    """Stores what comes in, then passes the news on."""
+class Recorder(Events):
+    """Stores the records of each cohort that ends, then tells the watcher."""
 
     def __init__(self, store: Store, checkpoints: Checkpoints, watcher: Watcher) -> None:
         self.store, self.checkpoints, self.watcher = store, checkpoints, watcher
@@ -207,10 +205,29 @@ class Desk(Events):
         self.watcher.lost(cohort, message)
 
 
-def within(budget: float, begun: float) -> dict[str, Any]:
-    """When to stop training, and how long to wait for the last checkpoints, to end in time.
+def time_limits(budget: float, begun: float) -> dict[str, Any]:
+    """When training stops, and how long workers have for their last checkpoints.
 
-    A part of the budget is kept for them, and as much for the dataset and the verdicts.
+    One share of the budget is kept for the checkpoints, and one for the dataset and the verdicts: 4 s
+    and 1 % of the budget each, or an eighth of a small budget.
     """
     kept = min(budget / 8, 4.0 + budget / 100)
     return {"deadline": begun + budget - 2 * kept, "grace": kept}
+
+
+def store_verdicts(
+    suite: Suite, store: Store, device: str, seconds: float | None
+) -> tuple[xr.DataTree, tuple[Verdict, ...]]:
+    """Write the dataset and `verdicts.json`. A file whose content would not change stays as it is."""
+    versions = {origin.name: origin.version for origin in suite.plugins.origins()}
+    provenance = collect_provenance(
+        suite, store.folder, device=device, plugins=versions, seconds=seconds
+    )
+    tree = store.assemble(suite, provenance)
+    verdicts = score(suite, tree, suite.plugins.detectors)
+    document = verdicts_document(suite, verdicts, tree)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    path = store.folder / "verdicts.json"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+    return tree, verdicts

@@ -1,20 +1,21 @@
-"""Arguments and options that several commands take, and the kinds of value they have."""
+"""Arguments and options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
 class Duration(click.ParamType[float]):
-    """`25m`, `1h30m`, `90s`, or a bare number of seconds; the value is seconds."""
+    """`25m`, `1h30m`, `90s`, or a number of seconds. The value is in seconds."""
 
     name = "duration"
 
@@ -32,12 +33,12 @@ class Duration(click.ParamType[float]):
         else:
             self.fail(f"{value!r} is not a duration; write 25m, 1h30m or 90s", param, ctx)
         if seconds <= 0:
-            self.fail("must be longer than nothing; write 25m, 1h30m or 90s", param, ctx)
+            self.fail("must be longer than zero; write 25m, 1h30m or 90s", param, ctx)
         return seconds
 
 
 class Shard(click.ParamType[tuple[int, int]]):
-    """`2/8`: the second of eight shards; the value is (2, 8)."""
+    """`2/8` is the second of eight shards. The value is (2, 8)."""
 
     name = "shard"
 
@@ -67,21 +68,21 @@ plugin_files = click.option(
     type=EXISTING_FILE,
     multiple=True,
     metavar="FILE",
-    help="Load a plugin from a single file; may be given again.",
+    help="Load a plugin from a single file. Repeatable.",
 )
 
 another_suite = click.option(
     "--suite",
     type=EXISTING_FILE,
     metavar="SUITE",
-    help="Judge by the claims of this file, not by those that the results carry.",
+    help="Judge by the claims of this file instead of those that the results carry.",
 )
 
 output_folder = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where results are stored.  [default: results/<name of the suite>]",
+    help="The results folder.  [default: results/<name of the suite>]",
 )
 
 device = click.option(
@@ -89,33 +90,56 @@ device = click.option(
     default="cpu",
     show_default=True,
     metavar="DEVICE",
-    help="Where to train: cpu, cuda, cuda:1, …",
+    help="The device to train on: cpu, cuda, cuda:1, …",
 )
 
 jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Worker processes.  [default: one for each CPU core]",
+    help="The number of worker processes.  [default: one for each CPU core; one on a GPU]",
 )
 
 only = click.option(
     "--only",
     multiple=True,
     metavar="EXPERIMENT",
-    help="Train this experiment alone; may be given again.",
+    help="Train this experiment only. Repeatable.",
 )
 
 seeds = click.option(
-    "--seeds", type=click.IntRange(min=1), metavar="N", help="Train the first N seeds alone."
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train only the first N seeds of each experiment.",
 )
 
 shard = click.option(
-    "--shard", type=Shard(), metavar="I/N", help="Train the I-th of N equal shares."
+    "--shard",
+    type=Shard(),
+    metavar="I/N",
+    help="Train the I-th of N shares of the suite, for N machines.",
 )
 
 retry_failed = click.option(
-    "--retry-failed", is_flag=True, help="Train again the runs that raised an error."
+    "--retry-failed", is_flag=True, help="Train the runs that raised an error again."
 )
 
 as_json = click.option("--json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def chosen_runs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments and options by which `run` and `plan` choose the suite and its runs."""
+    for option in (
+        plugin_files,
+        retry_failed,
+        seeds,
+        shard,
+        jobs,
+        device,
+        only,
+        output_folder,
+        suite_file,
+    ):
+        command = option(command)
+    return command

@@ -1,4 +1,4 @@
-"""`grokbench plan`: what is done, what is missing, and how long it will take."""
+"""`grokbench plan`: what is done, what is missing, and what training costs."""
 
 from __future__ import annotations
 
@@ -17,55 +17,25 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.suite_file
-@options.output_folder
-@options.only
-@options.device
-@options.jobs
-@options.shard
-@options.seeds
-@options.retry_failed
+@options.chosen_runs
 @click.option(
     "--measure/--no-measure",
     default=True,
-    help="Train each kind of cohort for a moment, to say how long all will take.",
+    help="Train each kind of cohort for a moment, to measure time and memory.",
 )
-@options.plugin_files
 @options.as_json
-def plan(
-    suite: Path,
-    out: Path | None,
-    only: tuple[str, ...],
-    device: str,
-    jobs: int | None,
-    shard: tuple[int, int] | None,
-    seeds: int | None,
-    retry_failed: bool,
-    measure: bool,
-    plugin: tuple[Path, ...],
-    json: bool,
-) -> None:
-    """Show what SUITE still needs, and how long it will take.
+def plan(suite: Path, plugin: tuple[Path, ...], measure: bool, json: bool, **chosen: Any) -> None:
+    """Show what SUITE still needs, and how long training takes.
 
-    Nothing is stored. What is asked about is chosen as `grokbench run` chooses what it trains.
-    "Shared" runs belong to an earlier experiment of the suite, too, and are trained once; a cohort is
-    runs of one shape that are trained together. The time is from start to end with all
-    worker processes at work, as measured just now, on the machine as busy as it is.
+    Nothing is stored. The options choose the same runs as those of `grokbench run`.
+
+    A "shared" run belongs to an earlier experiment of the suite as well, and is trained once. A
+    cohort is a group of runs of one shape that are trained together. The time is the wall time with
+    all worker processes at work. The speed is measured now, with the present load of the machine.
     """
     from grokbench.forecast import plan_suite
 
-    forecast = plan_suite(
-        suite,
-        out,
-        only=only,
-        seeds=seeds,
-        device=device,
-        jobs=jobs,
-        shard=shard,
-        retry_failed=retry_failed,
-        measure=measure,
-        files=plugin,
-    )
+    forecast = plan_suite(suite, files=plugin, measure=measure, **chosen)
     if json:
         print_json(document(forecast))
     else:
@@ -91,16 +61,16 @@ def show(forecast: Forecast, *, measured: bool) -> None:
     for note in forecast.notes:
         click.echo(f"  {note}")
     if runs and not measured:
-        click.echo("  How long that takes was not measured (--no-measure).")
+        click.echo("  The time was not measured (--no-measure).")
     if plan.stale:
         click.echo(
-            f"{amounts.count(plan.stale, 'record')} belong to no run of this suite any more: the "
-            "suite, or the version of a plugin, has changed since. They are kept."
+            f"{amounts.count(plan.stale, 'record')} belong to no run of this suite any more, because "
+            "the suite or the version of a plugin has changed. The records are kept."
         )
 
 
 def expense(forecast: Forecast) -> str:
-    """Time, memory and disk, in words, as far as they are known."""
+    """Time, memory and disk in words, as far as they were measured."""
     known = []
     if forecast.seconds is not None:
         known.append(f"about {amounts.duration(forecast.seconds)}")
@@ -111,7 +81,7 @@ def expense(forecast: Forecast) -> str:
 
 
 def document(forecast: Forecast) -> dict[str, Any]:
-    """The plan for `--json`; what was not measured is null."""
+    """The plan for `--json`. A value that was not measured is null."""
     plan = forecast.plan
     return {
         "experiments": [asdict(experiment) for experiment in plan.experiments],

@@ -1,12 +1,11 @@
-"""What `run` shows while it trains: bars on a terminal, now and then a line elsewhere."""
+"""The progress that `run` shows: bars on a terminal, and lines in a log."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -18,9 +17,14 @@ from grokbench.session import Watcher
 
 
 class Tally:
-    """How far the wanted cohorts have come, and how long the rest may take.
+    """The progress of the cohorts that are trained, and the time that the rest takes.
 
-    `clock` gives seconds; time left is the time taken so far, scaled by the work still to do.
+    The time left is the time taken so far, scaled by the work still to do. Work that a checkpoint had
+    done before is not counted as done in that time.
+
+    Args:
+        wanted: the cohorts.
+        clock: gives the time in seconds.
     """
 
     def __init__(self, wanted: Sequence[Cohort], clock: Callable[[], float]) -> None:
@@ -50,16 +54,16 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """How much of the work is done: 0 to 1."""
+        """The share of the work that is done, from 0 to 1."""
         return sum(self._work_done.values()) / self._work if self._work else 1.0
 
     def accuracy(self, cohort: Cohort) -> str:
-        """The validation accuracy last heard of, in words; empty when there is none."""
+        """The latest validation accuracy in words; empty before the first evaluation."""
         value = self._accuracy.get(cohort.id, math.nan)
         return "" if math.isnan(value) else f"validation accuracy {value:.2f}"
 
     def time_left(self) -> str:
-        """In words; empty as long as nothing is known."""
+        """The time left in words; empty before the first progress."""
         if not 0 < self.share < 1:
             return ""
         done = sum(self._work_done.values())
@@ -74,28 +78,17 @@ class Tally:
 
 
 QUIET = 20.0
-"""Seconds after which a log is due another line, if there is news."""
+"""Seconds without a line after which the next evaluation is printed in a log."""
 
 
 class Lines(Watcher):
-    """For logs: a line before training, one a finished cohort, and one whenever it was long quiet."""
+    """For logs: a line before training, for each finished cohort, and after `QUIET` seconds."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
         self.clock = clock
         self.tally = Tally((), clock)
-        self._spoke = clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """There is nothing to take down."""
+        self._printed = clock()
 
     def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
         self.tally = Tally(wanted, self.clock)
@@ -110,30 +103,30 @@ class Lines(Watcher):
                 f"Training {amounts.count(self.tally.runs, 'run')} "
                 f"in {amounts.count(self.tally.cohorts, 'cohort')}."
             )
-        self._spoke = self.clock()
+        self._printed = self.clock()
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         self.tally.advanced(cohort, step, validation_accuracy)
-        if self.clock() - self._spoke >= QUIET:
-            self._tell(cohort, f"step {step} of {steps(cohort)}")
+        if self.clock() - self._printed >= QUIET:
+            self._print(cohort, f"step {step} of {steps(cohort)}")
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         self.tally.finished(cohort, records)
-        self._tell(cohort, unfinished(records))
+        self._print(cohort, unfinished(records))
 
     def lost(self, cohort: Cohort, message: str) -> None:
         self.console.print(f"{cohort.label}: {message}", soft_wrap=True)
 
-    def _tell(self, cohort: Cohort, news: str) -> None:
-        """One line about everything, with the news of one cohort."""
+    def _print(self, cohort: Cohort, news: str) -> None:
+        """One line: the progress of all cohorts, then the news of one."""
         tally = self.tally
         facts = (tally.done(), cohort.label, news, tally.accuracy(cohort), tally.time_left())
         self.console.print(" · ".join(fact for fact in facts if fact), soft_wrap=True)
-        self._spoke = self.clock()
+        self._printed = self.clock()
 
 
 class Bars(Lines):
-    """A bar for everything and one for each cohort in training, on a terminal."""
+    """For terminals: a bar for all cohorts together, and one for each cohort in training."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(console, clock)
@@ -147,18 +140,6 @@ class Bars(Lines):
         )
         self.all = self.bars.add_task("", total=1.0, visible=False, note="")
         self.cohorts: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self.bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.bars.stop()
 
     def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
         super().planned(plan, wanted)
@@ -179,16 +160,16 @@ class Bars(Lines):
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         self.tally.finished(cohort, records)
-        self._take_down(cohort)
+        self._remove(cohort)
         if trouble := unfinished(records):
             self.console.print(f"{cohort.label}: {trouble}")
         self._show(visible=True)
 
     def lost(self, cohort: Cohort, message: str) -> None:
         super().lost(cohort, message)
-        self._take_down(cohort)
+        self._remove(cohort)
 
-    def _take_down(self, cohort: Cohort) -> None:
+    def _remove(self, cohort: Cohort) -> None:
         if cohort.id in self.cohorts:
             self.bars.remove_task(self.cohorts.pop(cohort.id))
 
@@ -202,9 +183,15 @@ class Bars(Lines):
         )
 
 
-def watcher(console: Console) -> Lines:
-    """Bars on a terminal, lines elsewhere."""
-    return Bars(console) if console.is_terminal else Lines(console)
+@contextmanager
+def watching(console: Console) -> Iterator[Lines]:
+    """Bars on a terminal, until the end of the block; lines elsewhere."""
+    if console.is_terminal:
+        shown = Bars(console)
+        with shown.bars:
+            yield shown
+    else:
+        yield Lines(console)
 
 
 def steps(cohort: Cohort) -> int:
@@ -213,7 +200,7 @@ def steps(cohort: Cohort) -> int:
 
 
 def unfinished(records: Sequence[Record]) -> str:
-    """How many runs diverged or failed, with the first message; empty when none did."""
+    """The numbers of diverged and of failed runs, each with its first message; empty if none."""
     parts = []
     for status, verb in ((Status.DIVERGED, "diverged"), (Status.FAILED, "failed")):
         those = [record for record in records if record.status is status]

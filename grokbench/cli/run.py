@@ -1,11 +1,11 @@
-"""`grokbench run`: train what is missing, store it, judge the claims."""
+"""`grokbench run`: trains what is missing, stores it, and judges the claims."""
 
 from __future__ import annotations
 
 import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,91 +22,78 @@ CHECKPOINT_EVERY = "30s"
 
 
 @click.command()
-@options.suite_file
-@options.output_folder
-@options.only
-@options.device
-@options.jobs
+@options.chosen_runs
 @click.option(
-    "--budget", type=options.Duration(), metavar="TIME", help="End after this long (25m, 1h30m)."
+    "--budget",
+    type=options.Duration(),
+    metavar="TIME",
+    help="End after this time (25m, 1h30m), with everything stored.",
 )
-@options.shard
-@options.seeds
-@options.retry_failed
 @click.option(
     "--checkpoint-every",
     type=options.Duration(),
     default=CHECKPOINT_EVERY,
     show_default=True,
     metavar="TIME",
-    help="Keep each cohort in training this often, to go on from after a cut.",
+    help="The time between two checkpoints of a cohort.",
 )
-@options.plugin_files
 @click.pass_context
 def run(
     context: click.Context,
+    /,
     suite: Path,
-    out: Path | None,
-    only: tuple[str, ...],
-    device: str,
-    jobs: int | None,
-    budget: float | None,
-    shard: tuple[int, int] | None,
-    seeds: int | None,
-    retry_failed: bool,
-    checkpoint_every: float,
     plugin: tuple[Path, ...],
+    budget: float | None,
+    checkpoint_every: float,
+    **chosen: Any,
 ) -> None:
-    """Train what is missing of SUITE, and judge its claims.
+    """Train the missing runs of SUITE, and judge its claims.
 
-    Every cohort of runs is stored as it finishes. The same command again goes on where the last
-    one stopped, and does nothing when all is done.
+    Each cohort of runs is stored when its training ends. The same command continues where an earlier
+    one stopped, and trains nothing when no run is missing.
     """
     begun = time.monotonic()
-    from grokbench.cli.progress import watcher
+    from grokbench.cli.progress import watching
     from grokbench.session import run_suite
 
-    with watcher(console()) as watching:
+    with watching(console()) as progress:
         sitting = run_suite(
             suite,
-            out,
-            only=only,
-            seeds=seeds,
-            device=device,
-            jobs=jobs,
-            budget=None if budget is None else max(0.0, budget - (time.monotonic() - begun)),
-            shard=shard,
-            retry_failed=retry_failed,
-            checkpoint_every=checkpoint_every,
-            watcher=watching,
             files=plugin,
+            # Importing torch takes part of the budget.
+            budget=None if budget is None else max(0.0, budget - (time.monotonic() - begun)),
+            checkpoint_every=checkpoint_every,
+            watcher=progress,
+            **chosen,
         )
-    if not watching.tally.runs and not sitting.failed:
-        click.echo("Everything asked for is trained and stored; nothing to do.")
+    if not progress.tally.runs and not sitting.failed:
+        click.echo("All of these runs are trained and stored; nothing to do.")
     judge(sitting)
     report(sitting)
     command = shlex.join(["grokbench", *context.obj])
     if sitting.interrupted:
-        click.echo(f"Interrupted; everything finished is stored. To go on:\n  {command}", err=True)
-        context.exit(ExitCode.INTERRUPTED)
-    if budget is not None and watching.tally.runs and not watching.tally.share:
         click.echo(
-            "The budget ended before any cohort came to a new evaluation; more of it gets further."
+            f"Interrupted; every finished cohort is stored. To continue:\n  {command}", err=True
         )
-    if sitting.trained < watching.tally.runs:
-        left = amounts.count(watching.tally.runs - sitting.trained, "run")
-        click.echo(f"Not trained in this sitting: {left}. To go on:\n  {command}")
+        context.exit(ExitCode.INTERRUPTED)
+    if budget is not None and progress.tally.runs and not progress.tally.share:
+        click.echo(
+            "The budget ended before any cohort reached a new evaluation; allow a longer --budget."
+        )
+    if sitting.trained < progress.tally.runs:
+        left = amounts.count(progress.tally.runs - sitting.trained, "run")
+        click.echo(f"Not trained yet: {left}. To continue:\n  {command}")
     elif sitting.remaining:
         click.echo(f"The suite has {amounts.count(sitting.remaining, 'more run')}.")
     context.exit(ExitCode.RUNS_CRASHED if sitting.failed or sitting.lost else ExitCode.OK)
 
 
 def judge(sitting: Sitting) -> None:
-    """Print the verdicts, but no table of claims none of which has been run."""
+    """Print the verdicts, or a sentence if no claim could be judged at all."""
     from grokbench.claims import Outcome
 
     if {verdict.outcome for verdict in sitting.verdicts} == {Outcome.NOT_RUN}:
-        why = "no run behind them ended well" if sitting.failed else "none has been run yet"
+        why = "none of their runs succeeded" if sitting.failed else "none has been run yet"
         click.echo(f"None of the claims can be judged: {why}.")
     else:
         print_verdicts(sitting.verdicts)
@@ -117,18 +104,18 @@ def report(sitting: Sitting) -> None:
     click.echo(f"Results: {sitting.folder}. For figures: grokbench report {sitting.folder}")
     if sitting.failed:
         click.echo(
-            f"{amounts.count(sitting.failed, 'run')} failed; the dataset's variable `message` says "
-            "why. --retry-failed trains again those that raised an error.",
+            f"{amounts.count(sitting.failed, 'run')} failed; the variable `message` of the dataset "
+            "says why. To train these runs again, add --retry-failed.",
             err=True,
         )
     if sitting.damaged:
         click.echo(
-            f"{amounts.count(len(sitting.damaged), 'record file')} damaged, set aside and trained "
-            f"again: {', '.join(str(path) for path in sitting.damaged)}",
+            f"Damaged: {amounts.count(len(sitting.damaged), 'record file')}, set aside; their runs were "
+            f"trained again: {', '.join(str(path) for path in sitting.damaged)}",
             err=True,
         )
     if sitting.lost:
         click.echo(
-            f"{amounts.count(len(sitting.lost), 'cohort')} lost, because a worker process ended.",
+            f"Lost: {amounts.count(len(sitting.lost), 'cohort')}, because a worker process died.",
             err=True,
         )

@@ -17,7 +17,7 @@ def test_a_duration_adds_up_its_hours_minutes_and_seconds(h: int, m: int, s: int
     if expected:
         assert expected == Duration().convert(written, None, None)
     else:
-        with pytest.raises(click.BadParameter, match="longer than nothing"):
+        with pytest.raises(click.BadParameter, match="longer than zero"):
             Duration().convert(written, None, None)
 
 

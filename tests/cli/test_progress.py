@@ -96,11 +96,10 @@ def test_what_a_checkpoint_had_done_before_says_nothing_about_the_pace() -> None
 def test_a_log_has_one_line_a_finished_cohort() -> None:
     console, clock = plain(), Clock()
     lines = Lines(console, clock)
-    with lines:
-        lines.planned(plan(LARGE), [LARGE])
-        lines.started(LARGE)
-        lines.advanced(LARGE, 50, 0.25)
-        lines.finished(LARGE, records(LARGE, DONE))
+    lines.planned(plan(LARGE), [LARGE])
+    lines.started(LARGE)
+    lines.advanced(LARGE, 50, 0.25)
+    lines.finished(LARGE, records(LARGE, DONE))
     assert shown(console).splitlines() == [
         "2 runs already trained and stored.",
         "Training 3 runs in 1 cohort.",

@@ -63,7 +63,7 @@ def test_what_does_not_fit_the_budget_is_left_with_the_command_that_goes_on(
     result = grokbench("run", suite, "--jobs", 1, "--budget", "0.001")
     assert result.exit_code == 0
     command = f"grokbench run {suite} --jobs 1 --budget 0.001"
-    assert result.stdout.endswith(f"Not trained in this sitting: 8 runs. To go on:\n  {command}\n")
+    assert result.stdout.endswith(f"Not trained yet: 8 runs. To continue:\n  {command}\n")
 
 
 def test_shards_together_train_everything(grokbench: Grokbench, suite: Path) -> None:
@@ -101,7 +101,7 @@ def test_ctrl_c_stores_what_is_finished_and_says_how_to_go_on(
     monkeypatch.undo()
     monkeypatch.chdir(suite.parent)
     assert result.exit_code == 130
-    assert f"To go on:\n  grokbench run {suite} --jobs 1" in result.stderr
+    assert f"To continue:\n  grokbench run {suite} --jobs 1" in result.stderr
     again = grokbench("run", suite, "--jobs", 1)
     assert again.exit_code == 0
     assert "4 runs already trained" in again.stdout
@@ -129,8 +129,9 @@ def test_to_be_terminated_is_to_be_interrupted(
         signal.signal(signal.SIGTERM, before)
     assert 130 == end.value.code
     told = capsys.readouterr()
-    assert f"Interrupted; everything finished is stored. To go on:\n  grokbench run {suite}" in (
-        told.err
+    assert (
+        f"Interrupted; every finished cohort is stored. To continue:\n  grokbench run {suite}"
+        in (told.err)
     )
     assert "Results: " in told.out
     assert (suite.parent / "results" / "small" / "small.nc").is_file()
@@ -231,4 +232,4 @@ def test_runs_that_failed_are_not_called_done(
     assert again.exit_code == 4
     assert "already trained and stored, 4 of them failed." in again.stdout
     assert "nothing to do" not in again.stdout
-    assert "--retry-failed trains again" in again.stderr
+    assert "To train these runs again, add --retry-failed." in again.stderr

@@ -1,0 +1,74 @@
+"""What one call of `run_suite` or `plan_suite` is asked to train."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from grokbench.plan import Cohort, Plan, make_plan
+from grokbench.store import Store
+from grokbench.suite import Suite, load_suite
+from grokbench.training.device import check_device, why_untrainable
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """A suite, its results so far, and the cohorts that are to be trained."""
+
+    suite: Suite
+    store: Store
+    plan: Plan
+    cohorts: tuple[Cohort, ...]
+    """The cohorts that the caller asked for and that are missing."""
+    untrainable: Mapping[str, str]
+    """The cohorts' precisions in which the device cannot compute, each with the reason."""
+
+
+def assign(
+    suite: Suite | str | Path,
+    out: str | Path | None,
+    files: Sequence[Path],
+    *,
+    only: Sequence[str],
+    seeds: int | None,
+    device: str,
+    shard: tuple[int, int] | None,
+    retry_failed: bool,
+) -> Assignment:
+    """Read the suite and its results, and find what is missing. Nothing is written.
+
+    Args:
+        suite, out, files, only, seeds, device, shard, retry_failed: as for `run_suite`.
+
+    Raises:
+        SuiteError: a mistake in the suite.
+        UnknownNameError: `only` names an experiment that the suite does not have.
+        DeviceError: the device is not there.
+        ResultsError: the results folder holds something that grokbench did not write.
+    """
+    suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
+    check_device(device)
+    store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
+    records = store.records()
+    plan = make_plan(suite, suite.plugins, records, device=device, retry_failed=retry_failed)
+    cohorts = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
+    precisions = {run.recipe.precision for cohort in cohorts for run in cohort.runs}
+    return Assignment(suite, store, plan, cohorts, why_untrainable(precisions, device))
+
+
+def worker_count(jobs: int | None, device: str, cohorts: int) -> int:
+    """The number of worker processes: `jobs`, or one for each core on a CPU and one on a GPU.
+
+    There are never more worker processes than cohorts.
+    """
+    return max(1, min(jobs or (usable_cores() if device == "cpu" else 1), cohorts))
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may run on."""
+    with suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
