@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,33 @@ from grokbench.errors import DeviceError, UnknownNameError
 from grokbench.forecast import plan_suite
 from grokbench.plan import Cohort
 from grokbench.record import Record, Status
-from grokbench.session import Watcher, run_suite
+from grokbench.session import Sitting, Watcher, run_suite
 from grokbench.store import provenance as provenance_of
 from grokbench.training import checkpoints, workers
 
 ODD = Path(__file__).parent / "training" / "odd_plugin.py"
 
+COUNTING = """
+from pathlib import Path
+from grokbench import hookimpl
+from grokbench.tasks import ModularAddition
+
+with (Path(__file__).parent / "executions").open("a") as file:
+    file.write("executed\\n")
+
+
+class Counted(ModularAddition):
+    name = "counted"
+
+
+@hookimpl
+def register_tasks(register):
+    register(Counted)
+"""
+
 SUITE = """
+plugins = ["counting.py"]
+
 [recipes.short]
 optimizer = "adamw"
 learning_rate = 3e-3
@@ -36,7 +58,7 @@ steps = {steps}
 evaluate_every = 20
 
 [experiments.addition]
-task = {{ name = "modular_addition", modulus = 11 }}
+task = {{ name = "counted", modulus = 11 }}
 architecture = "dense"
 recipe = "short"
 model_sizes = [4, 8]
@@ -60,11 +82,50 @@ minimum_seeds = 3
 """
 
 
-@pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.toml"
+def written(folder: Path) -> Path:
+    """The suite `tiny.toml` in a folder, and beside it a plugin that counts its executions."""
+    (folder / "counting.py").write_text(COUNTING)
+    path = folder / "tiny.toml"
     path.write_text(SUITE.format(steps=60))
     return path
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    return written(tmp_path)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The suite, trained to its end in `folder / "out"`."""
+
+    folder: Path
+    sitting: Sitting
+    executions: int
+    """How often the single-file plugin was executed."""
+
+    @classmethod
+    def by(cls, folder: Path, jobs: int) -> Trained:
+        sitting = run_suite(written(folder), folder / "out", jobs=jobs)
+        return cls(folder, sitting, len((folder / "executions").read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained in this process. Tests read it; those that change files take a copy (`out`)."""
+    return Trained.by(tmp_path_factory.mktemp("whole"), jobs=1)
+
+
+@pytest.fixture(scope="module")
+def by_workers(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained by two worker processes."""
+    return Trained.by(tmp_path_factory.mktemp("workers"), jobs=2)
+
+
+@pytest.fixture
+def out(whole: Trained, tmp_path: Path, suite: Path) -> Path:
+    """A copy of the results beside `suite`, complete."""
+    return Path(shutil.copytree(whole.folder / "out", suite.parent / "out"))
 
 
 class Counter(Watcher):
@@ -93,8 +154,8 @@ def assert_same_data(left: xr.DataTree, right: xr.DataTree) -> None:
         assert child.to_dataset().identical(right[name].to_dataset())
 
 
-def test_a_suite_is_trained_stored_and_scored(suite: Path, tmp_path: Path) -> None:
-    sitting = run_suite(suite, tmp_path / "out", jobs=1)
+def test_a_suite_is_trained_stored_and_scored(whole: Trained) -> None:
+    sitting = whole.sitting
     assert 27 == sitting.trained
     assert (0, 0, False) == (sitting.remaining, sitting.failed, sitting.interrupted)
     dataset = sitting.tree["addition"].to_dataset()
@@ -103,94 +164,65 @@ def test_a_suite_is_trained_stored_and_scored(suite: Path, tmp_path: Path) -> No
         name: dataset.sizes[name] for name in ("model_size", "data_size", "seed")
     }
     assert ["capacity"] == [verdict.claim.name for verdict in sitting.verdicts]
-    assert (tmp_path / "out" / "verdicts.json").exists()
-    opened = xr.open_datatree(tmp_path / "out" / "tiny.nc", engine="netcdf4")
+    assert (whole.folder / "out" / "verdicts.json").exists()
+    opened = xr.open_datatree(whole.folder / "out" / "tiny.nc", engine="netcdf4")
     assert {"addition", "memorization"} == set(opened.children)
     opened.close()
-    provenance = provenance_of(grokbench.open_results(tmp_path / "out"))
+    provenance = provenance_of(grokbench.open_results(whole.folder / "out"))
     assert "cpu" == provenance["sittings"][0]["device"]
     assert "torch" in provenance["sittings"][0]["packages"]
 
 
-def test_the_same_call_again_trains_nothing(suite: Path, tmp_path: Path) -> None:
-    first = run_suite(suite, tmp_path / "out", jobs=1)
-    before = (tmp_path / "out" / "tiny.nc").read_bytes()
+def test_the_same_call_again_trains_nothing(whole: Trained, suite: Path, out: Path) -> None:
+    before = (out / "tiny.nc").read_bytes()
     watcher = Counter()
-    again = run_suite(suite, tmp_path / "out", jobs=1, watcher=watcher)
+    again = run_suite(suite, out, jobs=1, watcher=watcher)
     assert (0, 0) == (again.trained, watcher.wanted)
-    assert before == (tmp_path / "out" / "tiny.nc").read_bytes()
-    assert_same_data(first.tree, again.tree)
+    assert before == (out / "tiny.nc").read_bytes()
+    assert_same_data(whole.sitting.tree, again.tree)
 
 
-def test_new_words_in_a_suite_are_taken_up_without_a_sitting(suite: Path, tmp_path: Path) -> None:
-    run_suite(suite, tmp_path / "out", jobs=1)
-    before = provenance_of(grokbench.open_results(tmp_path / "out"))
+def test_new_words_in_a_suite_are_taken_up_without_a_sitting(suite: Path, out: Path) -> None:
+    before = provenance_of(grokbench.open_results(out))
     suite.write_text("# reworded\n" + suite.read_text())
-    assert 0 == run_suite(suite, tmp_path / "out", jobs=1).trained
-    after = provenance_of(grokbench.open_results(tmp_path / "out"))
+    assert 0 == run_suite(suite, out, jobs=1).trained
+    after = provenance_of(grokbench.open_results(out))
     assert suite.read_text() == after["suite"]["text"]
     assert 1 == len(after["sittings"])
     assert before["sittings"] == after["sittings"]
 
 
 def test_a_sitting_that_was_killed_after_its_last_run_is_told_of_by_the_next(
-    suite: Path, tmp_path: Path
+    suite: Path, out: Path
 ) -> None:
-    run_suite(suite, tmp_path / "out", jobs=1)
-    (tmp_path / "out" / "tiny.nc").unlink()
-    assert 0 == run_suite(suite, tmp_path / "out", jobs=1).trained
-    assert 1 == len(provenance_of(grokbench.open_results(tmp_path / "out"))["sittings"])
+    (out / "tiny.nc").unlink()
+    assert 0 == run_suite(suite, out, jobs=1).trained
+    assert 1 == len(provenance_of(grokbench.open_results(out))["sittings"])
 
 
-def test_the_dataset_alone_is_enough_to_go_on_from(suite: Path, tmp_path: Path) -> None:
-    run_suite(suite, tmp_path / "out", jobs=1)
-    for path in (tmp_path / "out" / "records").iterdir():
+def test_the_dataset_alone_is_enough_to_go_on_from(suite: Path, out: Path) -> None:
+    for path in (out / "records").iterdir():
         path.unlink()
-    assert 0 == run_suite(suite, tmp_path / "out", jobs=1).trained
+    assert 0 == run_suite(suite, out, jobs=1).trained
 
 
-def test_worker_processes_give_the_same_bits_as_this_one(suite: Path, tmp_path: Path) -> None:
-    here = run_suite(suite, tmp_path / "here", jobs=1)
-    there = run_suite(suite, tmp_path / "there", jobs=2)
-    assert_same_data(here.tree, there.tree)
-
-
-COUNTING = """
-from pathlib import Path
-from grokbench import hookimpl
-from grokbench.tasks import ModularAddition
-
-with (Path(__file__).parent / "executions").open("a") as file:
-    file.write("executed\\n")
-
-
-class Counted(ModularAddition):
-    name = "counted"
-
-
-@hookimpl
-def register_tasks(register):
-    register(Counted)
-"""
-
-
-@pytest.mark.parametrize(("jobs", "processes"), [(1, 1), (2, 3)])
-def test_a_single_file_plugin_is_executed_once_in_each_process(
-    suite: Path, tmp_path: Path, jobs: int, processes: int
+def test_worker_processes_give_the_same_bits_as_this_one(
+    whole: Trained, by_workers: Trained
 ) -> None:
-    """This process checks the suite and judges; with two jobs, two workers train."""
-    (tmp_path / "counting.py").write_text(COUNTING)
-    text = suite.read_text().replace('"modular_addition"', '"counted"')
-    suite.write_text('plugins = ["counting.py"]\n' + text)
-    assert 6 == run_suite(suite, tmp_path / "out", jobs=jobs, only=["addition"], seeds=1).trained
-    executions = (tmp_path / "executions").read_text().splitlines()
-    assert ["executed"] * processes == executions
+    assert 27 == by_workers.sitting.trained
+    assert_same_data(whole.sitting.tree, by_workers.sitting.tree)
+
+
+def test_a_single_file_plugin_is_executed_once_in_each_process(
+    whole: Trained, by_workers: Trained
+) -> None:
+    """This process checks the suite and judges the claims; with two jobs, two others train."""
+    assert (1, 3) == (whole.executions, by_workers.executions)
 
 
 def test_an_interrupted_suite_keeps_what_is_finished_and_ends_with_the_same_bits(
-    suite: Path, tmp_path: Path
+    whole: Trained, suite: Path, tmp_path: Path
 ) -> None:
-    whole = run_suite(suite, tmp_path / "whole", jobs=1)
     cut = run_suite(suite, tmp_path / "cut", jobs=1, watcher=Counter(interrupt_after=2))
     assert cut.interrupted
     assert 27 == cut.trained + cut.remaining
@@ -200,7 +232,7 @@ def test_an_interrupted_suite_keeps_what_is_finished_and_ends_with_the_same_bits
     )
     rest = run_suite(suite, tmp_path / "cut", jobs=1)
     assert 27 - cut.trained == rest.trained
-    assert_same_data(whole.tree, rest.tree)
+    assert_same_data(whole.sitting.tree, rest.tree)
 
 
 def test_only_and_seeds_train_a_part_of_the_suite(suite: Path, tmp_path: Path) -> None:
@@ -249,22 +281,29 @@ def test_a_failing_task_fails_alone_and_is_tried_again_when_asked(tmp_path: Path
 
 
 def test_a_plan_says_what_is_missing_and_what_it_will_take_and_stores_nothing(
-    suite: Path, tmp_path: Path
+    whole: Trained, suite: Path, tmp_path: Path
 ) -> None:
-    forecast = plan_suite(suite, tmp_path / "out")
+    forecast = plan_suite(suite, tmp_path / "out", measure=False)
     assert [18, 9] == [one.missing for one in forecast.plan.experiments]
-    assert forecast.seconds is not None
-    assert forecast.seconds > 0
     assert forecast.disk > 27 * 4 * 6 * 5
-    assert () == forecast.notes
+    assert (None, ()) == (forecast.seconds, forecast.notes)
+    measured = plan_suite(suite, tmp_path / "out", only=["memorization"])
+    assert measured.seconds is not None
+    assert measured.seconds > 0
+    assert () == measured.notes
     assert not (tmp_path / "out").exists()
-    run_suite(suite, tmp_path / "out", jobs=1)
-    forecast = plan_suite(suite, tmp_path / "out")
+    forecast = plan_suite(suite, whole.folder / "out")
     assert (0, 0) == (len(forecast.plan.missing), forecast.disk)
 
 
 @pytest.mark.parametrize(
-    "cut", [{"only": ["memorization"]}, {"seeds": 1}, {"shard": (1, 2)}, {"seeds": 2, "jobs": 1}]
+    "cut",
+    [
+        {"only": ["memorization"]},
+        {"seeds": 1, "jobs": 1},
+        {"shard": (1, 2), "jobs": 1},
+        {"seeds": 2, "jobs": 1},
+    ],
 )
 def test_a_plan_is_cut_as_a_sitting_is(suite: Path, tmp_path: Path, cut: dict[str, Any]) -> None:
     forecast = plan_suite(suite, tmp_path / "out", measure=False, **cut)
@@ -308,11 +347,8 @@ def test_a_plan_says_which_models_cannot_be_stacked_and_why(tmp_path: Path) -> N
 
 
 def test_a_damaged_record_file_is_set_aside_and_its_runs_are_trained_again(
-    suite: Path, tmp_path: Path
+    whole: Trained, suite: Path, out: Path
 ) -> None:
-    whole = run_suite(suite, tmp_path / "whole", jobs=1)
-    out = tmp_path / "out"
-    run_suite(suite, out, jobs=1)
     (out / "tiny.nc").unlink()
     victim = sorted((out / "records").glob("*.nc"))[0]
     content = bytearray(victim.read_bytes())
@@ -321,7 +357,7 @@ def test_a_damaged_record_file_is_set_aside_and_its_runs_are_trained_again(
     again = run_suite(suite, out, jobs=1)
     assert 1 == len(again.damaged)
     assert 0 < again.trained < 27
-    assert_same_data(whole.tree, again.tree)
+    assert_same_data(whole.sitting.tree, again.tree)
 
 
 def test_a_suite_killed_at_any_change_of_its_files_ends_with_the_bits_of_one_never_killed(
@@ -378,9 +414,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_budget_cuts_a_cohort_which_goes_on_to_the_same_bits(
-    suite: Path, tmp_path: Path, clock: Clock
+    whole: Trained, suite: Path, tmp_path: Path, clock: Clock
 ) -> None:
-    whole = run_suite(suite, tmp_path / "whole", jobs=1)
     out, watcher = tmp_path / "cut", Strikes(clock)
     cut = run_suite(suite, out, jobs=1, budget=100, watcher=watcher)
     done = sum(int((child["status"] == 1).sum()) for child in cut.tree.children.values())
@@ -391,7 +426,7 @@ def test_a_budget_cuts_a_cohort_which_goes_on_to_the_same_bits(
     watcher = Strikes(clock)
     rest = run_suite(suite, out, jobs=1, budget=100_000, watcher=watcher)
     assert (40, 27 - cut.trained, 0) == (watcher.first_step, rest.trained, rest.remaining)
-    assert_same_data(whole.tree, rest.tree)
+    assert_same_data(whole.sitting.tree, rest.tree)
     assert not (out / "checkpoints").exists()
 
 
