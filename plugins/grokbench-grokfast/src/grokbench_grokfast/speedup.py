@@ -39,7 +39,7 @@ class GrokkingSpeedup(Detector):
             effect=float(np.exp(ratio.estimate)),
             low=0.0 if never[1] else float(np.exp(ratio.low)),
             high=np.inf if never[0] else float(np.exp(ratio.high)),
-            unit="times as many steps to generalize without as with it",
+            unit="ratio of the steps to generalize, reference over faster experiment",
             seeds=min(len(times[0]), len(times[1])),
             evidence=f"{counts[0] - never[0]} of {counts[0]} runs of the reference generalize, at "
             f"step {medians[0]:.0f} in the median; {counts[1] - never[1]} of {counts[1]} of the "
