@@ -30,9 +30,9 @@ from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout.curves import canonical, log2_parameters, of_part, single_curve
 from grokbench.readout.dynamics import Dynamic, Thresholds, classify
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.intervals import Bools, Floats
 from grokbench.statistics.jackknife import Jackknife, Replicates
-from grokbench.theory.baselines import BASELINES, Bools, Known, Labels, Observed
+from grokbench.theory.baselines import BASELINES, Known, Labels, Observed
 from grokbench.theory.zones import ZONES, ZoneMap, ZoneOptions, ZoneProbabilities, zone_map
 
 

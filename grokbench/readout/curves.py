@@ -16,7 +16,7 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.record import Status
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.intervals import Bools, Floats
 
 TRAILING_SHARE = 0.1
 """A settled value is the median over this share of the steps, at the end of training."""
@@ -32,8 +32,6 @@ SUSTAINED = 3
 
 ROUNDING = 1e-6
 """Accuracies are stored as float32, where 0.9 is 0.89999998."""
-
-Bools = npt.NDArray[np.bool_]
 
 
 def canonical(dataset: xr.Dataset) -> xr.Dataset:

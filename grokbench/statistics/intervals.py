@@ -12,6 +12,7 @@ from scipy import stats
 from grokbench.errors import NotEnoughDataError
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 CONFIDENCE = 0.95
 """The confidence of every interval, unless a caller asks for another."""

@@ -12,12 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grokbench.readout.dynamics import Dynamic
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.intervals import Bools, Floats
 
 Labels = npt.NDArray[np.int8]
 """Values of `Dynamic`."""
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy.optimize import isotonic_regression
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.readout.capacity import memorization, share_known
 from grokbench.readout.curves import log2_parameters, without_empty_seeds
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.intervals import Bools, Floats
 from grokbench.statistics.jackknife import Replicates, means_over_seeds
 from grokbench.theory.mirrors import Pairs
 
@@ -30,7 +29,7 @@ class CapacityCurve:
     """log2 of the number of labels memorized, [sizes]."""
     slopes: Replicates
     """Slope of the power law beyond the sizes, [] (a number)."""
-    saturated: npt.NDArray[np.bool_]
+    saturated: Bools
     """Where the number of labels is only a lower bound, [sizes]."""
 
     @property

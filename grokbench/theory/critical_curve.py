@@ -16,10 +16,8 @@ from grokbench.statistics.interval_regression import (
     Prior,
     rounding_deviation,
 )
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.intervals import Bools, Floats
 from grokbench.statistics.jackknife import Replicates
-
-Bools = npt.NDArray[np.bool_]
 
 LEVEL_DEVIATION = 2.0
 """Prior standard deviation of the level (doublings of data), about the middle of the data sizes."""

@@ -25,11 +25,10 @@ from grokbench.readout.capacity import SATURATED_AT
 from grokbench.readout.curves import canonical, log2_parameters, of_part, single_curve
 from grokbench.readout.dynamics import Dynamic, Share, Thresholds
 from grokbench.record import Status
-from grokbench.statistics.intervals import Floats
+from grokbench.statistics.intervals import Bools, Floats
 from grokbench.statistics.jackknife import Replicates
 from grokbench.theory.capacity_curve import CapacityCurve, capacity_curve
 from grokbench.theory.critical_curve import (
-    Bools,
     CriticalBrackets,
     CriticalCurve,
     critical_brackets,
