@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 import grokbench
-from grokbench.readout.curves import finished, generalization_accuracy, settled, sustained_crossing
+from grokbench.readout import finished, generalization_accuracy, settled, sustained_crossing
 
 NEAR_PERFECT = 0.9
 """Final mirror-free accuracy, the mean over seeds, that counts as the paper's "near-perfect"."""

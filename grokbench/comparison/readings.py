@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from grokbench.labels import text_of
-from grokbench.readout.curves import (
+from grokbench.readout import (
     canonical,
     finished,
     generalization_accuracy,

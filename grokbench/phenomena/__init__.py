@@ -6,6 +6,7 @@ from readings of curves (`grokbench.readout`), and some compare them with the th
 
 import sys
 
+from grokbench import readout
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.critical_data_size import CriticalDataSize
 from grokbench.phenomena.crossing import Crossing
@@ -16,7 +17,7 @@ from grokbench.phenomena.emergence import Emergence
 from grokbench.phenomena.memorization_capacity import MemorizationCapacity
 from grokbench.phenomena.norm_change import NormChange
 from grokbench.phenomena.zone_prediction import ZonePrediction
-from grokbench.readout import Dynamic, Thresholds, capacities, classify, critical_data_sizes, curves
+from grokbench.readout import Dynamic, Thresholds, capacities, classify, critical_data_sizes
 from grokbench.statistics import intervals
 from grokbench.theory import zones
 
@@ -45,5 +46,7 @@ __all__ = [
     "critical_data_sizes",
     "zones",
 ]
-sys.modules["grokbench.phenomena.curves"] = curves
+# The attribute serves `from grokbench.phenomena import curves`, the entry `import ….curves`.
+curves = readout
+sys.modules["grokbench.phenomena.curves"] = readout
 sys.modules["grokbench.phenomena.intervals"] = intervals

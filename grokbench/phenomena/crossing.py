@@ -24,7 +24,7 @@ import xarray as xr
 from pydantic import Field
 
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.curves import canonical, of_part, single_curve
+from grokbench.readout import canonical, of_part, single_curve
 from grokbench.statistics.intervals import Interval
 from grokbench.theory.capacity_curve import capacity_curve
 from grokbench.theory.critical_curve import critical_brackets, critical_curve

@@ -25,13 +25,7 @@ from pydantic import Field
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.curves import (
-    canonical,
-    generalization_accuracy,
-    of_part,
-    settled,
-    single_curve,
-)
+from grokbench.readout import canonical, generalization_accuracy, of_part, settled, single_curve
 from grokbench.statistics.dip_depth import DipDepth
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]

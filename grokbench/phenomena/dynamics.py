@@ -20,7 +20,7 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.curves import canonical
+from grokbench.readout import canonical
 from grokbench.readout.dynamics import Dynamic, DynamicName, Thresholds, classify
 from grokbench.statistics.intervals import share_interval
 

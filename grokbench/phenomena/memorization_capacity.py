@@ -27,8 +27,8 @@ from pydantic import Field
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
+from grokbench.readout import finished, log2_parameters, of_part
 from grokbench.readout.capacity import SATURATED_AT, capacities, memorization, share_known
-from grokbench.readout.curves import finished, log2_parameters, of_part
 from grokbench.statistics.intervals import Floats, t_interval
 
 

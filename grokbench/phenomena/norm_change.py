@@ -24,7 +24,7 @@ from pydantic import Field
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.curves import (
+from grokbench.readout import (
     canonical,
     generalization_accuracy,
     of_part,

@@ -28,7 +28,7 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout.curves import canonical, log2_parameters, of_part, single_curve
+from grokbench.readout import canonical, log2_parameters, of_part, single_curve
 from grokbench.readout.dynamics import Dynamic, Thresholds, classify
 from grokbench.statistics.intervals import Bools, Floats
 from grokbench.statistics.jackknife import Jackknife, Replicates

@@ -9,6 +9,7 @@ Runs that have not finished read NaN.
 | Which validation accuracy measures generalization? | `generalization_accuracy` |
 | At which step does a curve cross a level? | `sustained_crossing` |
 | What value has a curve at a step? | `value_at` |
+| Does a value reach a level, apart from rounding? | `reaches` |
 | Did training collapse at the end? | `collapsed` |
 | Which dynamic did each run show: grokking, progression, …? | `classify` |
 | Between which data sizes does each seed's critical data size lie? | `critical_data_size_brackets` |
@@ -25,20 +26,23 @@ without one. `log2_parameters` gives the sizes of models on the scale on which t
 from grokbench.readout.capacity import capacities, memorization
 from grokbench.readout.critical_data_size import critical_data_size_brackets, critical_data_sizes
 from grokbench.readout.curves import (
-    canonical,
     collapsed,
-    finished,
     generalization_accuracy,
-    log2_parameters,
-    of_part,
+    reaches,
     settled,
-    single_curve,
     sustained_crossing,
     value_at,
-    without_empty_seeds,
 )
 from grokbench.readout.dynamics import Dynamic, Thresholds, classify
 from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets
+from grokbench.readout.grid import (
+    canonical,
+    finished,
+    log2_parameters,
+    of_part,
+    single_curve,
+    without_empty_seeds,
+)
 
 __all__ = [
     "Dynamic",
@@ -56,6 +60,7 @@ __all__ = [
     "log2_parameters",
     "memorization",
     "of_part",
+    "reaches",
     "settled",
     "single_curve",
     "sustained_crossing",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from grokbench.readout.curves import canonical, of_part, settled, single_curve
+from grokbench.readout.curves import settled
+from grokbench.readout.grid import canonical, of_part, single_curve
 from grokbench.statistics.intervals import Floats, t_interval
 
 SATURATED_AT = 0.95

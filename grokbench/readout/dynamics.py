@@ -18,12 +18,11 @@ from grokbench.readout.curves import (
     ROUNDING,
     SUSTAINED,
     collapsed,
-    finished,
     generalization_accuracy,
-    of_part,
     settled,
     sustained_crossing,
 )
+from grokbench.readout.grid import finished, of_part
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -12,14 +12,8 @@ import numpy as np
 import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.readout.curves import (
-    canonical,
-    generalization_accuracy,
-    of_part,
-    reaches,
-    settled,
-    single_curve,
-)
+from grokbench.readout.curves import generalization_accuracy, reaches, settled
+from grokbench.readout.grid import canonical, of_part, single_curve
 from grokbench.statistics.intervals import Floats
 
 

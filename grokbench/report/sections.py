@@ -11,7 +11,7 @@ from grokbench.claims import Verdict, datasets_of, selected
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Drawing
 from grokbench.plugins import describe
-from grokbench.readout.curves import finished
+from grokbench.readout import finished
 from grokbench.record import canonical_json
 from grokbench.report.figures.overview import overview
 from grokbench.report.svg import house_style, inline_svg

@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.optimize import isotonic_regression
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.readout import log2_parameters, without_empty_seeds
 from grokbench.readout.capacity import memorization, share_known
-from grokbench.readout.curves import log2_parameters, without_empty_seeds
 from grokbench.statistics.intervals import Bools, Floats
 from grokbench.statistics.jackknife import Replicates, means_over_seeds
 from grokbench.theory.mirrors import Pairs

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.readout import log2_parameters, without_empty_seeds
 from grokbench.readout.critical_data_size import critical_data_size_brackets
-from grokbench.readout.curves import log2_parameters, without_empty_seeds
 from grokbench.statistics.interval_regression import (
     IntervalRegression,
     Prior,

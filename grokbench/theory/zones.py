@@ -21,8 +21,8 @@ from pydantic import Field
 from scipy import stats
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.readout import canonical, log2_parameters, of_part, single_curve
 from grokbench.readout.capacity import SATURATED_AT
-from grokbench.readout.curves import canonical, log2_parameters, of_part, single_curve
 from grokbench.readout.dynamics import Dynamic, Share, Thresholds
 from grokbench.record import Status
 from grokbench.statistics.intervals import Bools, Floats

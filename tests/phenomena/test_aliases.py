@@ -23,7 +23,7 @@ def test_zones_and_critical_data_sizes_are_still_there():
 @pytest.mark.parametrize(
     ("alias", "module"),
     [
-        ("grokbench.phenomena.curves", "grokbench.readout.curves"),
+        ("grokbench.phenomena.curves", "grokbench.readout"),
         ("grokbench.phenomena.intervals", "grokbench.statistics.intervals"),
     ],
 )

@@ -9,8 +9,7 @@ import xarray as xr
 from grokbench.claims import Outcome, judge
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import CriticalDataSize, DoubleDescent, Dynamics, Emergence, NormChange
-from grokbench.readout import classify
-from grokbench.readout.curves import settled
+from grokbench.readout import classify, settled
 from grokbench.record import Choice
 from grokbench.statistics.dips import Groups, exact_depth
 from grokbench.statistics.intervals import t_interval

@@ -8,14 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from grokbench.errors import NotEnoughDataError
-from grokbench.readout.curves import (
-    canonical,
+from grokbench.readout import (
     collapsed,
     generalization_accuracy,
-    of_part,
     settled,
-    single_curve,
     sustained_crossing,
     value_at,
 )
@@ -26,9 +22,7 @@ from tests.phenomena.worlds import (
     Run,
     ending_at,
     grokking,
-    shuffled,
     single,
-    world,
 )
 
 
@@ -108,43 +102,3 @@ def test_a_crossing_in_the_last_two_evaluations_has_not_lasted():
 def test_a_value_is_read_at_the_last_evaluation_before_a_step():
     dataset = single(Run(norm=STEPS.astype(float)))
     assert 1500 == value_at(dataset, dataset["parameter_norm"], xr.DataArray(1550)).item()
-
-
-def test_canonical_order_undoes_any_shuffle():
-    dataset = world(lambda size, _, seed: ending_at(size / 100 + seed / 1000))
-    xr.testing.assert_identical(canonical(dataset), canonical(shuffled(dataset, seed=1)))
-
-
-def test_a_seed_that_is_there_twice_is_no_two_independent_ones():
-    dataset = world(lambda *_: ending_at(0.5))
-    twice = dataset.isel(seed=[0, 1, 0])
-    with pytest.raises(NotEnoughDataError, match="seed 0 is there more than once"):
-        canonical(twice)
-
-
-def test_model_sizes_with_text_labels_are_ordered_by_their_parameters():
-    dataset = world(lambda *_: ending_at(0.5), sizes=(8, 16, 64))
-    dataset = dataset.assign_coords(model_size=["2x8", "10x16", "1x64"])
-    observed = canonical(dataset.isel(model_size=[2, 0, 1]))["model_size"].to_numpy().tolist()
-    assert ["2x8", "10x16", "1x64"] == observed
-
-
-def test_a_dimension_with_two_values_where_one_is_needed_is_named_with_the_remedy():
-    dataset = world(lambda *_: ending_at(0.5), data_sizes=(350, 450))
-    with pytest.raises(NotEnoughDataError, match=r"data_size has 2 values \(350, 450\).*`where`"):
-        single_curve(dataset, "model_size", "seed")
-
-
-def test_the_first_part_is_taken_unless_another_is_asked_for():
-    parts = xr.concat(
-        [single(ending_at(0.2)), single(ending_at(0.8))],
-        xr.Variable("part", ["addition", "subtraction"]),
-        data_vars="different",
-        coords="minimal",
-        compat="equals",
-    )
-    for part, accuracy in ((None, 0.2), ("addition", 0.2), ("subtraction", 0.8)):
-        chosen = of_part(parts, part)
-        assert pytest.approx(accuracy) == chosen["mirror_free_accuracy"].values.max()
-    with pytest.raises(NotEnoughDataError, match="known: addition, subtraction"):
-        of_part(parts, "division")

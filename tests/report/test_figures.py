@@ -20,8 +20,7 @@ from matplotlib.patches import Rectangle
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena import BUILT_IN
 from grokbench.phenomena.base import Drawing
-from grokbench.readout import Dynamic, capacities, critical_data_sizes
-from grokbench.readout.curves import settled
+from grokbench.readout import Dynamic, capacities, critical_data_sizes, settled
 from grokbench.report.figures.overview import overview
 from grokbench.report.figures.zones import shares
 from grokbench.report.lines import Line

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import grokbench
 from grokbench.phenomena.norm_change import NormChangeOptions, transitions
-from grokbench.readout.curves import settled
+from grokbench.readout import settled
 from grokbench.readout.dynamics import Dynamic, classify
 from grokbench.record import Record, Status, failed
 from grokbench.schema import METRICS

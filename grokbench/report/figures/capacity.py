@@ -9,8 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from grokbench.phenomena.base import Detector, Drawing, Finding
-from grokbench.readout import capacities
-from grokbench.readout.curves import settled
+from grokbench.readout import capacities, settled
 from grokbench.report.figures.views import views_of
 from grokbench.report.lines import WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import ONE, PALE

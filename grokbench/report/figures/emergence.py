@@ -11,13 +11,7 @@ from matplotlib.lines import Line2D
 
 from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.emergence import EmergenceOptions
-from grokbench.readout.curves import (
-    canonical,
-    generalization_accuracy,
-    of_part,
-    settled,
-    single_curve,
-)
+from grokbench.readout import canonical, generalization_accuracy, of_part, settled, single_curve
 from grokbench.report.figures.views import name_of
 from grokbench.report.lines import CUT, WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
 from grokbench.report.palette import INK, ONE, OTHER, PALE

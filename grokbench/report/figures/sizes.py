@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grokbench.phenomena.base import Detector, Drawing, Finding
-from grokbench.readout import critical_data_sizes
+from grokbench.readout import critical_data_sizes, generalization_accuracy, settled
 from grokbench.readout.critical_data_size import THRESHOLD
-from grokbench.readout.curves import generalization_accuracy, settled
 from grokbench.report.figures.views import View, views_of
 from grokbench.report.lines import (
     CUT,

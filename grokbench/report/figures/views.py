@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from grokbench.readout.curves import canonical, of_part
+from grokbench.readout import canonical, of_part
 
 DRAWN = ("model_size", "data_size", "seed", "step")
 """The dimensions that figures lay out; any other makes a panel of its own for each value."""
