@@ -132,6 +132,7 @@ class DoubleDescent(Detector):
     Options = DoubleDescentOptions
     drawn_by = "grokbench.report.figures.sizes:against_model_size"
     figure_spans = ("model_size", "data_size")
+    figure_ignores = ("smoothing", "width")
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         return wider_than_the_grid(self.options, lengths)

@@ -64,6 +64,7 @@ class Emergence(Detector):
     roles = ("reference", "shifted")
     drawn_by = "grokbench.report.figures.emergence:emergence"
     figure_spans = ("model_size",)
+    figure_ignores = ("best_of_seeds",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         of_seeds = self._brackets(data)

@@ -50,6 +50,7 @@ class MemorizationCapacity(Detector):
     Options = MemorizationCapacityOptions
     drawn_by = "grokbench.report.figures.capacity:capacity_against_model_size"
     figure_spans = ("model_size",)
+    figure_ignores = ("chance",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         dataset = data["experiment"]

@@ -1,4 +1,4 @@
-"""Lines over a grid: the mean over seeds, its interval, and every seed behind it."""
+"""Lines over a grid: the mean over seeds, its interval, and the single seeds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from grokbench.amounts import count
 from grokbench.report.palette import Stroke
 from grokbench.report.scales import amount
 from grokbench.statistics.intervals import Floats, t_interval
@@ -29,7 +30,7 @@ class Line:
 
     @property
     def mean(self) -> Floats:
-        """The mean over the seeds that there are; NaN, a gap, where there are none."""
+        """The mean over the finished seeds; NaN, which leaves a gap, where there are none."""
         counts = self.seeds
         total = np.nansum(self.values, axis=1)
         return np.asarray(total / np.where(counts > 0, counts, np.nan))
@@ -53,7 +54,7 @@ class Line:
 
     @property
     def seeds(self) -> Floats:
-        """How many seeds are behind each point."""
+        """How many finished seeds each point has."""
         return np.asarray((~np.isnan(self.values)).sum(axis=1), float)
 
 
@@ -76,9 +77,9 @@ def draw_line(
     among: int = 1,
     within: tuple[float, float] = (-math.inf, math.inf),
 ) -> Line2D:
-    """Draw the mean with its markers, the interval as a band, and the seeds as faint dots.
+    """Draw the mean with its markers, the interval as a band, and the seeds as dots.
 
-    The more lines it is `among`, the fainter is the band. It is cut off at the ends of `within`.
+    The band is cut off at the ends of `within`. It is paler the more lines share the axes (`among`).
     """
     low, high = (np.clip(end, *within) for end in line.interval)
     axes.fill_between(
@@ -116,19 +117,19 @@ def summary(line: Line) -> str:
 
 
 def seeds_behind(lines: Sequence[Line]) -> str:
-    """`5 seeds a point`, `3 to 5 seeds a point`; points without any are gaps, and not counted."""
+    """`5 seeds at each point`, `3 to 5 seeds at each point`; gaps are not counted."""
     counts = np.concatenate([line.seeds for line in lines]) if lines else np.zeros(0)
     counts = counts[counts > 0]
     if not counts.size:
         return "no finished run"
     fewest, most = int(counts.min()), int(counts.max())
     if fewest == most:
-        return "1 seed a point" if most == 1 else f"{most} seeds a point"
-    return f"{fewest} to {most} seeds a point"
+        return f"{count(most, 'seed')} at each point"
+    return f"{fewest} to {most} seeds at each point"
 
 
 WHAT_IS_DRAWN = (
-    "Lines are means over seeds, bands their 95 % t-intervals, faint dots the single seeds; a "
-    "gap is a cell without a finished run."
+    "Lines are means over seeds, bands are 95 % t-intervals, dots are single seeds, and gaps are "
+    "cells without a finished run."
 )
-CUT = "Bands that would reach beyond 0 or 1 are cut off there."
+CUT = "Bands are cut off at 0 and 1."

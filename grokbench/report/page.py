@@ -1,4 +1,4 @@
-"""The page: everything found, in one HTML file that needs nothing else."""
+"""The page: all verdicts and figures in one HTML file that needs no other file."""
 
 from __future__ import annotations
 

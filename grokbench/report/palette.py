@@ -1,8 +1,8 @@
-"""Colours, markers, dashes and hatches: each of them alone tells things apart.
+"""Colours, markers, dashes and hatches. Each of them alone distinguishes the parts of a figure.
 
-Whoever cannot see the colours, or prints in black and white, goes by the other three. The single
-colours are Okabe and Ito's, which the colour-blind can tell apart; lines that come in an order
-(sizes) go from light to dark along viridis, whose lightness alone keeps the order.
+So figures can be read without colours and in black and white. The single colours are those of
+Okabe and Ito, which colour-blind readers can distinguish. Ordered lines (sizes) go from light to
+dark along viridis, whose lightness alone shows the order.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Stroke:
 
 
 def ordered(count: int) -> list[Stroke]:
-    """Strokes for `count` lines that come in an order, from light to dark."""
+    """Strokes for `count` ordered lines, from light to dark."""
     ramp = mpl.colormaps["viridis"].reversed()
     shades = [0.6] if count == 1 else [0.24 + 0.72 * i / (count - 1) for i in range(count)]
     return [
@@ -73,4 +73,4 @@ FILLS = {
     Dynamic.GROKKING: Fill("#00835f", "", "#00835f"),
     Dynamic.NONE: Fill("#e4e6e9", "--", "#9aa1a9"),
 }
-"""In this order wherever dynamics are listed."""
+"""Dynamic → fill, in the order in which dynamics are listed everywhere."""

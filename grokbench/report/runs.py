@@ -1,4 +1,4 @@
-"""What was trained: each experiment, what became of its runs, and which ones went wrong."""
+"""What was trained: the experiments, the status of their runs, and the runs that went wrong."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from datetime import UTC, datetime
 import numpy as np
 import xarray as xr
 
+from grokbench.amounts import count
 from grokbench.record import Status
 from grokbench.suite.model import Experiment, Suite
 
 MOST_LISTED = 100
-"""Runs that went wrong beyond these are counted, and not listed."""
+"""How many runs that went wrong are listed; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One experiment in words, and how many of its runs ended how."""
+    """One experiment in words, and how many of its runs have each status."""
 
     name: str
     title: str
@@ -45,7 +46,7 @@ class WentWrong:
 
 
 def trained(suite: Suite, tree: xr.DataTree) -> list[Trained]:
-    """Every experiment of the suite, whether or not it was run."""
+    """Every experiment of the suite, whether or not it was trained."""
     return [
         Trained(
             name=experiment.name,
@@ -119,8 +120,7 @@ def _grid(experiment: Experiment) -> str:
         "data_size": experiment.data_sizes,
     }
     parts = [f"{_words(name)} {', '.join(map(str, values))}" for name, values in axes.items()]
-    seeds = len(experiment.seeds)
-    return "; ".join([*parts, "1 seed" if seeds == 1 else f"{seeds} seeds"])
+    return "; ".join([*parts, count(len(experiment.seeds), "seed")])
 
 
 def _words(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Axes for model sizes, data sizes, steps and accuracies, with ticks where something was tried."""
+"""Axes for model sizes, data sizes, steps and accuracies, with ticks at the values that were run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from grokbench.statistics.intervals import Floats
 
 ROOM = 1 / 16
-"""The share of an axis that the label of a tick needs for itself."""
+"""The share of an axis that the label of one tick needs."""
 
 ACCURACIES = (0.0, 1.0)
-"""From nothing right to all right."""
+"""The range of an accuracy."""
 
 
 def model_positions(dataset: xr.Dataset) -> Floats:
-    """Where each model size lies on a logarithmic axis: hidden size, or parameters.
+    """The position of each model size on a logarithmic axis: hidden size, or parameters.
 
-    NaN where a size has neither (no run of several layers was measured yet).
+    NaN where the number of parameters is needed and no run of that size was trained yet.
     """
     if by_hidden_size(dataset):
         return dataset["model_size"].to_numpy().astype(float)
@@ -52,9 +52,9 @@ def show_data_sizes(axes: Axes, dataset: xr.Dataset) -> None:
 
 
 def mark(axis: Axis, tried: Floats, places: Floats) -> None:
-    """Ticks at the values tried; labels at as many of them as there is room for.
+    """Ticks at the values that were run, with labels on as many of them as there is room for.
 
-    `places` is where the values lie on the axis, up to a linear map.
+    `places` are the values' positions along the axis, up to a linear map.
     """
     labelled = tried[_with_room(places)].tolist()
     axis.set_major_locator(FixedLocator(labelled))
@@ -64,7 +64,7 @@ def mark(axis: Axis, tried: Floats, places: Floats) -> None:
 
 
 def _with_room(places: Floats) -> list[int]:
-    """The indices of places far enough from each other, the last one always among them."""
+    """The indices of places that are far enough apart; the last place is always one of them."""
     if not places.size:
         return []
     gap = ROOM * (places.max() - places.min())
@@ -84,7 +84,7 @@ def amount(value: float) -> str:
 
 
 def show_steps(axes: Axes, last: float) -> None:
-    """A horizontal axis of steps: logarithmic, but with step 0 on it."""
+    """A horizontal axis of steps: logarithmic, with step 0."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.6)
     axes.set_xlim(0, last * 1.06)
     decades = [0.0, *(10.0**k for k in range(round(np.ceil(np.log10(last + 1)))))]

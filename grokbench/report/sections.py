@@ -15,6 +15,7 @@ from grokbench.readout import finished
 from grokbench.record import canonical_json
 from grokbench.report.figures.overview import overview
 from grokbench.report.svg import house_style, inline_svg
+from grokbench.report.verdicts import where
 from grokbench.suite.model import Claim
 
 OVERVIEW_SPANS = ("model_size", "data_size")
@@ -32,6 +33,12 @@ class Section:
     """The figure as an element of the page."""
     why_not: str = ""
     """Why there is no figure, in words."""
+
+    @property
+    def heading(self) -> str:
+        """The figure's title, and which experiments it shows: figures may share a title."""
+        title = self.drawing.title if self.drawing else "No figure"
+        return f"{title} ({where(_whole(self.verdicts[0]))})"
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""A figure and the words that go with it; how it becomes SVG for a page, or a file.
+"""Turns figures into SVG for a page, or into files.
 
 Figures are matplotlib's `Figure` objects; `pyplot` and its global state are never used. The same
 data give the same bytes: identifiers are salted with the figure's name, and no date is written.
@@ -51,7 +51,7 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """The defaults of matplotlib with this project's on top, whatever was set outside."""
+    """Matplotlib's defaults with STYLE on top; settings made outside do not apply within."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
@@ -94,7 +94,7 @@ def inline_svg(drawing: Drawing, name: str) -> str:
 
 
 def save(drawing: Drawing, path: Path) -> Path:
-    """The figure as a file of its own, on white; the suffix says whether SVG, PNG or PDF."""
+    """Save the figure on white; the suffix says whether as SVG, PNG or PDF."""
     path.write_bytes(_rendered(drawing, path.stem, path.suffix[1:], {}, facecolor="white"))
     return path
 

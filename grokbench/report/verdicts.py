@@ -1,4 +1,4 @@
-"""Verdicts as readers of the page see them: as a bar against the rule, and what they look at."""
+"""What the page shows of a verdict: its interval as a bar, and where the claim looks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from grokbench.suite.model import Claim, Rule
 
 @dataclass(frozen=True)
 class Bar:
-    """An effect and its interval against the rule, along a line from 0 to 100.
+    """An effect, its interval and the rule, as positions on a line from 0 to 100.
 
-    `accepted` is the stretch that the rule accepts. Infinite ends of the interval lie at the
-    line's ends, and are open there.
+    `accepted` is the range that satisfies the rule. Infinite ends of the interval are drawn open
+    at the ends of the line.
     """
 
     low: float
@@ -56,7 +56,7 @@ def bar(finding: Finding, rule: Rule) -> Bar | None:
 
 
 def where(claim: Claim) -> str:
-    """Which experiments a claim looks at, and at what in them: `addition at data size 350`."""
+    """The experiments of a claim, and its selection in them: `addition at data size 350`."""
     names = list(claim.experiments.values())
     if len(names) > 1:
         names = [f"{role}: {name}" for role, name in claim.experiments.items()]
@@ -69,6 +69,6 @@ def where(claim: Claim) -> str:
 
 
 def totals(verdicts: Sequence[Verdict]) -> list[tuple[Outcome, int]]:
-    """How many claims had each outcome; outcomes of none are left out."""
+    """How many claims had each outcome; outcomes that no claim had are left out."""
     counts = Counter(verdict.outcome for verdict in verdicts)
     return [(outcome, counts[outcome]) for outcome in Outcome if counts[outcome]]

@@ -219,7 +219,7 @@ def test_ordered_lines_differ_without_their_colours_too(count: int) -> None:
 def test_the_map_carries_both_curves_their_crossing_and_the_prediction() -> None:
     data = {"memorization": CAPACITY, "critical": ADDITION, "target": ADDITION}
     did, predicted = draw("zone_prediction", data).figure.axes
-    assert ("what the runs did", "what the curves predict") == tuple(
+    assert ("observed", "predicted") == tuple(
         axes.get_title(loc="left") for axes in (did, predicted)
     )
     drawn = means(did)

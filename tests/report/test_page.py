@@ -206,6 +206,11 @@ def test_every_figure_has_a_caption_and_words_for_who_does_not_see_it(page: Page
         assert image.all("svg")
 
 
+def test_no_two_headings_are_the_same(page: Page) -> None:
+    counts = Counter(heading.text for heading in page.root.all("h2"))
+    assert [] == [heading for heading, count in counts.items() if count > 1]
+
+
 def test_outcomes_differ_in_shape_as_well_as_in_colour(page: Page) -> None:
     shapes: dict[str, set[str]] = {}
     for span in page.root.all("span", class_="outcome"):

@@ -131,7 +131,7 @@ def test_the_figure_of_a_plugin_is_on_the_page_with_its_words(
     page = reported(tree, plugins, tmp_path, at(detector, 350), at(detector, 450))
     for size in (350, 450):
         section = page.by_id(f"figure-{detector}_{size}")
-        assert "My own figure" == section.all("h2")[0].text
+        assert f"My own figure (addition at data size {size})" == section.all("h2")[0].text
         assert "My own caption." == section.all("figcaption")[0].text
         (image,) = section.all("div", role="img")
         assert "My own words." == image.attributes["aria-label"]
@@ -166,12 +166,14 @@ def test_a_figure_that_cannot_be_drawn_is_told_in_its_place_and_costs_no_other(
     assert page.by_id("figure-drawn_350").all("figure")
 
 
-@pytest.mark.parametrize("detector", ["plain", "undrawn"])
+@pytest.mark.parametrize(
+    ("detector", "place"), [("plain", "addition"), ("undrawn", "addition at data size 350")]
+)
 def test_a_detector_that_draws_nothing_leaves_it_to_the_report(
-    tree: xr.DataTree, plugins: Plugins, tmp_path: Path, detector: str
+    tree: xr.DataTree, plugins: Plugins, tmp_path: Path, detector: str, place: str
 ) -> None:
     section = reported(tree, plugins, tmp_path, at(detector, 350)).by_id(f"figure-{detector}_350")
-    assert "Accuracy against model size" == section.all("h2")[0].text
+    assert f"Accuracy against model size ({place})" == section.all("h2")[0].text
 
 
 def test_figures_that_can_be_drawn_are_saved(
@@ -188,6 +190,6 @@ def test_the_documented_example_draws_its_figure(tree: xr.DataTree, tmp_path: Pa
     file.write_text(files[file.name], encoding="utf-8")
     one = claim("size_helps", "benefit_of_size", Rule(at_least=0.1))
     section = reported(tree, Plugins.load([file]), tmp_path, one).by_id("figure-size_helps")
-    assert "Benefit of size" == section.all("h2")[0].text
+    assert "Benefit of size (addition)" == section.all("h2")[0].text
     assert "The rise of each of 5 seeds" in section.all("figcaption")[0].text
     assert section.all("figure")

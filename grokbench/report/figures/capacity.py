@@ -1,4 +1,4 @@
-"""How many random labels models of each size hold."""
+"""How many random labels models of each size memorize."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def capacity_against_model_size(
     return Drawing(
         figure,
         title="Memorization capacity",
-        caption="Memorization capacity, the number of training examples with random labels that a "
-        f"model has right in the end, against model size. {WHAT_IS_DRAWN} The dashed line is how "
-        "many examples there are; open symbols lie so near to it that the capacity is only known "
-        f"to be at least as large. {seeds_behind(lines).capitalize()}.",
+        caption="Memorization capacity against model size: the number of randomly labelled "
+        f"training examples that a model answers correctly after training. {WHAT_IS_DRAWN} The "
+        "dashed line is the number of training examples. Open symbols lie close to this line: "
+        f"there the capacity is a lower bound. {seeds_behind(lines).capitalize()}.",
         alternative="Memorization capacity against model size: "
         + "; ".join(summary(line) for line in lines)
         + ".",

@@ -1,4 +1,4 @@
-"""At how many parameters an ability emerges, with and without what shifts it."""
+"""At how many parameters an ability emerges, in two experiments."""
 
 from __future__ import annotations
 

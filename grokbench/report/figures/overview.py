@@ -28,7 +28,7 @@ def overview(data: Mapping[str, xr.Dataset]) -> Drawing:
 def zones_or_curves(
     detector: Detector, data: Mapping[str, xr.Dataset], finding: Finding | None
 ) -> Drawing:
-    """For `dynamics`: the map of zones; of a single cell, its training curves."""
+    """For `dynamics`: the zone map; of a single cell, its training curves."""
     cells = _longest(data, "model_size") * _longest(data, "data_size")
     return (map_of_zones if cells > 1 else training_curves)(detector, data, finding)
 

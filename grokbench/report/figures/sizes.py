@@ -1,4 +1,4 @@
-"""Final accuracy over model size, a line for each data size; and the other way round."""
+"""Final accuracy over model size with a line for each data size, and the other way round."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PLAIN = "Final validation accuracy"
 MIRROR_FREE = "Final mirror-free accuracy"
 
 Chart = list[tuple[View, list[Line]]]
-"""What is on each panel."""
+"""Each panel's view and its lines."""
 
 
 def against_model_size(
@@ -82,7 +82,7 @@ def over_data_size(
 ) -> Drawing:
     """Final accuracy over data size, one line for each model size.
 
-    Below it, between which two data sizes each model size's critical data size lies.
+    A strip below shows the two data sizes between which each critical data size lies.
     """
     chart = []
     for view in views_of(data, part):
@@ -102,9 +102,9 @@ def over_data_size(
         title="Accuracy against data size",
         caption=f"{MIRROR_FREE} (on validation examples whose mirror is not in training) against "
         f"the number of training examples, one line for each model size. {WHAT_IS_DRAWN} {CUT} "
-        "Below, for each model size, the two data sizes tried between which its critical data "
-        f"size lies: the smallest from which the median seed stays above {threshold:g}, the dotted "
-        "line; an arrow where it lies beyond those tried. "
+        "Below: the two tested data sizes between which each model size's critical data size "
+        "lies. The critical data size is the smallest from which the median seed stays above "
+        f"{threshold:g} (dotted line). An arrow marks one outside the tested range. "
         f"{_seeds(chart)}",
         alternative=_alternative(chart, f"{MIRROR_FREE} against data size", "model size {}"),
     )
@@ -113,7 +113,7 @@ def over_data_size(
 def _draw(
     figure: Figure, axes: Sequence[Axes], chart: Chart, name: str, legend: str
 ) -> dict[str, Stroke]:
-    """The lines of every panel, in strokes that mean the same in each, and one legend for all."""
+    """Draw the lines of every panel, equal labels in equal strokes, and one legend for all."""
     labels = dict.fromkeys(line.label for _, lines in chart for line in lines)
     strokes = dict(zip(labels, ordered(len(labels)), strict=True))
     handles = {}
@@ -125,14 +125,14 @@ def _draw(
                 axis, line, strokes[line.label], among=len(lines), within=ACCURACIES
             )
     axes[0].set_ylabel(name.lower())
-    # The last of an order ends highest where more helps, and stands highest in the legend.
+    # More data, or a larger model, mostly ends higher: the legend has the order of the line ends.
     order = list(reversed(labels))
     figure.legend([handles[n] for n in order], order, title=legend, loc="outside right upper")
     return strokes
 
 
 def _draw_brackets(axes: Axes, curve: xr.Dataset, strokes: Mapping[str, Stroke]) -> None:
-    """One row a model size: a bar from the data size too small to the one that is enough."""
+    """One row for each model size: a bar from the largest data size below to the smallest above."""
     labels = [str(label) for label in curve["model_size"].to_numpy()]
     smallest, largest = axes.get_xlim()
     for row, label in enumerate(labels):

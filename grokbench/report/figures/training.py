@@ -1,4 +1,4 @@
-"""Training curves: one run of each dynamic, its accuracies above its parameter norm."""
+"""Training curves: one run of each dynamic, with its accuracies and its parameter norm."""
 
 from __future__ import annotations
 
@@ -37,14 +37,15 @@ STEPS: Mapping[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A run that shows a dynamic: its curves over `step`, and its cell's other runs of that kind."""
+    """A run that shows a dynamic, and the other runs of its cell that show it."""
 
     dynamic: Dynamic
     words: str
-    """Which run it is."""
+    """Which run it is, in words."""
     curves: xr.Dataset
+    """The run's dataset, along `step`."""
     others: xr.Dataset
-    """Along `seed`: every run of the same cell that shows the same dynamic."""
+    """Every run of the same cell that shows the same dynamic, along `seed` and `step`."""
     memorized_step: float
     generalized_step: float
 
@@ -82,17 +83,17 @@ def one_of_each_dynamic(data: Mapping[str, xr.Dataset], thresholds: Thresholds) 
     return Drawing(
         figure,
         title="Training curves",
-        caption="One run of each dynamic: accuracy on training examples, on validation examples, "
-        "and on those validation examples whose mirror is not in training; below, the L2 norm of "
-        "all parameters, with the cell's other runs of the same kind faint behind it. Vertical "
-        "lines mark from when on it has memorized, and generalized. The run is the first seed "
-        "of the cell in which the dynamic was most frequent.",
+        caption="One run of each dynamic. Above: accuracy on training examples, on validation "
+        "examples, and on validation examples whose mirror is not in training. Below: the L2 norm "
+        "of all parameters, with the cell's other runs of the same dynamic in grey. Vertical lines "
+        "mark the steps from which the run has memorized and has generalized. The run is the first "
+        "seed of the cell in which the dynamic is most frequent.",
         alternative=" ".join(_sentence(example) for example in examples),
     )
 
 
 def _examples(views: Sequence[View], thresholds: Thresholds) -> list[Example]:
-    """For each dynamic that any run shows, the first run of the cell that shows it most often."""
+    """For each dynamic that occurs, the first run of the cell in which it is most frequent."""
     labelled = [(view, classify(view.dataset, thresholds)) for view in views]
     examples = []
     for dynamic in FILLS:
@@ -166,7 +167,7 @@ def _mark_steps(axes: Axes, example: Example) -> None:
 
 
 def _evaluated(curves: xr.Dataset, name: str) -> tuple[Any, Any]:
-    """The steps at which the run was evaluated, and the curve there."""
+    """The steps at which the curve was evaluated, and its values there."""
     values = curves[name].to_numpy()
     return curves["step"].to_numpy()[~np.isnan(values)], values[~np.isnan(values)]
 
@@ -180,7 +181,7 @@ def _sentence(example: Example) -> str:
     return (
         f"{example.dynamic.label.capitalize()} ({example.words}): "
         f"{when(example.memorized_step, 'memorized')}, "
-        f"{when(example.generalized_step, 'generalized')}; validation accuracy ends with "
-        f"{validation[-1]:.2f}; the parameter norm begins with {amount(norm[0])}, is highest with "
-        f"{amount(norm.max())} and ends with {amount(norm[-1])}."
+        f"{when(example.generalized_step, 'generalized')}; validation accuracy ends at "
+        f"{validation[-1]:.2f}; the parameter norm starts at {amount(norm[0])}, has its maximum at "
+        f"{amount(norm.max())} and ends at {amount(norm[-1])}."
     )

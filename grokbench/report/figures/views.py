@@ -1,4 +1,4 @@
-"""What a figure shows panel by panel: a role's dataset, at one value of each swept field."""
+"""The panels of a figure: each shows one role's dataset at one value of each swept field."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import xarray as xr
 from grokbench.readout import canonical, of_part
 
 DRAWN = ("model_size", "data_size", "seed", "step")
-"""The dimensions that figures lay out; any other makes a panel of its own for each value."""
+"""The dimensions inside a panel. Each value of any other dimension gets its own panel."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A dataset with the dimensions DRAWN alone, in their natural order, and its panel's title."""
+    """One panel's title, and its dataset: only the dimensions DRAWN, in their natural order."""
 
     title: str
     dataset: xr.Dataset
@@ -25,7 +25,7 @@ class View:
 def views_of(data: Mapping[str, xr.Dataset], part: str | None = None) -> list[View]:
     """One view for each role and each combination of swept values.
 
-    The title names what tells the views apart, and is empty where there is just the one.
+    The title names what distinguishes the views; it is empty where there is only one.
     """
     views = []
     for role, dataset in data.items():
@@ -45,5 +45,5 @@ def views_of(data: Mapping[str, xr.Dataset], part: str | None = None) -> list[Vi
 
 
 def name_of(dataset: xr.Dataset, role: str) -> str:
-    """What an experiment is called in a figure: its title, or else the role that it plays."""
+    """The experiment's title, or its role where it has no title."""
     return str(dataset.attrs.get("title") or role)

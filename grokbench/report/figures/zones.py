@@ -1,4 +1,4 @@
-"""The map of zones: which dynamics the runs of each model size and data size showed."""
+"""The zone map: which dynamics the runs of each model size and data size showed."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Panel:
     dynamics: npt.NDArray[np.int8]
     curves: tuple[MeasuredCurve, ...]
     star: tuple[float, float] | None = None
-    """Position and examples at which the curves cross, as the detector `crossing` has it."""
+    """Position and number of examples at which the curves cross, as `crossing` finds them."""
 
 
 def map_of_zones(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None) -> Drawing:
-    """Dynamics over model size and data size (Huang et al. 2024, Fig. 1, as measured).
+    """The observed dynamics over model size and data size (compare Huang et al. 2024, Fig. 1).
 
-    With a role `memorization`, the capacity curve is drawn over the map, and beside it stands what
-    the two curves predict.
+    With a role `memorization`, the capacity curve is drawn too, and a second panel shows the
+    dynamics that the two curves predict.
     """
     # The detectors drawn as a map have the options of `ZoneOptions`, or some of them.
     given = dict(detector.options)
@@ -80,13 +80,13 @@ def map_of_zones(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding 
     axes[0].set_ylabel("training examples")
     handles = _legend(axes, missing=any((one.dynamics < 0).any() for one in maps))
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    return Drawing(figure, "The map of zones", _caption(maps), _alternative(maps))
+    return Drawing(figure, "Zone map", _caption(maps), _alternative(maps))
 
 
 def shares(dynamics: npt.NDArray[np.int8]) -> dict[Dynamic, Floats]:
     """For each dynamic, the share of each cell's runs that showed it: [model_size, data_size].
 
-    A run that did not finish counts among a cell's runs, and for no dynamic.
+    Runs that did not finish count in the denominator and show no dynamic.
     """
     return {dynamic: (dynamics == int(dynamic)).mean(axis=-1) for dynamic in FILLS}
 
@@ -109,12 +109,12 @@ def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[Panel]:
         of_view = f"{view.title}: " if view.title else ""
         shown = replace(
             shown,
-            title=f"{of_view}what the runs did",
+            title=f"{of_view}observed",
             curves=(capacity_curve(memorization), curve),
             star=_star(memorization, critical, view.dataset, options),
         )
         predicted = zones(memorization, critical, view.dataset, options)["zone"].to_numpy()
-        title = f"{of_view}what the curves predict"
+        title = f"{of_view}predicted"
         maps += [shown, replace(shown, title=title, dynamics=predicted[..., None])]
     return maps
 
@@ -122,7 +122,7 @@ def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[Panel]:
 def _star(
     memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset, asked: ZoneOptions
 ) -> tuple[float, float] | None:
-    """Where the curves cross, if that is among the model sizes that are drawn."""
+    """Where the curves cross; None where they cross outside the model sizes of the map."""
     options = {
         name: getattr(asked, name) for name in Crossing.Options.model_fields if hasattr(asked, name)
     }
@@ -167,7 +167,7 @@ def _draw(axes: Axes, one: Panel) -> None:
 
 
 def _draw_cell(axes: Axes, column: Floats, row: Floats, mix: Mapping[Dynamic, float]) -> None:
-    """Strips from left to right, as wide as the share of runs; what is left over stays blank."""
+    """Strips from left to right, as wide as the shares of runs; unfinished runs leave a blank."""
     left, right = column
     strips = {dynamic: share for dynamic, share in mix.items() if share > 0}
     start = left
@@ -191,13 +191,13 @@ def _fill(dynamic: Dynamic) -> dict[str, Any]:
 
 
 def _rectangle(left: float, right: float, bottom: float, top: float) -> Rectangle:
-    """A rectangle whose sides are given as log2 of where they lie."""
+    """A rectangle whose sides are given as log2 of their positions."""
     x, y = np.exp2([left, right]), np.exp2([bottom, top])
     return Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0])
 
 
 def _draw_curve(axes: Axes, curve: MeasuredCurve) -> None:
-    """The curve with its bars; where only a bound is known, a triangle at the edge it lies beyond."""
+    """The curve with its bars; where only a bound is known, a triangle at the edge of the map."""
     known = np.isfinite(curve.values)
     axes.plot(curve.positions[known], curve.values[known], label=curve.label, **_LOOKS[curve.label])
     bars = known & (curve.low > 0) & np.isfinite(curve.high)
@@ -210,7 +210,7 @@ def _draw_curve(axes: Axes, curve: MeasuredCurve) -> None:
 
 
 def _edges(centres: Floats) -> Floats:
-    """Where each cell begins and ends, [cells, 2]: halfway to its neighbours; NaN where unknown."""
+    """Where each cell begins and ends, halfway to its neighbours: [cells, 2]; NaN where unknown."""
     edges = np.full((len(centres), 2), np.nan)
     known = np.flatnonzero(~np.isnan(centres))
     order = known[np.argsort(centres[known])]
@@ -224,7 +224,7 @@ def _edges(centres: Floats) -> Floats:
 
 
 def _legend(axes: Sequence[Axes], *, missing: bool) -> list[Artist]:
-    """What is on the panels, each thing once: the dynamics, then the curves."""
+    """Everything on the panels once: first the dynamics, then the curves."""
     drawn = {
         str(artist.get_label()): artist for axis in axes for artist in (*axis.patches, *axis.lines)
     }
@@ -243,13 +243,13 @@ def _caption(maps: Sequence[Panel]) -> str:
     curves = {curve.label for one in maps for curve in one.curves}
     measured = " and ".join(name for name in (CAPACITY, CRITICAL) if name in curves)
     return (
-        f"Which dynamic each run showed within {budget} steps. A cell is one model size and one "
-        f"number of training examples; its strips are as wide as the shares of its {seeds} seeds, "
-        f"and what stays blank did not finish. Drawn over it: {measured}, with bars for the "
-        "interval over seeds or the two data sizes it lies between; a triangle at the edge points "
-        "to a critical data size beyond those tried."
+        f"The dynamics of the runs within {budget} steps. A cell is one model size and one number "
+        f"of training examples. Strips are as wide as the shares of the cell's {seeds} seeds; runs "
+        f"that did not finish leave a blank. Drawn over the map: {measured}, with bars for the "
+        "interval over seeds, or for the two tested data sizes around the critical one. A triangle "
+        "at the edge points to a critical data size outside the tested range."
         + (
-            " What the curves predict for a cell rests on the other model sizes alone."
+            " The prediction for a cell uses only the other model sizes."
             if CAPACITY in curves
             else ""
         )
@@ -261,6 +261,6 @@ def _alternative(maps: Sequence[Panel]) -> str:
     for one in maps:
         known = one.dynamics[one.dynamics >= 0]
         counts = [f"{(known == int(d)).sum()} {d.label}" for d in FILLS if (known == int(d)).any()]
-        title = one.title or "what the runs did"
-        sentences.append(f"{title}: of {known.size}, {', '.join(counts) or 'none finished'}.")
-    return " ".join(["A map over model size and data size.", *sentences]).replace("  ", " ")
+        title = one.title or "observed"
+        sentences.append(f"Dynamics, {title}: {', '.join(counts) or 'none finished'}.")
+    return " ".join(["A map of dynamics over model size and data size.", *sentences])
