@@ -19,7 +19,7 @@ SIZES = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64)
 DIPPING = (0.2, 0.4, 0.5, 0.3, 0.05, 0.0, 0.0, 0.3, 0.7, 0.9)
 RISING = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0)
 MANY = 40
-"""So many seeds that agree exclude that one in ten would not (all would agree in 1.5 %)."""
+"""If one run in ten failed, 40 seeds would all agree in 1.5 % of experiments only."""
 
 
 def curve(levels, seeds=5, noise=0.03, sizes=SIZES, lost=()):

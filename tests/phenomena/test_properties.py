@@ -1,4 +1,4 @@
-"""What holds of every detector, whatever the data: on simulated experiments."""
+"""Properties that every detector has, on simulated experiments."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ PAPER = Circuits(band=0.3)
 
 @dataclass(frozen=True)
 class Case:
-    """A claim on worlds in which it is true."""
+    """A claim, and simulated experiments in which the claim is true."""
 
     detector: str
     rule: Rule
     roles: Mapping[str, tuple[Law, Grid]]
     options: Mapping[str, Any] = field(default_factory=dict)
     destroyed: bool = True
-    """Whether it says something of how runs of different model sizes compare."""
+    """Whether the claim compares runs of different model sizes."""
     cheap: bool = True
-    """Whether to look at many worlds takes little."""
+    """Whether the detector is fast, so that many worlds are tried."""
 
     def __str__(self) -> str:
         return " ".join([self.detector, *map(str, self.options.values())])
@@ -66,8 +66,19 @@ class Case:
     def world(self, seed: int) -> dict[str, xr.Dataset]:
         return {role: data.copy(deep=True) for role, data in _world(self.detector, seed).items()}
 
+    def unchanged(self, seed: int) -> tuple[Outcome, Finding | None]:
+        """The verdict on a world as it was simulated."""
+        return _judged(self.detector, seed)
+
+    def found(self, seed: int) -> Finding | None:
+        """What the detector finds in a world as it was simulated; None where there is too little."""
+        return _found(self.detector, seed)
+
+    def without_the_first_seed(self, seed: int) -> Finding | None:
+        return _without_the_first_seed(self.detector, seed)
+
     def several(self, seed: int) -> list[int]:
-        """The seeds of as many worlds as there is time for, from that one on."""
+        """The seeds of four worlds from this one on, or of this one where the detector is slow."""
         return [(seed + further) % WORLDS for further in range(4 if self.cheap else 1)]
 
     def judged(self, world: Mapping[str, xr.Dataset]) -> tuple[Outcome, Finding | None]:
@@ -137,20 +148,49 @@ few = effort(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
-"""Each example looks at a whole experiment; shrinking one takes minutes and says nothing more."""
+"""Each example is a whole experiment. Shrinking it would take minutes and show nothing more."""
+
+
+def case_of(detector: str) -> Case:
+    (case,) = (case for case in CASES if case.detector == detector)
+    return case
+
+
+# What several tests compare with is computed once.
 
 
 @cache
 def _world(detector: str, seed: int) -> dict[str, xr.Dataset]:
-    (case,) = (case for case in CASES if case.detector == detector)
     return {
         role: simulate(law, grid, [seed, place], FLAWS)
-        for place, (role, (law, grid)) in enumerate(case.roles.items())
+        for place, (role, (law, grid)) in enumerate(case_of(detector).roles.items())
     }
 
 
+@cache
+def _judged(detector: str, seed: int) -> tuple[Outcome, Finding | None]:
+    case = case_of(detector)
+    return case.judged(case.world(seed))
+
+
+@cache
+def _found(detector: str, seed: int) -> Finding | None:
+    case = case_of(detector)
+    try:
+        return KINDS[detector].from_options(case.options).find(case.world(seed))
+    except NotEnoughDataError:
+        return None
+
+
+@cache
+def _without_the_first_seed(detector: str, seed: int) -> Finding | None:
+    case = case_of(detector)
+    world = {role: data.isel(seed=slice(1, None)) for role, data in case.world(seed).items()}
+    return case.judged(world)[1]
+
+
 def same(first: Finding | None, second: Finding | None) -> bool:
-    """Alike but for the order in which float32 numbers are added up."""
+    """Equal, apart from the order in which float32 numbers are added."""
     if first is None or second is None:
         return first is second
     ends = [(found.effect, found.low, found.high) for found in (first, second)]
@@ -163,7 +203,7 @@ def test_every_built_in_detector_has_a_case():
 
 @every_case
 def test_what_is_there_is_found_in_most_worlds(case):
-    outcomes = [case.judged(case.world(seed))[0] for seed in range(5)]
+    outcomes = [case.unchanged(seed)[0] for seed in range(5)]
     assert outcomes.count(Outcome.REPRODUCED) >= 3
 
 
@@ -171,8 +211,9 @@ def test_what_is_there_is_found_in_most_worlds(case):
 @few
 @given(seed=numbers, order=st.integers(0, 2**16))
 def test_no_order_of_seeds_sizes_or_cells_changes_a_verdict(case, seed, order):
-    for world in map(case.world, case.several(seed)):
-        (outcome, finding), (again, found) = case.judged(world), case.judged(shuffled(world, order))
+    for one in case.several(seed):
+        outcome, finding = case.unchanged(one)
+        again, found = case.judged(shuffled(case.world(one), order))
         assert outcome is again
         assert same(finding, found)
 
@@ -182,11 +223,11 @@ def test_no_order_of_seeds_sizes_or_cells_changes_a_verdict(case, seed, order):
 @given(seed=numbers, confidence=st.floats(0.951, 0.9999))
 def test_a_surer_interval_holds_a_less_sure_one(case, seed, confidence):
     detector = KINDS[case.detector].from_options(case.options)
-    for world in map(case.world, case.several(seed)):
-        try:
-            narrow, wide = (one.find(world) for one in (detector, detector.at(confidence)))
-        except NotEnoughDataError:
+    for one in case.several(seed):
+        narrow = case.found(one)
+        if narrow is None:
             continue
+        wide = detector.at(confidence).find(case.world(one))
         assert narrow.effect == wide.effect
         assert wide.low <= narrow.low <= narrow.effect <= narrow.high <= wide.high
 
@@ -195,12 +236,13 @@ def test_a_surer_interval_holds_a_less_sure_one(case, seed, confidence):
 @few
 @given(seed=numbers, status=st.sampled_from([Status.NOT_RUN, Status.DIVERGED, Status.FAILED]))
 def test_a_seed_that_is_there_and_was_not_run_says_nothing(case, seed, status):
-    for world in map(case.world, case.several(seed)):
-        fewer = {role: data.isel(seed=slice(1, None)) for role, data in world.items()}
+    for one in case.several(seed):
         lost = without_runs(
-            world, lambda cells: (cells["seed"] == cells["seed"][0]).broadcast_like(cells), status
+            case.world(one),
+            lambda cells: (cells["seed"] == cells["seed"][0]).broadcast_like(cells),
+            status,
         )
-        assert same(case.judged(fewer)[1], case.judged(lost)[1])
+        assert same(case.without_the_first_seed(one), case.judged(lost)[1])
 
 
 @few
@@ -240,10 +282,10 @@ def tree(worlds: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.DataTree:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.destroyed], ids=str)
 def test_permuting_labels_between_sizes_destroys_what_was_found(case):
-    """Each seed's runs keep their data size and get the label of another model size, by lot.
+    """Each run keeps its data size and seed, and gets the label of a random model size.
 
-    An honest interval of 95 % is beyond zero in 2.5 % of worlds, and the rule asks for more: were it
-    just so, more than `tolerated` would be met in one of a thousand such tests.
+    A correct interval of 95 % lies above zero in at most 2.5 % of worlds. With just 2.5 %, more than
+    `tolerated` of the worlds would be called reproduced in one of a thousand such tests.
     """
     worlds = 30 if case.cheap else 10
     tolerated = stats.binom.ppf(0.999, worlds, 0.025)
@@ -259,15 +301,12 @@ def test_permuting_labels_between_sizes_destroys_what_was_found(case):
 
 def relabelled(data: xr.Dataset, seed: int) -> xr.Dataset:
     generator = np.random.default_rng(seed)
+    orders = [generator.permutation(data.sizes["model_size"]) for _ in range(data.sizes["seed"])]
+    run = np.arange(data.sizes["seed"])
     permuted = data.copy(deep=True)
-    for place in range(data.sizes["seed"]):
-        order = generator.permutation(data.sizes["model_size"])
-        for name, variable in data.data_vars.items():
-            if "model_size" in variable.dims:
-                own = variable.isel(seed=place).isel(model_size=order)
-                permuted[name].values[_at(variable, place)] = own.to_numpy()
+    for variable in permuted.data_vars.values():
+        if "model_size" in variable.dims:
+            at = [variable.get_axis_num(name) for name in ("model_size", "seed")]
+            runs = np.moveaxis(variable.to_numpy(), at, (0, 1))
+            runs[:] = runs[np.transpose(orders), run]
     return permuted
-
-
-def _at(variable: xr.DataArray, place: int) -> tuple[Any, ...]:
-    return tuple(place if name == "seed" else slice(None) for name in variable.dims)
