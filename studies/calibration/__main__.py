@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from studies.calibration.runner import SEEDS, batches, rates
-from studies.calibration.tables import between_the_marks, tables, write
+from studies.calibration.tables import MARKS, tables
 from studies.calibration.trials import TRIALS
 
 
@@ -47,8 +47,8 @@ def main(
         )
     click.echo(tables(found, seeds))
     if document is not None:
-        _, older, _ = between_the_marks(document)
-        write(document, tables(found, seeds, older if only else ""))
+        _, older, _ = MARKS.split(document)
+        MARKS.write(document, tables(found, seeds, older if only else ""))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Writes the two tables of docs/detectors.md."""
+"""The two tables of docs/detectors.md."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import click
 
 from studies.calibration.runner import CLAIMS, PAPER_SEEDS, Batch, Rate
 from studies.calibration.trials import TRIALS
+from studies.documents import Marks, row
 
-MARKS = ("<!-- the calibration -->", "<!-- the end of the calibration -->")
+MARKS = Marks("<!-- the calibration -->", "<!-- the end of the calibration -->")
 
 
 def tables(rates: Mapping[Batch, Rate], seeds: Sequence[int], before: str = "") -> str:
@@ -32,10 +32,10 @@ def _table(
 ) -> str:
     columns = _columns(seeds, phenomenon=phenomenon)
     title = "power, %" if phenomenon else "false positives, %"
-    header = _row(title, "simulated", "rule", *columns)
+    header = row(title, "simulated", "rule", *columns)
     if older and header not in older:
         raise click.UsageError(f"the document has other columns than {header}; name the same seeds")
-    rows = [header, _row(*["---"] * (3 + len(columns)))]
+    rows = [header, row(*["---"] * (3 + len(columns)))]
     for index, trial in enumerate(TRIALS):
         scenario, rule = trial.case(phenomenon=phenomenon)
         label = (trial.name, scenario.words, str(rule))
@@ -45,9 +45,9 @@ def _table(
             if (batch.trial, batch.phenomenon) == (index, phenomenon)
         }
         if measured:
-            rows.append(_row(*label, *(measured.get(key, "") for key in columns.values())))
+            rows.append(row(*label, *(measured.get(key, "") for key in columns.values())))
         else:
-            rows.extend(line for line in older if line.startswith(_row(*label)))
+            rows.extend(line for line in older if line.startswith(row(*label)))
     return "\n".join(rows)
 
 
@@ -59,21 +59,3 @@ def _columns(seeds: Sequence[int], *, phenomenon: bool) -> dict[str, tuple[int, 
         if phenomenon and number == PAPER_SEEDS:
             columns[f"{number} seeds, {CLAIMS} claims"] = (number, CLAIMS)
     return columns
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def between_the_marks(document: Path) -> tuple[str, str, str]:
-    """The text before the tables, the tables, and the text after them."""
-    before, rest = document.read_text(encoding="utf-8").split(MARKS[0])
-    older, after = rest.split(MARKS[1])
-    return before, older.strip(), after
-
-
-def write(document: Path, found: str) -> None:
-    """Put the tables between the marks of the document."""
-    before, _, after = between_the_marks(document)
-    text = f"{before}{MARKS[0]}\n\n{found}\n\n{MARKS[1]}{after}"
-    document.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from grokbench.suite import load_suite
 from grokbench.suite.model import Rule
 from studies.calibration.__main__ import main
 from studies.calibration.runner import CLAIMS, SEEDS, Batch, Rate, batches
-from studies.calibration.tables import MARKS, between_the_marks, tables
+from studies.calibration.tables import MARKS, tables
 from studies.calibration.trials import TRIALS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "detectors.md"
@@ -92,13 +92,13 @@ def test_the_tables_go_between_the_marks_of_a_document(tmp_path: Path) -> None:
     document = tmp_path / "detectors.md"
     rates = {Batch(0, phenomenon, 3, 10): Rate(1, 10) for phenomenon in (False, True)}
     kept = tables(rates, (3,))
-    document.write_text(f"before\n{MARKS[0]}\n{kept}\n{MARKS[1]}\nafter\n", encoding="utf-8")
+    document.write_text(f"before\n{MARKS.start}\n{kept}\n{MARKS.end}\nafter\n", encoding="utf-8")
     command = ["--only", "emergence", "--seeds", "3", "--worlds", "6", "--write", str(document)]
     done = CliRunner().invoke(main, command)
     assert (0, None) == (done.exit_code, done.exception)
     text = document.read_text(encoding="utf-8")
-    assert text.startswith(f"before\n{MARKS[0]}\n")
-    assert text.endswith(f"{MARKS[1]}\nafter\n")
+    assert text.startswith(f"before\n{MARKS.start}\n")
+    assert text.endswith(f"{MARKS.end}\nafter\n")
     assert all(line in text for line in kept.splitlines())
     false, power = text.split("| power, %")
     assert (1, 1) == (false.count("| `emergence` |"), power.count("| `emergence` |"))
@@ -106,7 +106,7 @@ def test_the_tables_go_between_the_marks_of_a_document(tmp_path: Path) -> None:
 
 def test_the_committed_table_has_a_line_for_each_trial_and_keeps_its_rates() -> None:
     """At 11 seeds: false positives at most 5 %, the upper end of their interval at most 7 %."""
-    _, table, _ = between_the_marks(DOCUMENT)
+    _, table, _ = MARKS.split(DOCUMENT)
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()]
     (first, second) = (i for i, row in enumerate(rows) if "11 seeds" in row)
     column = rows[first].index("11 seeds")
@@ -121,7 +121,7 @@ def test_the_committed_table_has_a_line_for_each_trial_and_keeps_its_rates() -> 
 
 def test_the_committed_tables_have_the_labels_of_the_trials_in_their_order() -> None:
     """A row whose detector, scenario or rule is not a trial's would not be taken over."""
-    _, committed, _ = between_the_marks(DOCUMENT)
+    _, committed, _ = MARKS.split(DOCUMENT)
     assert committed == tables({}, SEEDS, committed)
     assert 2 * (len(TRIALS) + 2) == len(committed.replace("\n\n", "\n").splitlines())
 

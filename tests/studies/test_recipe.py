@@ -15,4 +15,4 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_the_documented_sweep_is_what_the_results_say() -> None:
     document = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
-    assert recipe.table(grokbench.open_results(ROOT / "results" / "recipe")) in document
+    assert recipe.sweep(grokbench.open_results(ROOT / "results" / "recipe")) in document
