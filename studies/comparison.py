@@ -1,18 +1,19 @@
-"""How often `grokbench compare` sees a difference where there is none, and where there is one.
+"""How often does `grokbench compare` see a difference that is not there, and one that is?
 
     python -m studies.comparison [--repetitions 7] [--first 0] [--jobs 1] [--folder build/comparison]
 
-Trains `suites/quick.toml` several times, each time with other seeds (1000 further on), and compares
-every pair: nothing but seeds differs, so what is told apart is a false alarm. Seven repetitions make
-21 pairs (which share runs, so that one odd repetition may cause several alarms); `--first 7` takes
-seven others. How many verdicts differ from one repetition to the next is counted, too, and how many of
-them by more than chance explains.
+*False alarms*: the study trains `suites/quick.toml` several times, each time with other seeds, and
+compares every pair of repetitions. Only the seeds differ, so that every difference is a false alarm.
+Seven repetitions make 21 pairs; pairs share runs, so that one unusual repetition may cause several
+alarms. The study also counts how many verdicts differ between repetitions, and how many of them
+`compare` calls changed by more than chance.
 
-Then differences are planted, one at a time, into one cell of one of the two: its runs are replaced
-by those of the next larger model size, or their parameter norms are multiplied; and one repetition
-of an experiment is trained at 1.5 times the learning rate.
+*Detections*: a difference is planted into one cell of one repetition. Either the cell gets the runs of
+the next larger model size, or its parameter norms are multiplied. In addition, one repetition of an
+experiment is trained at 1.5 times the learning rate.
 
-It goes on where it was stopped: whatever is in the folder is not trained again.
+`--first 7` takes seven other repetitions. The study continues where it was stopped: what is in the
+folder is not trained again.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ from grokbench.statistics.intervals import share_interval
 SUITE = Path(__file__).parents[1] / "suites" / "quick.toml"
 REPETITIONS = 7
 BETWEEN = 1000
-"""From the seeds of one repetition to those of the next."""
+"""The difference between the seeds of one repetition and those of the next."""
 
 PLANTED_IN = "addition"
+"""The experiment that differences are planted in."""
 FACTORS = (1.05, 1.1, 1.2)
 
 
@@ -53,7 +55,7 @@ class Repetition:
 
 
 def shifted(text: str, by: int) -> str:
-    """The suite with every seed so much larger."""
+    """The text of a suite, with `by` added to every seed."""
 
     def add(line: re.Match[str]) -> str:
         return f"seeds = [{', '.join(str(int(seed) + by) for seed in line[1].split(','))}]"
@@ -74,25 +76,33 @@ def trained(suite: Suite, folder: Path, jobs: int, only: Sequence[str] = ()) -> 
     return Repetition(sitting.tree, sitting.verdicts)
 
 
-def compared(first: Repetition, second: Repetition) -> Comparison:
-    return compare(first.tree, second.tree, (first.verdicts, second.verdicts))
+def compared(repetitions: Sequence[Repetition]) -> dict[tuple[int, int], Comparison]:
+    """Every pair of repetitions, compared."""
+    return {
+        (i, j): compare(one.tree, other.tree, (one.verdicts, other.verdicts))
+        for (i, one), (j, other) in combinations(enumerate(repetitions), 2)
+    }
 
 
-def honest(repetitions: Sequence[Repetition]) -> tuple[Table, Table]:
-    """Every pair, and every claim."""
-    pairs = Table("pair", "told apart", "of readings", "smallest p, corrected", box=box.MARKDOWN)
-    alarms, count, changed = 0, 0, Counter[str]()
-    for (i, one), (j, other) in combinations(enumerate(repetitions), 2):
-        comparison = compared(one, other)
+def false_alarms(comparisons: Mapping[tuple[int, int], Comparison]) -> Table:
+    """In which pairs a reading is told apart although only the seeds differ."""
+    table = Table("pair", "told apart", "of readings", "smallest p, corrected", box=box.MARKDOWN)
+    for (i, j), comparison in comparisons.items():
         cells = comparison.cells
-        changed.update(pair.claim for pair in comparison.changed)
-        smallest = min(reading.corrected for reading in cells.readings)
         told = "; ".join(f"{r.experiment} {r.place}: {r.measured}" for r in cells.different)
-        pairs.add_row(f"{i}, {j}", told or "nothing", f"{len(cells.readings)}", f"{smallest:.2g}")
-        alarms, count = alarms + bool(cells.different), count + 1
-    pairs.add_row("all", f"{alarms} of {count} pairs", "", "")
+        smallest = min(reading.corrected for reading in cells.readings)
+        table.add_row(f"{i}, {j}", told or "nothing", f"{len(cells.readings)}", f"{smallest:.2g}")
+    alarms = sum(bool(comparison.cells.different) for comparison in comparisons.values())
+    table.add_row("all", f"{alarms} of {len(comparisons)} pairs", "", "")
+    return table
 
-    claims = Table(
+
+def differing_verdicts(
+    repetitions: Sequence[Repetition], comparisons: Mapping[tuple[int, int], Comparison]
+) -> Table:
+    """How often the verdicts on each claim differ, and how often by more than chance."""
+    changed = Counter(pair.claim for one in comparisons.values() for pair in one.changed)
+    table = Table(
         "claim", "verdicts", "pairs in which they differ", "beyond chance", box=box.MARKDOWN
     )
     for verdicts in zip(*(one.verdicts for one in repetitions), strict=True):
@@ -100,12 +110,13 @@ def honest(repetitions: Sequence[Repetition]) -> tuple[Table, Table]:
         differing = sum(a is not b for a, b in combinations(outcomes, 2))
         name = verdicts[0].claim.name
         listed = (f"{n} {outcome.description}" for outcome, n in Counter(outcomes).most_common())
-        claims.add_row(name, ", ".join(listed), f"{differing} of {count}", f"{changed[name]}")
-    return pairs, claims
+        pairs = f"{differing} of {len(comparisons)}"
+        table.add_row(name, ", ".join(listed), pairs, f"{changed[name]}")
+    return table
 
 
 def places(tree: xr.DataTree) -> Iterator[tuple[int, int]]:
-    """Cells of the experiment that differences are planted in, but for the largest model size."""
+    """The cells that have a next larger model size, as places along model size and data size."""
     sizes = tree[PLANTED_IN].sizes
     for size in range(sizes["model_size"] - 1):
         for data_size in range(sizes["data_size"]):
@@ -113,7 +124,7 @@ def places(tree: xr.DataTree) -> Iterator[tuple[int, int]]:
 
 
 def grafted(tree: xr.DataTree, size: int, data_size: int) -> xr.DataTree:
-    """One cell has the runs of the next larger model size."""
+    """A copy in which one cell has the runs of the next larger model size."""
 
     def graft(data: xr.Dataset) -> None:
         for name, variable in data.data_vars.items():
@@ -125,7 +136,7 @@ def grafted(tree: xr.DataTree, size: int, data_size: int) -> xr.DataTree:
 
 
 def heavier(factor: float, tree: xr.DataTree, size: int, data_size: int) -> xr.DataTree:
-    """One cell's runs have larger parameter norms."""
+    """A copy in which the parameter norms of one cell are multiplied."""
 
     def grow(data: xr.Dataset) -> None:
         data["parameter_norm"][{"model_size": size, "data_size": data_size}] *= factor
@@ -146,8 +157,8 @@ PLANTS: Mapping[str, Callable[[xr.DataTree, int, int], xr.DataTree]] = {
 }
 
 
-def planted(repetitions: Sequence[Repetition]) -> Table:
-    """Of the differences that were planted, how many were found, and where else one was seen."""
+def detections(repetitions: Sequence[Repetition]) -> Table:
+    """How many planted differences are found, and how often another difference is seen as well."""
     table = Table(
         "planted in one cell", "found", "95 % interval", "seen elsewhere", box=box.MARKDOWN
     )
@@ -170,8 +181,8 @@ def planted(repetitions: Sequence[Repetition]) -> Table:
     return table
 
 
-def faster(repetitions: Sequence[Repetition], folder: Path, jobs: int) -> Table:
-    """One repetition at another learning rate, against each of the others."""
+def at_another_rate(repetitions: Sequence[Repetition], folder: Path, jobs: int) -> Table:
+    """One repetition at another learning rate, compared with each of the others."""
     suite = suite_of(len(repetitions), learning_rate="4.5e-3")
     odd = trained(suite, folder / "faster", jobs, [PLANTED_IN])
     table = Table("4.5e-3 against 3e-3, in repetition", "readings told apart", box=box.MARKDOWN)
@@ -193,10 +204,11 @@ def main() -> None:
         print(f"repetition {number} …", flush=True)
         repetitions.append(trained(suite_of(number), chosen.folder / str(number), chosen.jobs))
     out = Console(width=140)
-    for table in honest(repetitions):
-        out.print(table)
-    out.print(planted(repetitions))
-    out.print(faster(repetitions, chosen.folder, chosen.jobs))
+    comparisons = compared(repetitions)
+    out.print(false_alarms(comparisons))
+    out.print(differing_verdicts(repetitions, comparisons))
+    out.print(detections(repetitions))
+    out.print(at_another_rate(repetitions, chosen.folder, chosen.jobs))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark's repetitions differ in their seeds alone, and it plants what it says."""
+"""Repetitions differ in their seeds only, and differences are planted in one cell."""
 
 from __future__ import annotations
 
