@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from studies.comparison import grafted, heavier, shifted
+from studies.comparison import Repetition, compared, false_alarms, grafted, heavier, shifted
 from tests.comparison.results import results
 
 
@@ -23,3 +23,15 @@ def test_differences_are_planted_in_one_cell_of_a_copy() -> None:
     moved = grafted(tree, 0, 1)["addition"].parameter_norm
     assert norm[1, 1].to_numpy().tolist() == moved[0, 1].to_numpy().tolist()
     assert norm.equals(tree["addition"].parameter_norm)
+
+
+def test_every_pair_of_repetitions_is_compared_and_alarms_are_counted() -> None:
+    """The first two repetitions differ in their seeds only; the third has two heavier cells."""
+    one, other = results(seeds=range(30, 35)), results(seeds=range(40, 45))
+    odd = heavier(2.0, heavier(2.0, other, 0, 0), 0, 1)
+    table = false_alarms(compared([Repetition(tree, ()) for tree in (one, other, odd)]))
+    pairs, told, _, _ = (list(column.cells) for column in table.columns)
+    assert ["0, 1", "0, 2", "1, 2", "all"] == pairs
+    assert "nothing" == told[0]
+    assert [2, 2] == [str(words).count("parameter_norm") for words in told[1:3]]
+    assert "2 of 3 pairs" == told[3]
