@@ -10,8 +10,8 @@ experiments and over the rounding errors of the data sizes.
 *Source*: Huang et al. 2024, § 3, Fig. 1 (the star, which the paper does not locate) and takeaway 5:
 double descent needs less data than at the crossing.
 
-*Assumptions*: Both curves are monotone, and power laws beyond the sizes measured. The two experiments and
-their seeds are independent.
+*Assumptions*: The capacity rises with model size and is a power law beyond the sizes measured; the critical
+data size is a power law. The two experiments and their seeds are independent.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ import xarray as xr
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
+from grokbench.readout import without_empty_seeds
 from grokbench.readout.dynamics import Share
 from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets
-from grokbench.record import Status
 from grokbench.statistics.intervals import Floats, welch_interval
 from grokbench.statistics.minimum import minimum_upper_bound
 
@@ -84,7 +84,7 @@ class Emergence(Detector):
             high = self._bound(*reversed(of_seeds)) - reference.low.item()
             evidence += f"; {_luck(*of_seeds)}"
         else:
-            seeds = min(_finished_seeds(data[role]) for role in self.roles)
+            seeds = min(without_empty_seeds(data[role]).sizes["seed"] for role in self.roles)
             low = self._end("low", shifted.low, reference.high)
             high = self._end("high", shifted.high, reference.low)
         return Finding(
@@ -135,11 +135,6 @@ class Emergence(Detector):
                 f"that has any; one has {seeds}"
             )
         return seeds
-
-
-def _finished_seeds(dataset: xr.Dataset) -> int:
-    done = dataset["status"] == int(Status.DONE)
-    return int(done.any(set(done.dims) - {"seed"}).sum())
 
 
 def _luck(first: EmergenceBrackets, second: EmergenceBrackets) -> str:

@@ -11,8 +11,9 @@ baselines have, since the best of them is not known beforehand.
 
 *Source*: Huang et al. 2024, § 3, takeaway 3, Fig. 1.
 
-*Assumptions*: Both curves are monotone, and power laws beyond the sizes measured. Seeds are independent,
-those of different experiments too unless they share runs. Runs that show `none` are never predicted.
+*Assumptions*: The capacity rises with model size and is a power law beyond the sizes measured; the critical
+data size is a power law. Seeds are independent, and so are experiments unless they share runs. Runs that
+show `none` are never predicted.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class ZonePrediction(Detector):
         gains = {name: comparison.gain(predict(known)) for name, predict in BASELINES.items()}
         intervals = [gain.interval(self.confidence) for gain in gains.values()]
         best = min(gains, key=lambda name: gains[name].estimate)
-        agreement = float(comparison.predicted[1].estimate.mean())
+        agreement = comparison.agreement
         scored = comparison.scored
         cells, runs = int(scored.any(axis=-1).sum()), int(scored.sum())
         return Finding(
@@ -153,11 +154,20 @@ class _Comparison:
 
         return self.probabilities.memorization.map(share), self.probabilities.critical.map(share)
 
-    def gain(self, baseline: Labels) -> Jackknife:
-        """The share predicted minus the share that a baseline gets right, [sizes, data sizes].
+    @property
+    def agreement(self) -> float:
+        """The share of runs predicted; each seed counts equally."""
+        _, by_critical = self.predicted
+        return float(by_critical.estimate.mean())
 
-        A seed of which the target and the critical experiment share runs is left out of both at
-        once, because the two are then not independent.
+    def gain(self, baseline: Labels) -> Jackknife:
+        """The share of runs that the curves predict, minus the share that a baseline predicts.
+
+        Where the target and the critical experiment share runs, a seed is left out of both at once,
+        because the two are not independent.
+
+        Args:
+            baseline: the dynamic that it predicts for each cell, [sizes, data sizes].
         """
         right = self._share_of_seeds((self.target.dynamics == baseline[..., None]).astype(float))
         everyone = np.ones(len(right), bool)
@@ -165,25 +175,20 @@ class _Comparison:
         def gain(predicted: Floats, kept: Bools = everyone) -> float:
             return float((predicted - right)[kept].mean())
 
-        memorization, critical = self.predicted
-        estimate, ours = critical.estimate, self.seeds
-        of_critical = critical.map(gain)
-        groups = [memorization.map(gain).left_out]
+        by_memorization, by_critical = self.predicted
+        estimate, ours, fitted = by_critical.estimate, self.seeds, self.zones.critical.seeds
+        memorization, critical = by_memorization.map(gain), by_critical.map(gain)
         if self.zones.held_out.any():
-            labels = self.zones.critical.seeds
-            without = dict(zip(labels.tolist(), critical.left_out, strict=True))
-            groups.append(
-                np.array(
-                    [
-                        gain(without.get(seed, estimate), ours != seed)
-                        for seed in np.union1d(labels, ours).tolist()
-                    ]
-                )
-            )
+            without = dict(zip(fitted.tolist(), by_critical.left_out, strict=True))
+            either = [
+                gain(without.get(seed, estimate), ours != seed)
+                for seed in np.union1d(fitted, ours).tolist()
+            ]
+            groups = [memorization.left_out, np.array(either)]
         else:
-            groups.append(of_critical.left_out)
-            groups.append(np.array([gain(estimate, ours != seed) for seed in ours.tolist()]))
-        return Jackknife(gain(estimate), groups, of_critical.moved)
+            target = [gain(estimate, ours != seed) for seed in ours.tolist()]
+            groups = [memorization.left_out, critical.left_out, np.array(target)]
+        return Jackknife(gain(estimate), groups, critical.moved)
 
     def by_distance(self) -> dict[str, float | None]:
         """Agreement at model sizes within those of the critical curve's fit, and beyond them."""

@@ -33,7 +33,10 @@ prior then pulls the line, and with narrow errors 300 steps go about 99 % of the
 TOLERANCE = 1e-10
 
 LEAST_CURVATURE = 0.25
-"""Of each value's log-likelihood, in units of 1/scale². It is 0.5 where both ends lie on the line."""
+"""The least curvature of log P that a step reckons with, in units of 1/scale².
+
+The true curvature is 0.5 where both ends of an interval lie on the line, and goes to 0 far from it.
+"""
 
 SCALES = 2.0 ** np.arange(-4, 4)
 """The scales tried, as multiples of the intervals' width: a sixteenth to eight times."""
@@ -81,18 +84,20 @@ class IntervalRegression:
         levels, slopes = np.full(len(weights), prior.level), np.zeros(len(weights))
         for _ in range(ITERATIONS):
             below, above = self._distribution(scale, levels, slopes, shifts)
-            pull = weights * (below + above - 1) / scale
-            # Far from its interval a value has hardly any curvature, and a full Newton step would
-            # overshoot. More curvature than there is makes steps shorter and moves no maximum.
-            curvature = below * (1 - below) + above * (1 - above)
-            bend = weights * np.maximum(curvature, LEAST_CURVATURE) / scale**2
+            derivative = weights * (below + above - 1) / scale
+            # Where the line is far from an interval, log P is nearly linear: it has hardly any curvature,
+            # and a full Newton step would overshoot. More curvature than there is shortens the step; the
+            # maximum, where the gradient is 0, stays where it is.
+            densities = below * (1 - below) + above * (1 - above)
+            curvature = weights * np.maximum(densities, LEAST_CURVATURE) / scale**2
+            # The height of the line changes by 1 with the level and by x with the slope (chain rule).
             gradient = (
-                pull.sum(axis=1) - (levels - prior.level) / prior.level_deviation**2,
-                pull @ self.x - slopes / prior.slope_deviation**2,
+                derivative.sum(axis=1) - (levels - prior.level) / prior.level_deviation**2,
+                derivative @ self.x - slopes / prior.slope_deviation**2,
             )
             # The negative Hessian [[a, b], [b, c]] is 2 × 2 and is inverted by Cramer's rule.
-            a = bend.sum(axis=1) + prior.level_deviation**-2
-            b, c = bend @ self.x, bend @ self.x**2 + prior.slope_deviation**-2
+            a = curvature.sum(axis=1) + prior.level_deviation**-2
+            b, c = curvature @ self.x, curvature @ self.x**2 + prior.slope_deviation**-2
             determinant = a * c - b**2
             level_step = (c * gradient[0] - b * gradient[1]) / determinant
             slope_step = (a * gradient[1] - b * gradient[0]) / determinant
@@ -127,6 +132,7 @@ class IntervalRegression:
         prior = self.prior
         unmoved = np.zeros((1, len(self.x)))
         below, above = self._distribution(scale, levels, slopes, unmoved)
+        # Far from its interval a value's probability underflows; its logarithm must stay finite.
         likelihood = np.log(np.maximum(above - below, 1e-300)).sum()
         deviations = ((levels - prior.level) / prior.level_deviation) ** 2 + (
             slopes / prior.slope_deviation

@@ -41,7 +41,7 @@ class Replicates:
 
     @classmethod
     def from_rows(cls, rows: Floats, seeds: int) -> Replicates:
-        """Name the parts of an array [1 + seeds + rounding errors, ...]."""
+        """Name the parts of an array [1 + seeds + rounding errors, ...], the estimate first."""
         return cls(rows[0], rows[1 : 1 + seeds], rows[1 + seeds :])
 
     @property
@@ -120,7 +120,7 @@ class Jackknife:
         return self.variance**2 / spread if spread > 0 else math.inf
 
     def interval(self, confidence: float) -> Interval:
-        """Student's t interval; an end is infinite where some replicate is."""
+        """Student's t interval. An end is infinite if some replicate is infinite on that side."""
         half = t_quantile(self.freedom, confidence) * math.sqrt(self.variance)
         replicates = np.concatenate([*self.left_out, self.moved])
         return Interval(
@@ -133,8 +133,8 @@ class Jackknife:
 def jackknife_variance(left_out: Floats) -> Floats:
     """The variance of an estimate from its values without each of n seeds, [seeds, ...] to [...].
 
-    (n - 1)/n · Σ (value without seed i - their mean)². Its expectation is never below the true variance
-    (Efron and Stein 1981, Annals of Statistics 9, 586–596).
+    (n - 1)/n · Σ (value without seed i - their mean)². Its expectation is at least the variance of an
+    estimate from n - 1 seeds (Efron and Stein 1981, Annals of Statistics 9, 586–596).
     """
     seeds = len(left_out)
     squares = (left_out - left_out.mean(axis=0)) ** 2
@@ -142,7 +142,10 @@ def jackknife_variance(left_out: Floats) -> Floats:
 
 
 def _variance_of_finite(left_out: Floats) -> float:
-    """Infinite replicates open the interval's ends instead (see `Jackknife.interval`)."""
+    """The variance of one number, from its finite replicates.
+
+    Infinite replicates make an end of the interval infinite instead (see `Jackknife.interval`).
+    """
     known = left_out[np.isfinite(left_out)]
     return float(jackknife_variance(known)) if len(known) else 0.0
 

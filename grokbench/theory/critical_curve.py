@@ -138,6 +138,7 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
             f"each in turn is predicted from the others); there are {len(fitted)}"
         )
     size, seed = np.nonzero(known)
+    # About the middle of the models, an error of the slope hardly changes the level.
     centre = float(brackets.sizes[size].mean())
     regression = IntervalRegression(
         brackets.sizes[size] - centre,
@@ -145,6 +146,7 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
         brackets.upper[known],
         Prior(brackets.middle, LEVEL_DEVIATION, SLOPE_DEVIATION),
     )
+    # A size that is left out, or all of whose brackets are open at an end, has no rounding error.
     widths = np.where(known.any(axis=1), brackets.widths, 0)
     typical = float(np.median(widths[widths > 0])) if (widths > 0).any() else DEFAULT_WIDTH
     scale, fitted_with = regression.likeliest_scale(typical)

@@ -242,6 +242,8 @@ def _predicted_heights(
 ) -> Replicates:
     """The critical curve at the target's model sizes, [sizes]; without the size where held out."""
     sizes = log2_parameters(target)
+    # All fits have the same replicates (the same seeds, the same sizes' brackets moved), so those of one
+    # model size can be exchanged for those of another fit.
     heights = critical_curve(brackets).at(sizes).rows
     labels = critical["model_size"].to_numpy().astype(str)
     for index in np.flatnonzero(held_out):
