@@ -1,7 +1,6 @@
 """A suite: experiments and claims, read from a TOML file.
 
-`load` is imported when it is asked for: checking a suite needs torch, and what only looks at one
-does not.
+`load` is imported only when it is used: checking a suite needs torch, reading a `Suite` does not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Definitions that a suite chooses by name and options."""
+"""Looks up the definitions that a suite names, and checks their options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Definition)
 
 @dataclass(frozen=True)
 class Chosen(Generic[T]):
-    """A definition with its options, and how a run's identity spells it."""
+    """A definition with its options, and the choice that a run's id is computed from."""
 
     definition: T
     choice: Choice
@@ -27,7 +27,17 @@ class Chosen(Generic[T]):
 def choose(
     given: str | Mapping[str, Any] | None, catalogue: Catalogue[T], at: Location, report: Report
 ) -> Chosen[T] | None:
-    """What `given` (a name, or a table with a name and options) chooses; None if it is wrong."""
+    """Look up a definition.
+
+    Args:
+        given: a name, or a table with a name and options.
+        catalogue: the definitions of the kind.
+        at: the place of `given` in the file.
+        report: receives the mistakes.
+
+    Returns:
+        None if something is wrong, or if nothing was given.
+    """
     if given is None:
         return None
     name, at_name = (given, at) if isinstance(given, str) else (given.get("name"), (*at, "name"))
@@ -47,6 +57,7 @@ def choose(
 def _with_options(
     definition: type[T], options: Mapping[str, Any], at: Location, report: Report
 ) -> Chosen[T] | None:
+    # Options are part of a run's id as JSON, so what comes back from JSON must be the same.
     try:
         made = definition.from_options(options)
         spelled = made.options.model_dump(mode="json", by_alias=True)
@@ -57,9 +68,11 @@ def _with_options(
             report.add((*at, mistake.place) if mistake.place else at, mistake.message)
         return None
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        report.add(at, f"{definition.name} does not take these options: {describe(error)}")
+        report.add(at, f"{definition.name} refuses these options: {describe(error)}")
         return None
     if again.options != made.options:
-        report.add(at, f"{definition.name}.Options does not survive JSON: it became {spelled}")
+        report.add(
+            at, f"{definition.name}.Options changes when stored as JSON: it became {spelled}"
+        )
         return None
     return Chosen(made, Choice(definition.name, spelled, definition.version))

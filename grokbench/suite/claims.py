@@ -1,4 +1,4 @@
-"""Claims: which detector looks at which experiments, at which part of their grid, by which rule."""
+"""Reads the claims: a detector, its experiments, the part of their grid, and the rule."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_claim(
             report.add(
                 at_role, f"there is no experiment {experiment!r}; {nearest(experiment, drafts)}"
             )
-    # With one of them misspelt, what the others lack says nothing about the selection.
+    # If an experiment is misspelt, the dimension may be one of that experiment.
     known = all(name in drafts for name in experiments.values())
     looked_at = {name: drafts[name] for name in experiments.values()} if known else {}
     where = _where(table.where or {}, looked_at, (*at, "where"), report)
@@ -61,7 +61,7 @@ def _experiments(
     at: Location,
     report: Report,
 ) -> dict[str, str]:
-    """Role → experiment, as far as they are right."""
+    """Role → experiment, without the wrong ones."""
     if "experiments" in given and "experiment" in given:
         report.add((*at, "experiment"), "write either experiment or experiments, not both")
         return {}
@@ -70,7 +70,9 @@ def _experiments(
         return {}
     if table.experiment is not None:
         if roles is not None and len(roles) != 1:
-            report.add((*at, "experiment"), f"is not enough here; {_how_to_write(roles)}")
+            report.add(
+                (*at, "experiment"), f"is not enough for this detector; {_how_to_write(roles)}"
+            )
             return {}
         return {(roles or ("experiment",))[0]: table.experiment}
     found = table.experiments or {}
@@ -78,7 +80,9 @@ def _experiments(
         at_roles = (*at, "experiments")
         for role in found:
             if role not in roles:
-                report.add((*at_roles, role), f"is no role of the detector; {nearest(role, roles)}")
+                report.add(
+                    (*at_roles, role), f"is not a role of the detector; {nearest(role, roles)}"
+                )
         for role in roles:
             if role not in found:
                 report.add(
@@ -96,9 +100,9 @@ def _how_to_write(roles: tuple[str, ...] | None) -> str:
 def _where(
     given: Mapping[str, Any], looked_at: Drafts, at: Location, report: Report
 ) -> dict[str, Any]:
-    """The selection, spelled as the datasets' coordinates are.
+    """The selection, with the labels of the datasets' coordinates.
 
-    An experiment without the dimension is looked at whole, as long as another one has it.
+    At least one of the experiments must have the dimension. An experiment without it is not cut.
     """
     where = {}
     for dimension, values in given.items():
@@ -111,7 +115,8 @@ def _where(
         if looked_at and not axes:
             known = {axis for draft in looked_at.values() for axis in draft.axes}
             report.add(
-                at_dimension, f"is no dimension of {_names(looked_at)}; {nearest(dimension, known)}"
+                at_dimension,
+                f"is not a dimension of {_names(looked_at)}; {nearest(dimension, known)}",
             )
         if values == []:
             report.add(at_dimension, "selects nothing; list one value or more")
@@ -134,7 +139,7 @@ def _value(
     at: Location,
     report: Report,
 ) -> Any:
-    """A selected value as the coordinates have it; None where some coordinate lacks it."""
+    """The label of a selected value; None if an axis does not have the value."""
     if dimension == "model_size":
         try:
             given = model_size(given).label

@@ -1,4 +1,4 @@
-"""Experiments: the grid that each spans, and whether its task and architecture can serve it."""
+"""Reads the experiments, and asks task and architecture whether they can serve the grid."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from grokbench.tasks.base import Task
 
 @dataclass(frozen=True)
 class Draft:
-    """As much of an experiment as is right.
+    """An experiment, as far as it is right.
 
     Attributes:
-        axes: dimension → its values as a claim selects them; None where some are wrong.
+        axes: for each dimension, the values that a claim can select; None if a value is wrong.
         experiment: None unless everything is right.
     """
 
@@ -94,10 +94,10 @@ def read_experiment(
 
 
 def _parts_axis(task: Chosen[Task] | None) -> dict[str, tuple[str, ...] | None]:
-    """The dimension `part`, which a dataset has where the task has more than one."""
+    """The dimension `part`, which a dataset has if the task has more than one part."""
     try:
         parts = task.definition.parts if task else None
-    except Exception:  # noqa: BLE001 - training will tell; nothing is known of parts here
+    except Exception:  # noqa: BLE001 - the runs will fail with this error
         parts = None
     return {} if parts is not None and len(parts) < 2 else {"part": parts}
 
@@ -128,7 +128,7 @@ def _check_model_sizes(
 def _report_each(
     answers: Iterable[str | None], at_each: Location, at_all: Location, report: Report
 ) -> None:
-    """Report every complaint at its value, or once where all values have the same."""
+    """Report each complaint at its value, or one complaint that all values share at `at_all`."""
     complaints = {index: answer for index, answer in enumerate(answers) if answer}
     if len(complaints) > 1 and len(set(complaints.values())) == 1:
         report.add(at_all, complaints.popitem()[1])

@@ -1,4 +1,4 @@
-"""Reads a suite file, and finds every mistake in it at once."""
+"""Reads a suite file, and reports all mistakes at once."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from grokbench.suite.schema import SuiteTable
 
 
 def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
-    """The suite in a TOML file, checked through and through.
+    """Read and check the suite in a TOML file.
 
     Args:
         path: the file.
         files: single-file plugins beside those that the suite names.
 
     Raises:
-        SuiteError: every mistake at once, in file order, each with its place and the remedy.
+        SuiteError: the file has mistakes. The error lists them all in the order of the file, each
+            with its place and what to write instead.
     """
     path = Path(path)
     try:
@@ -43,14 +44,14 @@ def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
 def parse_suite(
     text: str, source: str, files: Sequence[Path] = (), *, folder: Path | None = None
 ) -> Suite:
-    """The suite in a text, such as a results file carries.
+    """Read and check a suite from a text, such as the text that results carry.
 
     Args:
         text: TOML.
-        source: what the text came from, for messages; its stem is the default name.
+        source: the name of the text's origin, for messages; its stem is the suite's default name.
         files: single-file plugins beside those that the suite names.
-        folder: where the suite's own plugins are; one of `files` of the same file name will do
-            for one that is not there.
+        folder: the folder of the suite's own plugins. For a plugin that is not there, the one of
+            `files` with the same file name is used.
 
     Raises:
         SuiteError: as `load_suite`.
@@ -75,11 +76,11 @@ def parse_suite(
         for key, given in tables(table.claims).items()
     }
     if table.experiments == {}:
-        report.add(("experiments",), "is empty, so there is nothing to run")
+        report.add(("experiments",), "is empty, so there is nothing to run; write [experiments.<name>]")
     for index, file in own.items():
         error = plugins.error(file)
         if error:
-            report.add(("plugins", index), f"something is wrong with this plugin: {error}")
+            report.add(("plugins", index), f"this plugin has an error: {error}")
     mistakes = report.mistakes()
     if mistakes:
         raise SuiteError(source, mistakes)
@@ -95,7 +96,11 @@ def parse_suite(
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The document, or a SuiteError that says at which line and column it is not TOML."""
+    """Parse TOML.
+
+    Raises:
+        SuiteError: the text is not TOML; with line and column.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -116,14 +121,14 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 def tables(
     given: Mapping[str, Mapping[str, Any] | None] | None,
 ) -> dict[str, Mapping[str, Any]]:
-    """Those tables by name that are tables."""
+    """The tables by name; a wrong one is empty."""
     return {name: table or {} for name, table in (given or {}).items()}
 
 
 def find_plugins(
     names: Sequence[str | None], folder: Path, files: Sequence[Path], report: Report
 ) -> dict[int, Path]:
-    """Index in the suite's `plugins` → the file that is meant."""
+    """For each index in the suite's `plugins`: the file."""
     found = {}
     for index, name in enumerate(names):
         if name is not None:

@@ -1,4 +1,4 @@
-"""Measures: what an experiment records beside loss and accuracy, under which names."""
+"""Reads the measures: what an experiment records beside loss and accuracy."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from grokbench.tasks.base import Task
 
 @dataclass(frozen=True)
 class Measured:
-    """What measures record.
+    """The measures of an experiment.
 
     Attributes:
         choices: the measures.
-        quantities: variable → what it is, in words.
+        quantities: the variables that they add to the dataset, each with its meaning in words.
     """
 
     choices: tuple[Choice, ...]
@@ -37,7 +37,10 @@ def read_measures(
     at: Location,
     report: Report,
 ) -> Measured | None:
-    """The measures of an experiment whose task, architecture and sizes are `grid`; None if wrong."""
+    """The measures of an experiment whose task, architecture and sizes are `grid`; None if wrong.
+
+    Each measure is asked whether it refuses the task, the architecture or a size.
+    """
     task, architecture, sizes = grid
     chosen = [
         choose(one, plugins.measures, (*at, index), report) for index, one in enumerate(given or ())
@@ -50,7 +53,10 @@ def read_measures(
         for name, words in measure.quantities.items():
             variable = f"{measure.name}_{name}"
             if variable in RESERVED or variable in quantities:
-                report.add((*at, index), f"records {variable!r}, a name that is taken")
+                report.add(
+                    (*at, index),
+                    f"would record {variable!r}, but that name is taken; rename the quantity",
+                )
             quantities[variable] = words
         if task and architecture:
             answers = [

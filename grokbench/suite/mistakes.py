@@ -1,4 +1,4 @@
-"""Mistakes gathered while a suite is read, and put in the order of the file."""
+"""Collects the mistakes in a suite, and sorts them in the order of the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grokbench.plugins import describe
 
 
 class Report:
-    """All that is wrong in one document; what is said twice of one place is kept once."""
+    """The mistakes in one document. A message is kept once for each place."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
@@ -22,19 +22,19 @@ class Report:
         self._found[location, message] = None
 
     def add_repeats(self, location: Location, values: Sequence[Hashable]) -> None:
-        """A mistake for each value that stands in the list already; None is no value."""
+        """Add a mistake for each value that the list repeats. None stands for a wrong value."""
         for index, value in enumerate(values):
             first = values.index(value)
             if value is not None and first < index:
                 self.add((*location, index), f"is the same as {place((*location, first))}")
 
     def add_bad_name(self, location: Location, name: str) -> None:
-        """A mistake if `name` could not be a folder's, or a group's in a dataset."""
+        """Add a mistake if a folder, or a group in a dataset, cannot have this name."""
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name, re.ASCII):
-            self.add(location, f"{name!r} is no name; use letters, digits, '_' and '-' alone")
+            self.add(location, f"{name!r} cannot be a name; use only letters, digits, '_' and '-'")
 
     def mistakes(self) -> list[Mistake]:
-        """In the order of the file; what is missing comes last in its table."""
+        """The mistakes in the order of the file. A missing key comes last in its table."""
         found = sorted(self._found, key=lambda item: self._order(item[0]))
         return [Mistake(place(location), message) for location, message in found]
 
@@ -43,7 +43,7 @@ class Report:
         inside: Any = self.document
         for part in location:
             steps = list(range(len(inside)) if isinstance(inside, list) else inside)
-            # A plugin's options come with their whole way in one piece: betas[1].
+            # The place in a plugin's options is one text: `betas[1]`.
             step = re.split(r"[.\[]", part)[0] if isinstance(part, str) else part
             if step not in steps:
                 return [*order, len(steps)]
@@ -55,8 +55,8 @@ class Report:
 
 
 def ask(owner: str, question: Callable[[], str | None]) -> str | None:
-    """What a plugin answers; an error it raises is an answer too."""
+    """The answer of a plugin. An error that the plugin raises counts as a refusal."""
     try:
         return question()
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        return f"{owner} cannot tell, it raised {describe(error)}"
+        return f"{owner} raised an error when asked: {describe(error)}"

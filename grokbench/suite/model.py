@@ -1,4 +1,4 @@
-"""What a suite says, once it has been read and checked."""
+"""A suite that has been read and checked."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from grokbench.schema import GRID
 
 @dataclass(frozen=True)
 class Experiment:
-    """Task × architecture × recipe × grid."""
+    """A task, an architecture, a recipe, and a grid of model sizes, data sizes and seeds."""
 
     name: str
     task: Choice
     architecture: Choice
     recipe: Recipe
-    """With the first value of each swept field."""
+    """The recipe, with the first value of each swept field."""
     model_sizes: tuple[ModelSize, ...]
     data_sizes: tuple[int, ...]
     seeds: tuple[int, ...]
     swept: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """Recipe fields that were given as a list: one more axis each, in the order of the file."""
+    """The recipe fields that are given as lists. Each is one more axis, in the order of the file."""
     title: str = ""
     measures: tuple[Choice, ...] = ()
     quantities: Mapping[str, str] = field(default_factory=dict)
-    """What the measures record: the name of each variable, and what it is in words."""
+    """The variables that the measures record, each with its meaning in words."""
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class Experiment:
         )
 
     def grid(self) -> Iterator[tuple[tuple[int, ...], Run]]:
-        """Every point of the grid: its index along `dimensions`, and its run."""
+        """Every grid point: its index along `dimensions`, and its run."""
         axes = (*self.swept.values(), self.model_sizes, self.data_sizes, self.seeds)
         for index in itertools.product(*(range(len(axis)) for axis in axes)):
             *fields, size, data_size, seed = (axis[i] for axis, i in zip(axes, index, strict=True))
@@ -60,10 +60,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Rule:
-    """When a claim counts as reproduced, fixed before any run.
+    """The bound by which a claim is judged. It is fixed before any run.
 
-    `at_least`: reproduced when the whole interval lies at or above it, not reproduced when the
-    whole interval lies below. `at_most`: the other way round. Exactly one of them is set.
+    With `at_least`, a claim is reproduced if the whole interval lies at or above the bound, not
+    reproduced if the whole interval lies below, and otherwise undecided. With `at_most`, above and
+    below are exchanged. Exactly one of the two is set.
     """
 
     at_least: float | None = None
@@ -78,26 +79,26 @@ Expected = Literal["reproduced", "not reproduced", "undecided"]
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper says a detector will find."""
+    """A statement of a paper, as a detector, its experiments and a rule."""
 
     name: str
     statement: str
     detector: Choice
     experiments: Mapping[str, str]
-    """The detector's role for each dataset → the experiment that plays it."""
+    """The experiment for each role of the detector."""
     rule: Rule
     where: Mapping[str, Any] = field(default_factory=dict)
-    """A selection of the datasets: dimension → one value, or a list of them."""
+    """The part of the datasets that is judged: for each dimension, one label or a list of labels."""
     source: str = ""
-    """Where the paper says so: figure, section, takeaway."""
+    """The place in the paper: figure, section, takeaway."""
     minimum_seeds: int = 5
     expect: Expected = "reproduced"
-    """What is known to come of it; anything else is a surprise."""
+    """The verdict that is known. `grokbench check` fails on any other."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Experiments and claims, with a citation."""
+    """Experiments, and claims about them."""
 
     name: str
     experiments: Mapping[str, Experiment]
@@ -105,13 +106,13 @@ class Suite:
     title: str = ""
     citation: str = ""
     plugins: Plugins = field(default_factory=Plugins, compare=False)
-    """What the suite was checked against: all that its runs and claims name."""
+    """The plugins that the suite was checked against. They have all that runs and claims name."""
     text: str = ""
-    """The file, word for word."""
+    """The text of the file, unchanged."""
     path: Path | None = None
 
     def runs(self) -> dict[str, Run]:
-        """Every run by its identity, in the order of the file; experiments may share runs."""
+        """Every run by its id, in the order of the file. Experiments may share runs."""
         return {
             run.id: run for experiment in self.experiments.values() for _, run in experiment.grid()
         }

@@ -1,4 +1,4 @@
-"""Recipes: named ones, and what an experiment changes in them."""
+"""Reads the named recipes, and the recipe of each experiment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class SweptRecipe:
-    """A recipe with the first value of each swept field, and all values of those."""
+    """A recipe with the first value of each swept field, and all values of the swept fields."""
 
     recipe: Recipe
     swept: Mapping[str, tuple[Any, ...]]
@@ -35,7 +35,7 @@ def read_recipe(
     report: Report,
     table: type[RecipeTable] = RecipeTable,
 ) -> Fields:
-    """The fields that the table at `at` gives: a value, or a tuple of them; None where wrong."""
+    """The fields that the table at `at` gives: a value each, or a tuple; None where wrong."""
     read = table.read(given, at, report)
     fields = {}
     for key in given:
@@ -57,7 +57,7 @@ def experiment_recipe(
     at: Location,
     report: Report,
 ) -> SweptRecipe | None:
-    """The recipe that an experiment names, changes or spells out; None if it is wrong."""
+    """The recipe of an experiment: named, changed (`from = …`) or written out; None if wrong."""
     if given is None:
         return None
     name: Any = given
@@ -82,12 +82,12 @@ def experiment_recipe(
 
 
 def complete(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
-    """The values, if all of them are right."""
+    """The values as a tuple; None if one of them is wrong."""
     return None if values is None or None in values else tuple(values)
 
 
 def _optimizers(given: Any, plugins: Plugins, at: Location, report: Report) -> Any:
-    """The optimizer chosen, or a list of them."""
+    """The optimizer, or a list of optimizers."""
     if isinstance(given, list):
         return [_optimizers(each, plugins, (*at, i), report) for i, each in enumerate(given)]
     chosen = choose(given, plugins.optimizers, at, report)

@@ -1,4 +1,4 @@
-"""The tables of a suite file, each checked by pydantic with nothing ignored."""
+"""The tables of a suite file, checked by pydantic. Unknown keys are mistakes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Expected
 
 MOST_SEEDS = 100_000
-"""`seeds = n` above this is a slip of the keyboard."""
+"""More seeds than this are taken for a typing error."""
 
 LARGEST = 2**63 - 1
-"""What fits into a dataset's whole numbers."""
+"""The largest int64, the type of whole numbers in a dataset."""
 
 LARGEST_STEPS = 10**8
-"""More steps than this is a slip of the keyboard."""
+"""More steps than this are taken for a typing error."""
 
 EITHER_BOUND = "write either { at_least = … } or { at_most = … }"
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 def model_size(given: Any) -> ModelSize:
-    """64 is one layer of hidden size 64; "8x1024" is eight layers of 1024."""
+    """64 is one layer of hidden size 64. "8x1024" is eight layers of hidden size 1024."""
     if type(given) is int and 1 <= given <= LARGEST:
         return ModelSize(given)
     match = re.fullmatch(
@@ -50,7 +50,7 @@ def model_size(given: Any) -> ModelSize:
 
 
 def numbered(given: Any) -> Any:
-    """5 stands for the seeds 0 … 4."""
+    """The number 5 stands for the seeds 0 … 4."""
     if given is None or isinstance(given, list):
         return given
     if type(given) is not int or not 1 <= given <= MOST_SEEDS:
@@ -79,14 +79,14 @@ Swept = Annotated[
     Annotated[T, Tag("one")] | Annotated[Listed[T], Tag("many")],
     Discriminator(lambda given: "many" if isinstance(given, list) else "one"),
 ]
-"""One value, or a list of them: one more axis of the grid."""
+"""One value, or a list of values, which is one more axis of the grid."""
 
 
 class Table(BaseModel):
     """A table of a suite file.
 
-    TOML has no null, so None means: not given, or wrong and reported. `required` names the keys
-    that must be given.
+    TOML has no null. So None means that a value is not given, or that it is wrong and was reported.
+    `required` names the keys that must be given.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
@@ -94,7 +94,7 @@ class Table(BaseModel):
 
     @classmethod
     def read(cls, given: Mapping[str, Any], at: Location, report: Report) -> Self:
-        """Check the table at `at`; what is wrong is reported and left out, what is right is kept."""
+        """Check the table at `at`. Wrong values are reported and become None; right values are kept."""
         for key in cls.required:
             if key not in given:
                 report.add((*at, key), "is missing")
@@ -124,7 +124,7 @@ class SuiteTable(Table):
 
 
 class RecipeTable(Table):
-    """The fields of `grokbench.record.Recipe`; those left out take its defaults."""
+    """The fields of `grokbench.record.Recipe`. A field that is left out has the default there."""
 
     optimizer: Swept[NameOrTable] | None = None
     steps: Swept[Annotated[int, Field(ge=1, le=LARGEST_STEPS)]] | None = None
@@ -138,7 +138,7 @@ class RecipeTable(Table):
 
 
 class ExperimentRecipeTable(RecipeTable):
-    """A recipe within an experiment: another one's fields, and what is different."""
+    """A recipe within an experiment: a named recipe (`from`), and the fields that differ."""
 
     based_on: str | None = Field(default=None, alias="from")
 
@@ -176,12 +176,12 @@ class RuleTable(Table):
 
 
 def without_tags(location: Location) -> Location:
-    """Without pydantic's note of whether one value or many were given."""
+    """A location without pydantic's tag for one value or many."""
     return location[:1] + location[2:] if location[1:2] in {("one",), ("many",)} else location
 
 
 def without(given: Mapping[str, Any], wrong: Sequence[Location], keys: Sequence[str]) -> Any:
-    """A copy of `given` with None in the place of what is wrong, and without unknown keys."""
+    """A copy of `given` in which wrong values are None and unknown keys are left out."""
     right = {key: copy.copy(value) for key, value in given.items() if key in keys}
     for key, *inner in wrong:
         if inner and isinstance(right[str(key)], dict | list):

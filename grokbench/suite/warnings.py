@@ -1,4 +1,4 @@
-"""What is right in a suite, and may still not show what is meant."""
+"""Warnings: a suite without mistakes may still be unable to decide its claims."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grokbench.suite.model import Experiment, Suite
 
 
 def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
-    """What the claims' detectors warn of, seeing the grids that they will look at."""
+    """The warnings of the claims' detectors about the grids, and claims with too few seeds."""
     found = []
     for claim in suite.claims.values():
         detector = plugins.detectors[claim.detector.name].from_options(claim.detector.options)
@@ -27,13 +27,15 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
             found.append(Mistake(place(("claims", claim.name, "detector")), warning))
         seeds = min(length["seed"] for length in lengths.values())
         if seeds < claim.minimum_seeds:
-            few = f"asks for {claim.minimum_seeds} seeds, and there are {seeds}; it stays undecided"
+            few = (
+                f"is {claim.minimum_seeds}, but there are {seeds} seeds: the claim stays undecided"
+            )
             found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
     return found
 
 
 def _lengths(experiment: Experiment, where: Mapping[str, Any]) -> dict[str, int]:
-    """How many values of each dimension are selected."""
+    """The number of selected values of each dimension."""
     lengths = dict(zip(experiment.dimensions, experiment.shape, strict=True))
     for dimension in lengths.keys() & where.keys():
         chosen = where[dimension]

@@ -78,7 +78,7 @@ def test_a_claim_that_the_grid_must_leave_undecided_is_warned_of(
     told = grokbench("validate", suite).stderr
     assert "claims.dips.detector: a dip takes 3 model sizes, and there are 2" in told
     assert (
-        "claims.dips.minimum_seeds: asks for 5 seeds, and there are 2; it stays undecided" in told
+        "claims.dips.minimum_seeds: is 5, but there are 2 seeds: the claim stays undecided" in told
     )
 
 

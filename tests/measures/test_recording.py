@@ -177,8 +177,8 @@ def test_a_run_cut_short_keeps_what_was_measured(tmp_path: Path) -> None:
     [
         ('["sene"]', "there is no measure 'sene'; did you mean 'seen'?"),
         ('["picky"]', "write sizes of 9 or more"),
-        ('["train"]', "records 'train_loss', a name that is taken"),
-        ('["seen", "seen"]', "records 'seen_norm', a name that is taken"),
+        ('["train"]', "would record 'train_loss', but that name is taken; rename"),
+        ('["seen", "seen"]', "would record 'seen_norm', but that name is taken; rename"),
         ('"seen"', "should be a list, not 'seen'; write ['seen']"),
         ("[7]", "write a name, or a table"),
     ],

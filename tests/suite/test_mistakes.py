@@ -87,7 +87,7 @@ ONE_MISTAKE = {
     ),
     "an option that is not finite": (
         "speed = 2", "speed = inf",
-        "recipes.small.optimizer: drift does not take these options: "
+        "recipes.small.optimizer: drift refuses these options: "
         "ValueError: Out of range float values are not JSON compliant",
     ),
     "a table without a name": (
@@ -182,7 +182,7 @@ ONE_MISTAKE = {
     ),
     "a task that raises an error": (
         '"counting", limit', '"faulty", limit',
-        "experiments.alone.task: faulty cannot tell, it raised ZeroDivisionError: "
+        "experiments.alone.task: faulty raised an error when asked: ZeroDivisionError: "
         "no size at all (doubles.py, line ",
     ),
     "a selected value that is not in the grid": (
@@ -207,21 +207,21 @@ ONE_MISTAKE = {
     ),
     "a dimension that the grid has not": (
         "where = { data_size", "where = { datasize",
-        "claims.seen.where.datasize: is no dimension of 'alone'; did you mean 'data_size'?",
+        "claims.seen.where.datasize: is not a dimension of 'alone'; did you mean 'data_size'?",
     ),
     "a field that is not swept": (
         "where = { data_size = 10", "where = { weight_decay = 1",
-        "claims.seen.where.weight_decay: is no dimension of 'alone'; "
+        "claims.seen.where.weight_decay: is not a dimension of 'alone'; "
         "known: data_size, model_size, seed",
     ),
     "a role missing and one too many": (
         "{ left =", "{ lfet =",
-        "claims.compared.experiments.lfet: is no role of the detector; did you mean 'left'?",
+        "claims.compared.experiments.lfet: is not a role of the detector; did you mean 'left'?",
         "claims.compared.experiments.left: is missing; name the experiment that plays this role",
     ),
     "one experiment for two roles": (
         'experiments = { left = "alone", right = "swept" }', 'experiment = "alone"',
-        "claims.compared.experiment: is not enough here; "
+        "claims.compared.experiment: is not enough for this detector; "
         "write experiments = { left = …, right = … }",
     ),
     "no experiment": (
@@ -262,11 +262,11 @@ ONE_MISTAKE = {
     ),
     "a name that no folder could have": (
         "title =", 'name = "../quick"\ntitle =',
-        "name: '../quick' is no name; use letters, digits, '_' and '-' alone",
+        "name: '../quick' cannot be a name; use only letters, digits, '_' and '-'",
     ),
     "a plugin that is not there": (
         "title =", 'plugins = ["nowhere.py"]\ntitle =',
-        "plugins[0]: something is wrong with this plugin: FileNotFoundError: there is no file",
+        "plugins[0]: this plugin has an error: FileNotFoundError: there is no file",
     ),
     "a table that is none": (
         "[recipes.small]", "[recipes]\nother = 3\n[recipes.small]",
