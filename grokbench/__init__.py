@@ -1,6 +1,7 @@
 """grokbench trains small models over grids, and judges what papers claim about them.
 
-The public names; each is imported when it is first used, so that `import grokbench` costs nothing.
+This module has the public names. Each is imported when it is first used, so that `import grokbench`
+takes no time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""grokbench's own tasks, architectures, optimizers and detectors, as a plugin like any other."""
+"""The plugin that registers grokbench's own tasks, architectures, optimizers and detectors."""
 
 from __future__ import annotations
 

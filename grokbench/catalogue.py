@@ -1,4 +1,4 @@
-"""What plugins registered: definitions of one kind by name, each knowing who sent it."""
+"""Catalogues: the definitions of one kind by name, each with the plugin that registered it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T", bound="Definition")
 
 @dataclass(eq=False)
 class Sender:
-    """A plugin as others see it: who it is, what it registered, and what went wrong with it.
+    """The plugin that registers something: its name, what it registered, and its errors.
 
-    `package` is a distribution's name, or a single file's path; `location` is the module.
+    `package` is the name of a distribution, or the path of a single file. `location` is the module.
     """
 
     package: str
@@ -30,11 +30,11 @@ class Sender:
 
     @property
     def origin(self) -> str:
-        """`grokbench 0.1.0`, or the path of a single file."""
+        """The package and its version (`grokbench 0.1.0`), or the path of a single file."""
         return f"{self.package} {self.version}".strip()
 
     def complain(self, error: str) -> None:
-        """Remember an error, once."""
+        """Remember an error. The same error is kept once."""
         if error not in self.errors:
             self.errors.append(error)
 
@@ -42,13 +42,13 @@ class Sender:
 class Catalogue(Mapping[str, type[T]], Generic[T]):
     """Definitions of one kind (`task`, `detector`, …) by name, in alphabetical order.
 
-    A name that two plugins registered belongs to neither: it is not listed, and asking for it is
-    an error that names both. Everything else they registered is unharmed.
+    A name that two plugins registered cannot be used: it is not listed, and looking it up raises an
+    error that names both plugins. All else that they registered can be used.
 
     Args:
         kind: what the definitions are, for messages.
         base: the class that each must extend.
-        senders: all plugins, of which some may have failed to register what is asked for.
+        senders: all plugins. The error for an unknown name mentions the plugins with errors.
     """
 
     def __init__(self, kind: str, base: type[T], senders: Sequence[Sender]) -> None:
@@ -56,7 +56,7 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
         self._found: dict[str, list[tuple[type[T], Sender]]] = {}
 
     def add(self, definition: Any, sender: Sender) -> None:
-        """Check what `sender` registers and take it in, or remember against it why not."""
+        """Add what `sender` registers, or remember in `sender.errors` what is wrong with it."""
         problems = problems_with(definition, self.base, self.kind)
         for problem in problems:
             sender.complain(problem)
@@ -73,7 +73,7 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
 
     @property
     def conflicts(self) -> Mapping[str, str]:
-        """The names that more than one plugin registered, and what to do about each."""
+        """The names that more than one plugin registered, each with a message."""
         return {
             name: f"the {self.kind} {name!r} is registered by "
             f"{' and by '.join(sender.origin for _, sender in found)}; "
@@ -83,7 +83,7 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
         }
 
     def origin(self, name: str) -> str:
-        """Which package and version `name` comes from, or the path of a single file.
+        """The package and version that `name` comes from, or the path of a single file.
 
         Raises:
             UnknownNameError, PluginError: as `catalogue[name]`.
@@ -94,9 +94,9 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
         """The definition of that name.
 
         Raises:
-            UnknownNameError: nobody registered it; with the nearest name, and with the plugins
-                that failed and may have been meant to.
-            PluginError: more than one plugin registered it.
+            UnknownNameError: no plugin registered the name. The message has the nearest name, and
+                the plugins with errors, because one of them may have the definition.
+            PluginError: more than one plugin registered the name.
         """
         return self._only(name)[0]
 
@@ -122,7 +122,7 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
         for sender in self.senders:
             if sender.errors:
                 message += (
-                    f" (or it comes from {sender.origin}, where something is wrong: "
+                    f" (the plugin {sender.origin} may have it, but has an error: "
                     f"{sender.errors[0]})"
                 )
         return message

@@ -1,4 +1,4 @@
-"""What everything that plugins define has in common: a name, a version, options."""
+"""The base of everything that a plugin registers: a name, a version, and options."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from grokbench.errors import Mistake, OptionsError, nearest
 
 
 class Options(BaseModel):
-    """The base of a plugin's options: unknown keys are mistakes, and nothing changes afterwards."""
+    """The base of a definition's options. Unknown keys are mistakes, and options are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Definition:
-    """Something a plugin registers, made from options that its own `Options` model has checked.
+    """A task, architecture, optimizer, measure or detector, made from checked options.
 
-    `version` is part of the identity of every run that used the definition: raise it by one when
-    a change would alter results. The first line of the docstring is the summary in listings.
+    Attributes:
+        name: the name by which a suite chooses the definition.
+        version: part of the id of every run that uses the definition. Raise the version by one when
+            a change alters results.
+        Options: a pydantic model that checks the options.
+        options: the checked options.
+
+    The first line of the class's docstring is the summary in listings.
     """
 
     name: ClassVar[str]
@@ -33,10 +39,11 @@ class Definition:
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Self:
-        """Check `given` against the options model.
+        """Make the definition from options as a suite gives them.
 
         Raises:
-            OptionsError: every mistake at once, each with its place and the nearest valid name.
+            OptionsError: the options have mistakes. The error lists them all, each with its place
+                and, for an unknown key, the nearest valid key.
         """
         try:
             return cls(cls.Options.model_validate(dict(given)))
@@ -51,17 +58,18 @@ class Definition:
 
 
 Location = tuple[str | int, ...]
+"""A place in a suite: the keys and indices that lead to a value."""
 
 
 def mistakes_in(error: ValidationError, known: Mapping[Location, list[str]]) -> list[Mistake]:
-    """Turn pydantic's findings into mistakes; `known` lists the valid keys of each table."""
+    """Pydantic's errors as mistakes. `known` lists the valid keys of each table."""
     return [Mistake(place(location), text) for location, text in findings_in(error, known)]
 
 
 def findings_in(
     error: ValidationError, known: Mapping[Location, list[str]]
 ) -> list[tuple[Location, str]]:
-    """Where pydantic found something wrong, and what to say about it, in grokbench's words."""
+    """The location of each of pydantic's errors, with a message in grokbench's words."""
     findings = []
     for item in error.errors(include_url=False):
         location, message = item["loc"], item["msg"].removeprefix("Value error, ")

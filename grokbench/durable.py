@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, and that show when they were changed since.
+"""Files that are written completely or not at all, and whose damage is found when they are read.
 
-A netCDF-4 file whose writer was killed opens cleanly and reads as all NaN, so nothing is written
-where it will be read: it is written beside it, flushed to the disk, and renamed.
+A netCDF-4 file whose writer was killed can be opened without an error, and its values are all NaN.
+So each file is written under a temporary name, flushed to the disk, and then renamed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from grokbench.errors import ResultsError
 TEMPORARY = ".tmp"
 DAMAGED = ".damaged"
 ABANDONED_AFTER_SECONDS = 600
-"""Writing takes seconds; a temporary file as old as this has lost its writer."""
+"""Writing takes seconds. The writer of a temporary file of this age must have been killed."""
 
 _SEAL = b"\ngrokbench sha256 "
 _SEAL_LENGTH = len(_SEAL) + 64 + 1
@@ -29,13 +29,18 @@ _SEAL_LENGTH = len(_SEAL) + 64 + 1
 def write_durably(
     folder: Path, write: Callable[[Path], object], name: Callable[[Path], str]
 ) -> Path:
-    """Have `write` fill a temporary file in `folder`, then give it the name that `name` finds.
+    """Write a file in `folder`. A reader sees all of it or nothing, even after a power cut.
 
-    Whoever looks sees the file whole or not at all, even after a power cut. The folder is made
-    where there is none.
+    Args:
+        folder: the folder; it is made if it does not exist.
+        write: fills the temporary file whose path it is given.
+        name: the final name, from the path of the filled temporary file.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        ResultsError: it could not be written; what was there before is as it was.
+        ResultsError: the file could not be written. An earlier file of the name is unchanged.
     """
     temporary = folder / f".{uuid4().hex}{TEMPORARY}"
     with _writing(folder):
@@ -53,10 +58,10 @@ def write_durably(
 
 
 def check_writable(folder: Path) -> None:
-    """Write a file into `folder` and remove it; the folder is made where there is none.
+    """Write a file into `folder` and remove it. The folder is made if it does not exist.
 
     Raises:
-        ResultsError: it could not be written.
+        ResultsError: the file could not be written.
     """
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +71,7 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Say where writing failed, and what to do; netCDF raises RuntimeError, for a full disk too."""
+    """Turn an error of writing into a `ResultsError`. netCDF raises RuntimeError for a full disk."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -74,17 +79,17 @@ def _writing(folder: Path) -> Iterator[None]:
         if isinstance(error, FileExistsError):
             reason = "a file is in its place"
         raise ResultsError(
-            f"{folder}: could not be written to ({reason}); what was stored before is as it was. "
-            f"See that its disk has room and that you may write there, or name another folder "
-            f"(--out), and run the same again"
+            f"{folder}: could not be written to ({reason}); what was stored before is unchanged. "
+            f"Check the free space on the disk and the permissions of the folder, or name another "
+            f"folder (--out), and run the same command again"
         ) from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file; whoever looks sees the old text or the new one, whole.
+    """Replace a text file. A reader sees the old text or the new text.
 
     Raises:
-        ResultsError: it could not be written; the old text is as it was.
+        ResultsError: the file could not be written. The old text is unchanged.
     """
     write_durably(
         path.parent,
@@ -94,17 +99,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what killed writers left behind; the files of live writers are younger."""
+    """Remove the temporary files of killed writers. Files of running writers are younger."""
     for path in folder.glob(f".*{TEMPORARY}"):
-        with suppress(OSError):  # gone by now, or somebody else's
+        with suppress(OSError):  # another process removed it, or it belongs to another user
             if time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS:
                 path.unlink()
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file so that nobody reads it again; it is kept for whoever wants to look.
+    """Rename a damaged file, so that it is not read again. It is kept for inspection.
 
-    Where nothing may be renamed (somebody else's folder), the file stays as it is.
+    Returns:
+        The new path, or the old one if the file cannot be renamed, such as in a read-only folder.
     """
     aside = path.with_name(path.name + DAMAGED)
     copy = 2
@@ -119,15 +125,15 @@ def set_aside(path: Path) -> Path:
 
 
 def digest(content: bytes | memoryview) -> str:
-    """The SHA-256 of the content: 64 hexadecimal digits."""
+    """The SHA-256 hash of the content: 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def seal(path: Path) -> None:
-    """Append the digest of all that the file holds.
+    """Append the digest of the file's content.
 
-    HDF5 keeps the end of its own data in its first bytes and never looks past it, so any netCDF
-    library reads a sealed file as before.
+    The first bytes of an HDF5 file say where its data ends, and readers ignore what follows. So any
+    netCDF library can read a sealed file.
     """
     content = path.read_bytes()
     with path.open("ab") as file:
@@ -135,12 +141,12 @@ def seal(path: Path) -> None:
 
 
 def has_seal(content: bytes) -> bool:
-    """Whether the file was sealed, and ends where it was sealed."""
+    """Whether the content ends with a seal."""
     return content[-_SEAL_LENGTH:].startswith(_SEAL)
 
 
 def is_unchanged(content: bytes) -> bool:
-    """Whether the file is sealed, and every byte is as it was then."""
+    """Whether the content ends with a seal, and no byte before the seal has changed."""
     body, found = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:]
     return found == _SEAL + digest(body).encode() + b"\n"
 
@@ -148,7 +154,7 @@ def is_unchanged(content: bytes) -> bool:
 def _flush(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
     if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a folder, and writes its names through by itself
+        return  # Windows cannot open a folder, and writes names to the disk at once
     descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,15 +1,15 @@
-"""Every error grokbench raises on purpose.
+"""The errors that grokbench raises on purpose.
 
     GrokbenchError
-    ├── SuiteError          the suite file is wrong; holds every mistake found in it
+    ├── SuiteError          a suite file has mistakes; lists them all
     ├── PluginError         a plugin could not be loaded, or registered something unusable
-    ├── UnknownNameError    a task, architecture, detector or optimizer that nobody registered
-    ├── OptionsError        a plugin was given options that it does not take
-    ├── ResultsError        a results file is missing, damaged, or not ours
-    ├── DeviceError          a device that is not there
-    └── NotEnoughDataError  a detector was shown too little to say anything
+    ├── UnknownNameError    a name that no plugin registered, or that the suite does not have
+    ├── OptionsError        options that a definition does not accept
+    ├── ResultsError        results that are missing or damaged, or cannot be written
+    ├── DeviceError         a device that is not there, or cannot compute as a run asks
+    └── NotEnoughDataError  too few runs, sizes or seeds for a detector
 
-Messages say what is wrong, where, why, and what to write instead.
+Each message says what is wrong, where, why, and what to write instead.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from difflib import get_close_matches
 
 
 class GrokbenchError(Exception):
-    """The base of every error that grokbench raises on purpose."""
+    """The base of all errors that grokbench raises on purpose."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing wrong in a suite file: its place (`experiments.addition.seeds[2]`) and the remedy."""
+    """A mistake in a suite file: its place (`experiments.addition.seeds[2]`) and a message."""
 
     place: str
     message: str
@@ -35,7 +35,7 @@ class Mistake:
 
 
 class SuiteError(GrokbenchError):
-    """A suite file that cannot be used; `mistakes` holds all that was found, in file order."""
+    """A suite file with mistakes. `mistakes` lists them all in the order of the file."""
 
     def __init__(self, source: str, mistakes: Sequence[Mistake]) -> None:
         self.source = source
@@ -49,13 +49,13 @@ class PluginError(GrokbenchError):
 
 
 class UnknownNameError(GrokbenchError, KeyError):
-    """A name that no plugin registered; a `KeyError` too, since catalogues are mappings."""
+    """A name that no plugin registered. Also a `KeyError`, because catalogues are mappings."""
 
     __str__ = Exception.__str__
 
 
 class OptionsError(GrokbenchError):
-    """Options that a plugin does not take; `mistakes` are placed relative to the options."""
+    """Options that a definition does not accept. Places are relative to the options."""
 
     def __init__(self, owner: str, mistakes: Sequence[Mistake]) -> None:
         self.owner = owner
@@ -68,15 +68,15 @@ class ResultsError(GrokbenchError):
 
 
 class DeviceError(GrokbenchError):
-    """A device that torch does not know, or that this machine does not have."""
+    """A device that torch or this machine does not have, or that lacks a precision."""
 
 
 class NotEnoughDataError(GrokbenchError):
-    """A detector was shown too few runs, sizes or seeds to say anything."""
+    """The data has too few runs, sizes or seeds for a detector."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` when something is close, otherwise all that is known."""
+    """A hint for an unknown name: `did you mean 'x'?`, or the list of all known names."""
     names = sorted(known)
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

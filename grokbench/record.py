@@ -1,4 +1,4 @@
-"""A run, and the record that it leaves behind: the words that every other room shares."""
+"""A run, and the record of its training: the types that all other rooms share."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 RECORD_SCHEMA = 1
-"""Part of every run's identity: raised when what a record holds, or means, changes."""
+"""Part of every run's id. It is raised when the content or the meaning of records changes."""
 
 
 class Status(IntEnum):
-    """What became of a run; stored as CF flags, so that a NaN is always explained."""
+    """The outcome of a run's training. The dataset stores it as CF flags."""
 
     NOT_RUN = 0
     DONE = 1
@@ -37,7 +37,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """A plugin's definition, chosen by name with options, all defaults spelled out."""
+    """A definition by name, with all its options, defaults included."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -53,38 +53,38 @@ class Choice:
 
 @dataclass(frozen=True, order=True)
 class ModelSize:
-    """The size of a model: hidden size, and how many layers."""
+    """The size of a model: its hidden size and its number of layers."""
 
     hidden_size: int
     layers: int = 1
 
     @property
     def label(self) -> int | str:
-        """64 for one layer of 64; "8x1024" for eight of 1024 (as it is written in a suite)."""
+        """The size as a suite writes it: 64 for one layer, "8x1024" for eight layers of 1024."""
         return self.hidden_size if self.layers == 1 else f"{self.layers}x{self.hidden_size}"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: full batch, a fixed number of steps."""
+    """How a model is trained: full batches, for a fixed number of steps."""
 
     optimizer: Choice
     steps: int
     learning_rate: float = 1e-3
     weight_decay: float = 1.0
     decay_on: str = "all"
-    """`all` parameters, or `matrices` alone (no biases, no norm gains)."""
+    """`all` parameters decay, or only the `matrices` (no biases and no gains of layer norms)."""
     warmup_steps: int = 10
     initial_scale: float = 1.0
-    """Every initial weight is multiplied by it (Omnigrok's α)."""
+    """The factor of all initial weights (α in Liu et al. 2022, Omnigrok)."""
     precision: str = "float32"
-    """`float32` and `float64` in everything; `tf32` and `bfloat16` name what the factors of matrix
-    products are rounded to, all else being float32."""
+    """`float32` or `float64` for all numbers. With `tf32` and `bfloat16`, the factors of matrix
+    products are rounded to that precision, and all else is float32."""
     evaluate_every: int = 100
-    """Evaluations come at steps 0, 1, 2, 4, 8, … and then evenly, this many steps apart."""
+    """Steps between two evaluations. Before the first of them, steps 0, 1, 2, 4, 8, … are evaluated."""
 
     def evaluation_steps(self) -> tuple[int, ...]:
-        """Dense early (powers of two below `evaluate_every`), even later, the last step always."""
+        """0, powers of two below `evaluate_every`, multiples of `evaluate_every`, and the last step."""
         early = {0} | {2**k for k in range(64) if 2**k < min(self.evaluate_every, self.steps)}
         even = set(range(self.evaluate_every, self.steps, self.evaluate_every))
         return tuple(sorted(early | even | {self.steps}))
@@ -101,16 +101,16 @@ class Run:
     seed: int
     recipe: Recipe
     measures: tuple[Choice, ...] = ()
-    """What is read off the model at every evaluation, beside loss and accuracy."""
+    """The measures that read quantities off the model at every evaluation."""
 
     @cached_property
     def id(self) -> str:
-        """The hash of all that decides the outcome: 32 hexadecimal digits.
+        """The hash of everything that decides the outcome: 32 hexadecimal digits.
 
-        Not the device, not the cohort it was stacked in, not the order of the file.
+        The device, the cohort and the order of the suite file are not part of the id.
         """
         decisive = {"schema": RECORD_SCHEMA, **asdict(self)}
-        if not self.measures:  # a run that measures nothing is the one it was before there were any
+        if not self.measures:  # ids from before there were measures stay valid
             del decisive["measures"]
         spelled = canonical_json(decisive)
         return hashlib.sha256(spelled.encode()).hexdigest()[:32]
@@ -118,14 +118,21 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one run left behind.
+    """The record of one run's training.
 
-    `steps` is [evaluations] int64. `curves` holds each of METRICS as [evaluations, parts] float32
-    and `parameter_norm` as [evaluations] float32; an entry that does not exist (no validation
-    examples in that part, or the run diverged before) is NaN. `examples` counts, for each part,
-    the `train`, `validation` and `mirror_free` examples behind the metrics. `parts` has at least
-    one name. `measured` holds what measures read off the model, each [evaluations] float32; a name
-    is the measure's and the quantity's, `fourier_sparsity`.
+    Attributes:
+        run_id: the run's id.
+        status: how the training ended.
+        parts: the names of the task's parts, at least one.
+        steps: [evaluations] int64, the evaluated steps.
+        curves: each of `schema.METRICS` as [evaluations, parts] float32, and `parameter_norm` as
+            [evaluations] float32. A value is NaN if the part has no examples of the kind, or if the
+            run had diverged.
+        examples: for each of `schema.SUBSETS`, the number of examples in each part.
+        parameters: the number of trainable parameters of the model.
+        message: the error that the run raised, if any.
+        measured: each quantity that a measure read off the model, as [evaluations] float32. A name
+            consists of the measure's name and the quantity's, such as `fourier_sparsity`.
     """
 
     run_id: str
@@ -140,7 +147,7 @@ class Record:
 
 
 def failed(run: Run, message: str) -> Record:
-    """The record of a run that raised an error before it could be measured."""
+    """The record of a run that raised an error before its first evaluation."""
     return Record(
         run.id,
         Status.FAILED,
@@ -154,5 +161,5 @@ def failed(run: Run, message: str) -> Record:
 
 
 def canonical_json(value: Any) -> str:
-    """One spelling for one value: sorted keys, no spaces, no NaN."""
+    """The JSON text of a value, the same for equal values: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

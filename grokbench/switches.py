@@ -1,6 +1,6 @@
-"""What all code in a process shares and may change for everybody: read, and put back.
+"""Global settings and random states of a process: they are read, and put back.
 
-Nothing is imported for it: of a library that nobody has imported yet there is nothing to read.
+No library is imported for this. A library that is not imported has no settings to read.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Switch:
-    """Something that a library keeps for the whole process.
+    """A setting or random state that a library keeps for the whole process.
 
     Attributes:
-        library: whose it is; `read` and `put` are given its module.
-        read: how it stands.
-        put: sets it to what `read` gave.
-        fresh: how it stands when the library has just been imported; None where that differs.
+        library: the library. `read`, `put` and `fresh` are given its module.
+        read: gives the value.
+        put: sets a value that `read` gave.
+        fresh: gives the value right after the library's import; None if that value varies.
     """
 
     library: str
@@ -97,9 +97,8 @@ ENVIRONMENT = {
 SWITCHES = {**RANDOM, **SETTINGS, **ENVIRONMENT}
 
 LOADING = {**RANDOM, **SETTINGS}
-"""What importing a plugin must leave alone. Some libraries set variables of the environment for
-themselves, so not those."""
-
+"""What importing a plugin must not change. Environment variables are not among them, because some
+libraries set variables when they are imported."""
 
 COMPUTING = (
     "CUBLAS_",
@@ -113,12 +112,12 @@ COMPUTING = (
     "PYTORCH_",
     "TORCH_",
 )
-"""How the environment's variables begin that say how numbers are computed."""
+"""Prefixes of environment variables that can change how numbers are computed."""
 
 
 @contextmanager
 def put_back() -> Iterator[None]:
-    """Whatever is done within to the switches of `LOADING`, they are afterwards as before."""
+    """Undo all changes that are made within to the switches of `LOADING`."""
     before = read(LOADING)
     try:
         yield
@@ -127,7 +126,7 @@ def put_back() -> Iterator[None]:
 
 
 def put(switches: Mapping[str, Switch], before: Mapping[str, Any]) -> None:
-    """Set what stands otherwise than `before`; of a library imported since, than when fresh."""
+    """Set the switches that differ from `before`. New libraries get their fresh values."""
     for name, value in read(switches).items():
         switch = switches[name]
         library = sys.modules[switch.library]
@@ -137,34 +136,34 @@ def put(switches: Mapping[str, Switch], before: Mapping[str, Any]) -> None:
             wanted = switch.fresh(library)
         else:
             continue
-        if spelled(value) != spelled(wanted):
+        if comparable(value) != comparable(wanted):
             switch.put(library, wanted)
 
 
 def read(switches: Mapping[str, Switch]) -> dict[str, Any]:
-    """How those stand whose library has been imported."""
+    """The values of the switches whose library is imported."""
     found = {}
     for name, switch in switches.items():
         if switch.library in sys.modules:
-            # One that is being imported has not all of its functions; the folder may be gone.
+            # A library that is being imported lacks functions; the working folder may be gone.
             with suppress(AttributeError, OSError):
                 found[name] = switch.read(sys.modules[switch.library])
     return found
 
 
-def spelled(value: Any) -> Any:
-    """As something that `==` compares whole."""
+def comparable(value: Any) -> Any:
+    """The value in a form that `==` compares as a whole."""
     if hasattr(value, "numpy"):
         return value.numpy().tobytes()
     if hasattr(value, "tobytes"):
         return value.tobytes()
-    return tuple(map(spelled, value)) if isinstance(value, tuple) else value
+    return tuple(map(comparable, value)) if isinstance(value, tuple) else value
 
 
 def stand() -> dict[str, Any]:
-    """How everything stands that importing a plugin must leave alone, by name."""
-    found = {name: spelled(value) for name, value in read(LOADING).items()}
-    # Libraries add filters for their own warnings; these are for everybody's.
+    """The values of all that importing a plugin must not change, by name."""
+    found = {name: comparable(value) for name, value in read(LOADING).items()}
+    # Libraries may add filters for their own warnings, so only filters for all warnings count.
     found["the filters of warnings"] = [
         (action, category.__name__)
         for action, message, category, module, _ in warnings.filters
@@ -177,7 +176,7 @@ def stand() -> dict[str, Any]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The names of what stands otherwise; what a library brought with it is no change."""
+    """The names of the values that changed. A switch of a library that is new is no change."""
     return [
         name
         for name in {**before, **after}

@@ -14,7 +14,7 @@ import pytest
 from grokbench import PluginError, UnknownNameError, __version__
 from grokbench.plugins import Origin, Plugins
 from grokbench.plugins.commands import add_commands
-from grokbench.switches import SWITCHES, read, spelled
+from grokbench.switches import SWITCHES, comparable, read
 
 OWN = f"grokbench {__version__}"
 
@@ -304,10 +304,10 @@ def test_what_an_import_sets_for_everybody_is_put_back(write, capsys):
         os.chdir(os.path.dirname(os.getcwd()))
         print("welcome")
     """
-    before = {name: spelled(value) for name, value in read(SWITCHES).items()}
+    before = {name: comparable(value) for name, value in read(SWITCHES).items()}
     file = write("mine.py", dedent(meddling) + TASK.format(owner="Parity", name="parity"))
     assert "parity" in Plugins.load([file]).tasks
-    assert before == {name: spelled(value) for name, value in read(SWITCHES).items()}
+    assert before == {name: comparable(value) for name, value in read(SWITCHES).items()}
     assert ("", "welcome\n") == capsys.readouterr()
 
 
@@ -355,7 +355,7 @@ def test_an_unknown_name_hints_at_the_plugin_that_failed(write):
     with pytest.raises(UnknownNameError) as error:
         Plugins.load([broken]).tasks["parity"]
     assert (
-        f"or it comes from {broken}, where something is wrong: "
+        f"(the plugin {broken} may have it, but has an error: "
         "ZeroDivisionError: division by zero (broken.py, line 1)"
     ) in str(error.value)
 

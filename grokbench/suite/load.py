@@ -76,7 +76,9 @@ def parse_suite(
         for key, given in tables(table.claims).items()
     }
     if table.experiments == {}:
-        report.add(("experiments",), "is empty, so there is nothing to run; write [experiments.<name>]")
+        report.add(
+            ("experiments",), "is empty, so there is nothing to run; write [experiments.<name>]"
+        )
     for index, file in own.items():
         error = plugins.error(file)
         if error:

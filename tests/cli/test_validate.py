@@ -90,7 +90,10 @@ def test_a_detector_that_cannot_say_what_to_warn_of_is_no_mistake(
     plugin.write_text(plugin.read_text(encoding="utf-8").replace("    def find(", body))
     result = grokbench("validate", suite)
     assert result.exit_code == 0
-    assert "claims.hardly_anything.detector: final_accuracy cannot tell" in result.stderr
+    assert (
+        "claims.hardly_anything.detector: final_accuracy raised an error when asked"
+        in result.stderr
+    )
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(grokbench: Grokbench, suite: Path) -> None:

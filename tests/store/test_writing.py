@@ -45,7 +45,7 @@ def test_records_that_do_not_fit_are_an_error_and_what_was_stored_stays(store, r
     with (
         no_file_above(room),
         pytest.raises(
-            ResultsError, match=r"small/records: could not be written to .*disk has room"
+            ResultsError, match=r"small/records: could not be written to .*space on the disk"
         ),
     ):
         store.save("second", records[1:])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from grokbench.switches import RANDOM, SWITCHES, Switch, put, read, spelled
+from grokbench.switches import RANDOM, SWITCHES, Switch, comparable, put, read
 
 __all__ = ["RANDOM", "SWITCHES", "changed", "disturb", "kept"]
 
@@ -26,9 +26,9 @@ def kept() -> Iterator[None]:
 
 def changed(act: Callable[[], object], switches: Mapping[str, Switch] = SWITCHES) -> list[str]:
     """What of the global state `act` changes, by name."""
-    before = {name: spelled(value) for name, value in read(switches).items()}
+    before = {name: comparable(value) for name, value in read(switches).items()}
     act()
-    return [name for name, value in read(switches).items() if spelled(value) != before[name]]
+    return [name for name, value in read(switches).items() if comparable(value) != before[name]]
 
 
 def disturb(seed: int, generators: tuple[str, ...] = tuple(RANDOM)) -> None:
