@@ -332,38 +332,25 @@ def test_every_built_in_detector_is_tried_below():
     assert set(DETECTORS) == {each.detector.name for each in EVERY_DETECTOR}
 
 
+def spoiled(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with zeros in the cells without a finished run."""
+    done = dataset["status"] == int(Status.DONE)
+    names = ("train_accuracy", "validation_accuracy", "mirror_free_accuracy")
+    return dataset.assign({name: dataset[name].where(done, 0.0) for name in names})
+
+
 @effort(max_examples=4)
 @given(results(), st.integers(0, 100))
-def test_no_verdict_changes_with_the_order_of_seeds_sizes_or_cells(tree, seed):
-    mixed = xr.DataTree.from_dict(
-        {name: shuffled(child.to_dataset(), seed) for name, child in tree.children.items()}
+def test_no_verdict_depends_on_the_order_of_the_grid_or_on_cells_without_a_finished_run(tree, seed):
+    """Seeds, sizes and cells may stand in any order, and unfinished cells may hold any number."""
+    changed = xr.DataTree.from_dict(
+        {name: shuffled(spoiled(one.to_dataset()), seed) for name, one in tree.children.items()}
     )
     suite = suite_of(*EVERY_DETECTOR)
-    expected, observed = score(suite, tree, DETECTORS), score(suite, mixed, DETECTORS)
+    expected, observed = score(suite, tree, DETECTORS), score(suite, changed, DETECTORS)
     for verdict in expected:
         assert "raised" not in verdict.reason
     documents = [
         json.dumps(verdicts_document(suite, verdicts, tree)) for verdicts in (expected, observed)
     ]
     assert documents[0] == documents[1]
-
-
-@effort(max_examples=4)
-@given(results())
-def test_a_missing_cell_is_never_read(tree):
-    """Cells without a finished run may hold anything at all: the verdicts stay."""
-    spoiled = {}
-    for name, child in tree.children.items():
-        dataset = child.to_dataset()
-        done = dataset["status"] == int(Status.DONE)
-        spoiled[name] = dataset.assign(
-            {
-                variable: dataset[variable].where(done, 0.0)
-                for variable in ("train_accuracy", "validation_accuracy", "mirror_free_accuracy")
-            }
-        )
-    suite = suite_of(*EVERY_DETECTOR)
-    expected = verdicts_document(suite, score(suite, tree, DETECTORS), tree)
-    other = xr.DataTree.from_dict(spoiled)
-    observed = verdicts_document(suite, score(suite, other, DETECTORS), other)
-    assert expected == observed

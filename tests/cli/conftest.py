@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,26 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SUITE, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small suite was trained; copied, never changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "plugin.py").write_text(PLUGIN, encoding="utf-8")
+    (folder / "small.toml").write_text(SUITE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = CliRunner().invoke(cli, ["run", "small.toml", "--jobs", "1"])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def results(suite: Path, trained_once: Path) -> Path:
+    """The results folder of the small suite."""
+    shutil.copytree(trained_once / "results", suite.with_name("results"))
+    return Path("results/small")
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ HOLDS, FAILS = "at_most = 1.0", "at_least = 1.1"
 
 
 @pytest.fixture
-def results(grokbench: Grokbench, suite: Path) -> Path:
-    """The results folder of the small suite."""
-    assert grokbench("run", suite, "--jobs", 1).exit_code == 0
-    return Path("results/small")
-
-
-@pytest.fixture
 def claiming(suite: Path) -> Callable[..., Path]:
     """Write a suite with these claims: name → rule, or (rule, what is expected, minimum seeds)."""
 
