@@ -1,30 +1,27 @@
 """Depth of the deepest dip of a curve along model size: an estimate and a confidence interval.
 
-Estimated is the depth of the curve of expected accuracies (`dips`): the smaller of the fall into its
-deepest dip and the rise out of it.
+Estimated is the depth of the curve of expected accuracies: the smaller of the fall into its deepest dip and
+the rise out of it (`dips`).
 
-Method. Each number inverts a test: it is the depth d at which the test reaches its critical value. The test
-statistic is the maximum over all dips of the smaller leg's excess over d, in standard errors. It is a
-maximum because a dip is looked for everywhere along the curve. Its quantiles come from a parametric
-bootstrap: experiments are simulated from beta distributions, under the curve that is nearest to the data of
-all curves for which the null hypothesis is true.
+Method. Each number inverts a test (`dip_tests`): it is the depth d for which the test statistic is at its
+critical value, a quantile of the statistic under the null hypothesis. Since the null hypothesis depends on
+d, the equation is solved by iteration. Half of the distribution makes the estimate median-unbiased.
 
-| number | null hypothesis | tail | standard errors |
-| --- | --- | --- | --- |
-| lower end | no dip is deeper than d | 2.5 % | score type |
-| estimate | no dip is deeper than d | 50 %: median-unbiased | score type |
-| upper end | some dip is at least d deep | 1.25 % a leg, as either may fall short | from the means |
+| number | null hypothesis | statistic at its critical value |
+| --- | --- | --- |
+| lower end | no dip is deeper than d | exceeded in 2.5 % of simulated experiments |
+| estimate | no dip is deeper than d | exceeded in 50 % |
+| upper end | some dip is at least d deep | not reached in 1.25 %: either leg may fall short |
 
-Score-type standard errors have the variance under the null hypothesis, as in Wilson's interval for a share
-(1927). The observed variance would be wrong for the lower end: eleven runs that all happen to fail have
-almost none. The upper end uses the observed variance and is narrower for it. It is also at least the
-depth of a dip made by runs with an outcome that no seed happens to show (`unseen`).
+The upper end is also at least the depth of a dip made by runs with an outcome that no seed happens to
+show (`unseen`). A confidence other than 95 % changes the critical values by the difference between
+Student's quantiles, because 500 simulated experiments do not tell quantiles farther out.
 
-Sources: maximum statistics, Westfall and Young 1993, "Resampling-based multiple testing"; parametric
-bootstrap and inversion of tests, Davison and Hinkley 1997, "Bootstrap methods and their application".
+Sources: inversion of tests, Davison and Hinkley 1997, "Bootstrap methods and their application", and those
+that `dip_tests` and `unseen` name. The calibration in docs/detectors.md shows how often the ends err.
 
 Assumptions: runs are independent; the accuracies of a size have a beta distribution, whose variance is
-estimated as `seed_variance` says; at least two runs at each size.
+estimated as `seed_variance` says; each size has at least two runs.
 """
 
 from __future__ import annotations
@@ -35,25 +32,17 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from grokbench.statistics.dips import (
-    Groups,
-    MeanCurve,
-    deepest,
-    deepest_place,
-    excess_over,
-    reduced_by,
-)
+from grokbench.statistics.dip_tests import DipTests, NullDistribution
+from grokbench.statistics.dips import Groups, deepest, deepest_place, reduced_by
 from grokbench.statistics.intervals import CONFIDENCE, Floats, Interval
-from grokbench.statistics.nearest_curves import nearest_with_dip, nearest_without_dip
-from grokbench.statistics.seed_variance import SeedVariance, add_half, means
 from grokbench.statistics.unseen import deepest_unseen
 
 TAIL = (1 - CONFIDENCE) / 2
 """Probability beyond either end of a 95 % interval."""
 
-ROUNDS = 3
-"""Iterations of "simulate under depth d, then solve for d". On 24 simulated curves (15 sizes, 11 seeds) the
-median change from three iterations to six was at most 0.004, the largest 0.04."""
+ITERATIONS = 3
+"""Of "find the null distribution for depth d, then solve for d". On 24 simulated curves (15 sizes, 11 seeds)
+the median change from three iterations to six was at most 0.004, the largest 0.04."""
 
 LONGEST = 6
 """Groups of more neighbouring sizes are not tried."""
@@ -68,33 +57,19 @@ class CriticalValues:
     estimate: float
     """Both legs of a dip exceed the estimate by this."""
     upper_end: float
-    """Zero or negative; all dips fall short of the upper end by this."""
+    """Zero or negative: all dips fall short of the upper end by this."""
 
 
 @dataclass(frozen=True)
-class DipTest:
-    """A test of "no dip is deeper than d": any d below `depth` is rejected.
+class Solution:
+    """A test whose statistic is at its critical value."""
 
-    `curve` has the observed means, with the variances that they have under the null hypothesis.
-    """
-
-    curve: MeanCurve
+    null: NullDistribution
     critical: float
-    """Critical value: by how many standard errors both legs of a dip must exceed d."""
 
-    def depth(self, groups: Groups, more: float = 0.0) -> float:
-        """The d at the critical value, to which `more` standard errors are added."""
-        errors = max(0.0, self.critical + more)
-        return float(deepest(self.curve, groups, reduced_by(errors)))
-
-
-@dataclass(frozen=True)
-class NullHypothesis:
-    """Observed means with variances under a null hypothesis, and the statistic's distribution there."""
-
-    curve: MeanCurve
-    statistics: Floats
-    """Of the simulated experiments, [resamples]."""
+    def depth(self, more: float = 0.0) -> float:
+        """The depth solved for, with `more` standard errors added to the critical value."""
+        return self.null.depth(max(0.0, self.critical + more))
 
 
 @dataclass(frozen=True)
@@ -116,7 +91,7 @@ class DipDepth:
     def of(cls, accuracy: Floats, width: int = 1, smoothing: bool = True) -> DipDepth:
         """The deepest dip whose peak, bottom and recovery each span at least `width` sizes.
 
-        With `smoothing`, longer groups show a dip, too: their means have less noise.
+        With `smoothing` longer groups show a dip, too, because their means have less noise.
         """
         # A group twice as long as `width` is two groups, one of which is as high, or as low.
         narrow = Groups.of(len(accuracy), width, 2 * width - 1)
@@ -137,147 +112,121 @@ class DipDepth:
     @cached_property
     def estimate(self) -> float:
         """Median-unbiased: at most 0 in half of the experiments whose true curve has no dip."""
-        return self._test_of_estimate.depth(self.groups)
+        return self._of_estimate.depth()
 
     def lower_end(self, confidence: float = CONFIDENCE) -> float:
-        """Lower confidence bound: shallower dips would look so deep in 2.5 % of experiments."""
+        """Lower confidence bound: true depths below this one are rejected."""
         more = self._more_errors(confidence)
-        low = self._test_of_lower_end.depth(self.groups, more)
+        low = self._of_lower_end.depth(more)
         if more > 0:
-            # The curve without any dip can vary more than the one that dips by the 95 % end, so the
+            # The curve without any dip can vary more than the one that dips by the 95 % end, so a
             # higher confidence must hold under that curve as well.
-            low = min(low, self._test_without_dip.depth(self.groups, more))
+            low = min(low, self._of_no_dip.depth(more))
         return low
 
     def upper_end(self, confidence: float = CONFIDENCE) -> float:
-        """Upper confidence bound: deeper dips would look so shallow in 2.5 % of experiments."""
-        errors = self._errors_of_upper_end(confidence)
-        seen = float(deepest(self.curve, self.narrow, reduced_by(errors)))
-        return max(seen, self.unseen(confidence))
+        """Upper confidence bound: true depths above this one are rejected."""
+        shown = reduced_by(self._errors_of_upper_end(confidence))
+        return max(
+            float(deepest(self._tests.observed, self.narrow, shown)), self.unseen(confidence)
+        )
 
     def unseen(self, confidence: float = CONFIDENCE) -> float:
-        """Depth of the deepest dip that runs of which no seed shows one could make."""
-        return deepest_unseen(self.curve, self.narrow, self._runs, (1 - confidence) / 2)
+        """Upper confidence bound for a dip made by runs with an outcome that no seed shows."""
+        return deepest_unseen(self._tests.observed, self.narrow, self._runs, (1 - confidence) / 2)
 
     def critical_values(self, confidence: float = CONFIDENCE) -> CriticalValues:
-        """The critical values of the three tests, in standard errors of a leg."""
-        more = self._more_errors(confidence)
         return CriticalValues(
-            lower_end=max(0.0, self._test_of_lower_end.critical + more),
-            estimate=self._test_of_estimate.critical,
+            lower_end=max(0.0, self._of_lower_end.critical + self._more_errors(confidence)),
+            estimate=self._of_estimate.critical,
             upper_end=self._errors_of_upper_end(confidence),
         )
 
     @cached_property
-    def _test_of_lower_end(self) -> DipTest:
-        return self._invert(TAIL, at_least=self._student(CONFIDENCE))
+    def _tests(self) -> DipTests:
+        return DipTests.of(self.accuracy, self.groups, self.narrow)
+
+    # Student's quantile would be the critical value if there were one place for a dip only. Among many
+    # places the largest leg exceeds it more often, so it bounds the critical value of the lower end from
+    # below, and the upper end's iteration begins with it.
 
     @cached_property
-    def _test_of_estimate(self) -> DipTest:
-        return self._invert(0.5, at_least=0.0)
+    def _of_lower_end(self) -> Solution:
+        return self._solved(TAIL, at_least=self._student(CONFIDENCE))
 
     @cached_property
-    def _test_without_dip(self) -> DipTest:
-        return self._invert(TAIL, at_least=self._student(CONFIDENCE), rounds=1)
+    def _of_estimate(self) -> Solution:
+        return self._solved(0.5, at_least=0.0)
 
-    def _invert(self, tail: float, at_least: float, rounds: int = ROUNDS) -> DipTest:
-        """Find the depth d for which the test of "no dip is deeper than d" is at its critical value.
+    @cached_property
+    def _of_no_dip(self) -> Solution:
+        return self._solved(TAIL, at_least=self._student(CONFIDENCE), iterations=1)
 
-        Args:
-            tail: share of the simulated experiments whose statistic exceeds the critical value.
-            at_least: the smallest critical value.
-            rounds: 1 tests "there is no dip" only; further rounds test the depth of the round before.
+    def _solved(self, tail: float, at_least: float, iterations: int = ITERATIONS) -> Solution:
+        """Solve for the depth at which "no dip is deeper" is at its critical value.
+
+        The critical value is exceeded in a share `tail` of simulated experiments, and is `at_least` as
+        large as given. The first iteration tests a depth of zero; if the solution is not above
+        zero, "no dip" is not rejected, and that is all.
         """
         depth = 0.0
-        for _ in range(rounds):
-            null = self._without_any_dip if depth == 0 else self._without_deeper_dip(depth)
-            test = DipTest(null.curve, max(at_least, float(np.quantile(null.statistics, 1 - tail))))
-            depth = test.depth(self.groups)
-            if depth <= 0:  # what was simulated, no dip, is not rejected
+        for _ in range(iterations):
+            null = self._no_dip if depth == 0 else self._tests.no_dip_deeper_than(depth)
+            critical = max(at_least, null.quantile(1 - tail))
+            depth = null.depth(critical)
+            if depth <= 0:
                 break
-        return test
+        return Solution(null, critical)
 
     @cached_property
-    def _without_any_dip(self) -> NullHypothesis:
-        return self._without_deeper_dip(0.0)
+    def _no_dip(self) -> NullDistribution:
+        # All three equations begin with this distribution.
+        return self._tests.no_dip_deeper_than(0.0)
 
-    def _without_deeper_dip(self, depth: float) -> NullHypothesis:
-        """The null hypothesis that no dip is deeper than `depth`."""
-        null = nearest_without_dip(self.curve, self.narrow, depth)
-        return NullHypothesis(
-            MeanCurve(self.curve.mean, self._variance.variance(null)),
-            deepest(self._simulated(null), self.groups, excess_over(depth)),
-        )
+    @cached_property
+    def _critical_value_of_upper_end(self) -> float:
+        """At most zero: how far all dips fall short of a true depth, in standard errors."""
+        critical = -self._student(CONFIDENCE)
+        observed = self._tests.observed
+        for _ in range(ITERATIONS):
+            depth = min(1.0, float(deepest(observed, self.narrow, reduced_by(critical))))
+            null = self._tests.some_dip_as_deep_as(depth)
+            critical = min(0.0, null.quantile(TAIL / 2))
+        return critical
 
     def _errors_of_upper_end(self, confidence: float) -> float:
         return min(0.0, self._critical_value_of_upper_end - self._more_errors(confidence))
 
-    @cached_property
-    def _critical_value_of_upper_end(self) -> float:
-        """Zero or negative: by how many standard errors all dips fall short of a true depth.
+    def _more_errors(self, confidence: float) -> float:
+        return self._student(confidence) - self._student(CONFIDENCE)
 
-        Begins with Student's quantile, which is right where a dip can be in one place only. Where
-        noise makes many dips, the deepest of them seldom falls short by so much.
+    def _student(self, confidence: float) -> float:
+        """Student's two-sided quantile for the variance of a mean, estimated as in `seed_variance`.
+
+        A variance averaged over three sizes with weights 1-2-1 has (1 + 2 + 1)² / (1² + 2² + 1²) = 8/3
+        times the degrees of freedom of one size (Satterthwaite 1946). Unequal numbers of runs count
+        with their harmonic mean.
         """
-        critical = -self._student(CONFIDENCE)
-        for _ in range(ROUNDS):
-            depth = min(1.0, float(deepest(self.curve, self.narrow, reduced_by(critical))))
-            null = nearest_with_dip(self.curve, self.narrow, depth)
-            simulated = self._simulated(null, variance_under_null=False)
-            statistics = deepest(simulated, self.narrow, excess_over(depth))
-            critical = min(0.0, float(np.quantile(statistics, TAIL / 2)))
-        return critical
+        runs = float(stats.hmean(self._runs))
+        return float(stats.t.ppf((1 + confidence) / 2, 8 / 3 * (runs - 1)))
 
-    def _simulated(self, null: Floats, *, variance_under_null: bool = True) -> MeanCurve:
-        """Curves of simulated experiments whose true curve is `null`: [resamples, sizes].
-
-        The variance between seeds is estimated anew in each of them, as in the data. The variances
-        are those under `null` (score type), or those of the simulated means.
-        """
-        accuracy = self._variance.simulated(null)
-        mean, variance = means(accuracy), SeedVariance.of(accuracy)
-        # Runs are drawn about a mean a little off the null's (`add_half`): only their noise is used.
-        noise = mean - add_half(null, variance.seeds)
-        return MeanCurve(null + noise, variance.variance(null if variance_under_null else mean))
-
-    @cached_property
-    def curve(self) -> MeanCurve:
-        """Means over seeds, and their variances as if these means were the true curve."""
-        mean = means(self.accuracy)
-        return MeanCurve(mean, self._variance.variance(mean))
-
-    @cached_property
-    def _variance(self) -> SeedVariance:
-        return SeedVariance.of(self.accuracy)
+    @property
+    def _runs(self) -> Floats:
+        return np.asarray((~np.isnan(self.accuracy)).sum(axis=1))
 
     @property
     def seeds(self) -> int:
         """Number of runs of the size with the fewest."""
         return int(self._runs.min())
 
-    @property
-    def _runs(self) -> Floats:
-        return np.asarray((~np.isnan(self.accuracy)).sum(axis=1))
-
     @cached_property
     def place(self) -> tuple[int, int, int]:
-        """Which of `groups` are peak, bottom and recovery of the dip that is best supported."""
-        return deepest_place(self.curve, self.groups, reduced_by(self._student(CONFIDENCE)))
+        """Which of `groups` are peak, bottom and recovery of the dip with the strongest support."""
+        support = reduced_by(self._student(CONFIDENCE))
+        return deepest_place(self._tests.observed, self.groups, support)
 
     @property
     def legs(self) -> tuple[float, float]:
-        """Fall into the dip at `place` and rise out of it, of the means; either may be negative."""
-        peak, bottom, recovery = self.groups.over(self.curve).mean[list(self.place)]
+        """Fall of the mean into the dip at `place`, and rise out of it; either may be negative."""
+        peak, bottom, recovery = self.groups.over(self._tests.observed).mean[list(self.place)]
         return float(peak - bottom), float(recovery - bottom)
-
-    def _more_errors(self, confidence: float) -> float:
-        # 500 draws tell quantiles at 2.5 % and not at 0.2 %: critical values of other confidences
-        # differ from those of 95 % by as much as Student's quantiles do.
-        return self._student(confidence) - self._student(CONFIDENCE)
-
-    def _student(self, confidence: float) -> float:
-        # A variance averaged 1-2-1 over three sizes has 8/3 times the degrees of freedom of one:
-        # (1 + 2 + 1)² / (1² + 2² + 1²) (Satterthwaite 1946). Sizes with unequal numbers of runs count
-        # with the harmonic mean of these.
-        runs = float(stats.hmean(self._runs))
-        return float(stats.t.ppf((1 + confidence) / 2, 8 / 3 * (runs - 1)))
