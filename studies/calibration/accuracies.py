@@ -13,11 +13,12 @@ from studies.calibration.trial import FAILED, Simulated
 LINE = Grid()
 HIDDEN = np.array([size.hidden_size for size in LINE.sizes])
 
-DO_OR_DO_NOT = 0.6
-"""Concentration of the beta distribution where almost every run generalizes fully or not at all."""
+# Concentrations c of the beta distribution: the variance is 1 / (c + 1) of the largest possible.
+ALL_OR_NOTHING = 0.6
+"""Nearly every run generalizes fully or not at all, as at hidden size 96 in results/quick."""
 IN_PART = 4.0
-"""Concentration where runs end between: progression."""
-ALIKE = 50.0
+"""Runs end between: progression, as at hidden size 4 in results/quick."""
+SIMILAR = 50.0
 AGREEING = 1000.0
 
 
@@ -26,15 +27,15 @@ def dipping(depth: float, peak: float = 0.6) -> Simulated:
 
     Where nothing dips, runs do so at every size, which gives the noisiest curve.
     """
-    small = IN_PART if depth else DO_OR_DO_NOT
-    concentration = np.where(HIDDEN < 24, small, DO_OR_DO_NOT)
+    small = IN_PART if depth else ALL_OR_NOTHING
+    concentration = np.where(HIDDEN < 24, small, ALL_OR_NOTHING)
     return Levels(dip(LINE, depth, peak=peak), tuple(concentration.tolist())), LINE
 
 
 def with_unequal_variances(depth: float) -> Simulated:
     """Runs generalize fully or not at all at four sizes, and agree at all other sizes."""
     noisy = np.isin(HIDDEN, (12, 20, 28, 36))
-    concentration = np.where(noisy, DO_OR_DO_NOT, ALIKE)
+    concentration = np.where(noisy, ALL_OR_NOTHING, SIMILAR)
     return Levels(dip(LINE, depth), tuple(concentration.tolist())), LINE
 
 

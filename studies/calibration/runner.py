@@ -65,6 +65,7 @@ class Batch:
         trial = TRIALS[self.trial]
         scenario, rule = trial.case(phenomenon=self.phenomenon)
         detector = _detectors()[trial.detector].from_options(trial.options).at(self.confidence)
+        # Batches with other seeds or another scenario share no random numbers.
         first = 10**6 * (1 + self.phenomenon) + 10**4 * self.seeds
         counts = (
             reproduced(detector, rule, scenario, self.seeds, first + number)

@@ -81,7 +81,8 @@ class Trial:
     """Without the phenomenon, or with exactly `truth` of it."""
     phenomenon: Scenario
     truth: float
-    """The true effect in `null` (the largest one, if it differs). The bound of `edge`."""
+    """The true effect in `null`, which is the bound of `edge`; the bound of `rule` where the detector's
+    assumptions do not hold."""
     rule: Rule
     """The rule whose power is measured."""
     options: Mapping[str, Any] = field(default_factory=dict)
