@@ -16,11 +16,10 @@ that one causes the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
@@ -38,7 +37,7 @@ from grokbench.statistics.intervals import t_interval
 class NormChangeOptions(Thresholds):
     dynamics: Literal["grokking", "progression"] = "grokking"
     """The dynamic whose runs are measured."""
-    nearly_final: Annotated[Share, Field()] = 0.9
+    nearly_final: Share = 0.9
     """The transition in progression ends when accuracy reaches this share of its settled value."""
 
 

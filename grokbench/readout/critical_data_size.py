@@ -23,8 +23,9 @@ def critical_data_size_brackets(
 ) -> xr.Dataset:
     """The two data sizes between which each seed's critical data size lies.
 
-    The critical data size is the smallest at which, and above which, every run's settled mirror-free
-    accuracy reaches the threshold.
+    A seed's critical data size is the smallest data size such that its runs reach the threshold there
+    and at every larger data size tried. A run reaches the threshold if its settled mirror-free
+    accuracy does.
 
     Args:
         dataset: an experiment's dataset; one value of each swept field.

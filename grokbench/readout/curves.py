@@ -80,6 +80,8 @@ def collapsed(dataset: xr.Dataset) -> xr.DataArray:
 
     def fall(steps: Floats, values: Floats) -> Floats:
         ended = _final(steps, values)
+        # The maximum is never below a level held. Medians of all windows take long, and are needed only
+        # where the fall from the maximum is large enough.
         fallen = values.max(axis=-1) - ended
         far = fallen > COLLAPSE
         fallen[far] = _held(steps, values[far]) - ended[far]
@@ -110,6 +112,7 @@ def sustained_crossing(
         above = reaches(values, level[:, None])
         if len(steps) < evaluations:
             return np.full(len(values), np.nan)
+        # stays[i]: evaluation i and those after it, `evaluations` in all, reach the level.
         stays = np.lib.stride_tricks.sliding_window_view(above, evaluations, axis=-1).all(axis=-1)
         return np.where(stays.any(axis=-1), steps[stays.argmax(axis=-1)], np.nan)
 
@@ -149,7 +152,8 @@ def _over_steps(
         curves = np.broadcast_to(values, (*shape, len(steps))).reshape(-1, len(steps))
         beside = [np.broadcast_to(one, shape).ravel() for one in rest]
         found = np.full(len(curves), np.nan)
-        # Steps may stand in any order in a file; a schedule is a mask of the steps that a run has.
+        # A schedule is a mask of the steps at which a run was evaluated. In a file, steps may stand in
+        # any order, so a run's own steps are taken in ascending order.
         order = np.argsort(steps)
         schedules, which = np.unique(~np.isnan(curves), axis=0, return_inverse=True)
         for index, schedule in enumerate(schedules):
@@ -170,16 +174,17 @@ def _over_steps(
 
 
 def _window(steps: Floats) -> int:
-    """How many evaluations the trailing window holds."""
+    """The number of evaluations in the trailing window."""
     trailing = np.count_nonzero(steps >= (1 - TRAILING_SHARE) * steps[-1])
     return min(len(steps), max(FEWEST_EVALUATIONS, int(trailing)))
 
 
 def _final(steps: Floats, values: Floats) -> Floats:
+    """The median over the trailing window, [runs, steps] to [runs]."""
     return np.asarray(np.median(values[:, -_window(steps) :], axis=-1))
 
 
 def _held(steps: Floats, values: Floats) -> Floats:
-    # The highest median of any window: a level counts if it was held, not if it was touched once.
+    """The highest median over any window as long as the trailing one, [runs, steps] to [runs]."""
     windows = np.lib.stride_tricks.sliding_window_view(values, _window(steps), axis=-1)
     return np.asarray(np.median(windows, axis=-1).max(axis=-1))

@@ -13,7 +13,7 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.readout.curves import generalization_accuracy, reaches, settled
-from grokbench.readout.grid import canonical, of_part, single_curve
+from grokbench.readout.grid import canonical, log2_parameters, of_part, single_curve
 from grokbench.statistics.intervals import Floats
 
 
@@ -58,8 +58,9 @@ def emergence_brackets(
     fewest = int(accuracy.notnull().sum("seed").min())
     if best_of_seeds:
         accuracy = accuracy.max("seed").expand_dims("seed")
-    size = np.log2(accuracy["parameters"].to_numpy().astype(float))
+    size = log2_parameters(accuracy)
     values = accuracy.transpose("seed", "model_size").to_numpy()
+    # NaN reaches nothing: a missing run widens the bracket, and is no failure.
     high = np.where(reaches(values, threshold), size, np.inf).min(axis=1)
     failed = ~np.isnan(values) & (size < high[:, None])
     return EmergenceBrackets(np.where(failed, size, -np.inf).max(axis=1), high, fewest)

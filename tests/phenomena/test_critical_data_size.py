@@ -45,7 +45,7 @@ def test_a_grid_too_coarse_to_tell_sizes_apart_shows_no_fall():
 
 @pytest.mark.parametrize(("seeds", "shown"), [(3, False), (5, True), (11, True)])
 def test_seeds_that_agree_on_two_sizes_show_a_fall_only_where_there_are_enough(seeds, shown):
-    """As if one of them differed by one pair, of which there is one."""
+    """The interval is as wide as if one seed differed by one pair; two sizes make one pair."""
     finding = found(
         needing(lambda size, _: {8: 600, 64: 400}[size], sizes=(8, 64), seeds=range(seeds))
     )
@@ -55,7 +55,7 @@ def test_seeds_that_agree_on_two_sizes_show_a_fall_only_where_there_are_enough(s
 
 
 def test_sizes_that_all_lie_beyond_the_grid_say_nothing_of_a_fall():
-    """Censored means not known, never equal: neither a fall nor its absence may be claimed."""
+    """Censored values are not known to be equal, so neither a fall nor its absence is shown."""
     for critical in (9999, 1):
         with pytest.raises(NotEnoughDataError, match="within the grid"):
             found(needing(lambda *_, critical=critical: critical))

@@ -80,7 +80,7 @@ def test_nothing_that_emerges_says_nothing():
 
 
 def test_the_best_of_three_seeds_can_be_taken():
-    """Had luck favoured that one seed, the others say how much."""
+    """The largest of three replaces the smallest in the upper end: it may be the best by luck."""
     shifted = emerging(lambda seed: 128 if seed == 1 else 512, seeds=3)
     finding = found(emerging(lambda _: 16, seeds=3), shifted, best_of_seeds=True)
     assert pytest.approx((3.0, 2.0, 6.0)) == (finding.effect, finding.low, finding.high)

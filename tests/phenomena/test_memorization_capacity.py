@@ -20,7 +20,7 @@ PAIRS = 961
 
 
 def accuracy_of(learned: float) -> float:
-    """The accuracy of a model that knows so many examples and guesses the others."""
+    """The accuracy of a model that knows `learned` examples and guesses the others."""
     known = min(learned / PAIRS, 1.0)
     return known + (1 - known) * CHANCE
 
@@ -68,7 +68,7 @@ def test_from_chance_straight_to_everything_is_a_rise_of_at_least():
 
 
 def test_no_end_above_is_known_where_what_a_size_holds_is_only_known_to_be_more():
-    """Capacity in proportion to the parameters, and all sizes but one hold everything."""
+    """Capacity is in proportion to the parameters, and all sizes but one know all labels."""
     finding = found(labels(20, sizes=(32, 64, 128, 256)))
     assert finding.details["bound"]
     assert finding.effect < 1 < finding.high == np.inf

@@ -62,6 +62,6 @@ def test_two_data_sizes_have_no_one_capacity():
 
 
 @given(st.floats(0, 1), st.floats(0, 0.9))
-def test_a_model_that_guesses_what_it_does_not_know_is_seen_through(known, chance):
+def test_the_share_known_is_recovered_where_a_model_guesses_the_rest(known, chance):
     accuracy = np.array(known + (1 - known) * chance)
     assert pytest.approx(known, abs=1e-9) == share_known(accuracy, chance)

@@ -56,18 +56,18 @@ def test_a_share_stays_between_zero_and_one_and_is_never_certain(counts):
 
 
 @given(values, st.floats(0.951, 0.9999))
-def test_a_surer_interval_holds_a_less_sure_one(sample, confidence):
+def test_an_interval_of_higher_confidence_contains_one_of_lower(sample, confidence):
     for kind in (
-        lambda sure: t_interval(sample, sure),
-        lambda sure: welch_interval(sample, sample[::-1] + 1, sure),
-        lambda sure: share_interval(0.4, len(sample), sure),
+        lambda level: t_interval(sample, level),
+        lambda level: welch_interval(sample, sample[::-1] + 1, level),
+        lambda level: share_interval(0.4, len(sample), level),
     ):
         wide, narrow = kind(confidence), kind(0.95)
         assert wide.low <= narrow.low <= narrow.high <= wide.high
 
 
 def test_a_widened_interval_keeps_its_estimate():
-    """Each end is so many times as far away."""
+    """Each end is twice as far away."""
     assert Interval(1.0, -1.0, 2.5) == Interval(1.0, 0.0, 1.75).widened(2)
 
 

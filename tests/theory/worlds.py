@@ -30,9 +30,9 @@ def critical(size: int) -> float:
 
 
 def right(size: int) -> float:
-    """Accuracy on random labels of a model that holds so many ordered pairs of additions.
+    """Accuracy on random labels of a model that holds `capacity(size)` ordered pairs.
 
-    Mirrored pairs have one label to remember between them, and what is not held is guessed.
+    Two mirrored pairs have one label to remember. The labels that the model does not know, it guesses.
     """
     pairs = Pairs(31)
     held = float(pairs.labels(np.array(min(capacity(size), PAIRS))) / pairs.labels(np.array(PAIRS)))
