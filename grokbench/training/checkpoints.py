@@ -101,18 +101,18 @@ class Safekeeping:
     Args:
         cohort: the name under which checkpoints are kept.
         checkpoints: where they are kept; None to keep nothing.
-        told: says whether the loop should stop now; asked every LOOK_SECONDS.
-        deadline: the moment of `time.monotonic` at which `told` will say so.
+        should_stop: says whether the loop should stop now; asked every LOOK_SECONDS.
+        deadline: the moment of `time.monotonic` at which `should_stop` will say so.
     """
 
     def __init__(
         self,
         cohort: str = "",
         checkpoints: Checkpoints | None = None,
-        told: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = lambda: False,
         deadline: float = math.inf,
     ) -> None:
-        self.cohort, self.checkpoints, self.told = cohort, checkpoints, told
+        self.cohort, self.checkpoints, self.should_stop = cohort, checkpoints, should_stop
         self.deadline = deadline
         self.identity: dict[str, Any] = {}
         self.kept = self.looked = time.monotonic()
@@ -131,7 +131,7 @@ class Safekeeping:
         """
         training = make()
         if training.pays_to_compile:
-            if self.told() or time.monotonic() + COMPILING_SECONDS > self.deadline:
+            if self.should_stop() or time.monotonic() + COMPILING_SECONDS > self.deadline:
                 return None
             training.compile()
         self.kept = time.monotonic()
@@ -167,7 +167,7 @@ class Safekeeping:
         if now - self.looked < LOOK_SECONDS:
             return False
         self.looked = now
-        stop = self.told()
+        stop = self.should_stop()
         if self.checkpoints and (stop or now - self.kept >= self.checkpoints.every):
             # Training goes on when the disk is full or a plugin's state cannot be pickled.
             with suppress(Exception):

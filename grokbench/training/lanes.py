@@ -20,7 +20,8 @@ from grokbench.plugins import Plugins
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.device import one_thread
 from grokbench.training.events import Events
-from grokbench.training.loop import products, train
+from grokbench.training.loop import train
+from grokbench.training.precision import float32_products
 
 LANES = {"cuda": 4}
 """How many cohorts at most share a device of this type; one on any other. Four was not measured: see
@@ -35,26 +36,28 @@ class Lanes:
 
     Args:
         cohorts: in the order in which they begin.
-        told: says whether no more cohorts should begin.
+        should_stop: says whether no more cohorts should begin.
         room: the estimated memory that cohorts side by side may need, in bytes. A cohort alone may
             need more.
     """
 
-    def __init__(self, cohorts: Iterable[Cohort], told: Callable[[], bool], room: float) -> None:
-        self.waiting, self.asked, self.room = iter(cohorts), told, room
+    def __init__(
+        self, cohorts: Iterable[Cohort], should_stop: Callable[[], bool], room: float
+    ) -> None:
+        self.waiting, self.asked, self.room = iter(cohorts), should_stop, room
         self.next: Cohort | None = None
         self.running: list[Cohort] = []
         self.failed = False
         self.changed = threading.Condition()
 
-    def told(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether to stop: the caller says so, or another lane has failed."""
         return self.failed or self.asked()
 
     def enter(self) -> Cohort | None:
         """The next cohort, as soon as its memory is free; None when no more cohorts should begin."""
         with self.changed:
-            while not self.told():
+            while not self.should_stop():
                 self.next = self.next or next(self.waiting, None)
                 if self.next is None:
                     return None
@@ -67,6 +70,7 @@ class Lanes:
             return None
 
     def leave(self, cohort: Cohort, *, failed: bool) -> None:
+        """Free the cohort's memory for others; after a failure no more cohorts begin."""
         with self.changed:
             self.running.remove(cohort)
             self.failed = self.failed or failed
@@ -79,52 +83,52 @@ def train_side_by_side(
     events: Events,
     device: str,
     checkpoints: Checkpoints | None,
-    told: Callable[[], bool],
+    should_stop: Callable[[], bool],
     deadline: float,
     lanes: int,
 ) -> None:
-    """Train cohorts in `lanes` lanes. One lane at a time calls `events`.
+    """Train cohorts in `lanes` lanes; the methods of `events` are called by one lane at a time.
 
-    When `told` says so, no more cohorts begin, and those in training keep a checkpoint. The same
+    When `should_stop` says so, no more cohorts begin, and those in training keep a checkpoint. The same
     happens when a lane raises an error, which is then raised here.
     """
     room = COHORT_BYTES[torch.device(device).type]
-    speaking = threading.Lock()
+    events_lock = threading.Lock()
 
-    def drive(shared: Lanes) -> None:
+    def train_in_lane(shared: Lanes) -> None:
         while (cohort := shared.enter()) is not None:
             failed = True
             try:
-                drive_one(cohort, shared)
+                train_one(cohort, shared)
                 failed = False
             finally:
                 shared.leave(cohort, failed=failed)
 
-    def drive_one(cohort: Cohort, shared: Lanes) -> None:
+    def train_one(cohort: Cohort, shared: Lanes) -> None:
         def on_evaluation(step: int, accuracy: float) -> None:
-            with speaking:
+            with events_lock:
                 events.advanced(cohort, step, accuracy)
 
-        with speaking:
+        with events_lock:
             events.started(cohort)
-        safekeeping = Safekeeping(cohort.id, checkpoints, shared.told, deadline)
+        safekeeping = Safekeeping(cohort.id, checkpoints, shared.should_stop, deadline)
         records = train(cohort.runs, plugins, device, on_evaluation, safekeeping)
-        with speaking:
+        with events_lock:
             events.finished(cohort, records)
 
     # The rounding of float32 products is a setting of the whole process: cohorts that differ in it
     # are never side by side.
     for _, alike in groupby(cohorts, key=lambda cohort: cohort.runs[0].recipe.precision == "tf32"):
         group = list(alike)
-        shared = Lanes(group, told, room)
+        shared = Lanes(group, should_stop, room)
         with (
-            products(group[0].runs),
+            float32_products(group[0].runs[0].recipe.precision),
             one_thread(),
             ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool,
         ):
-            driving = [pool.submit(partial(drive, shared)) for _ in range(lanes)]
+            threads = [pool.submit(partial(train_in_lane, shared)) for _ in range(lanes)]
             # Only this thread receives Ctrl-C, and only between two waits.
-            while wait(driving, PATIENCE_SECONDS).not_done:
+            while wait(threads, PATIENCE_SECONDS).not_done:
                 pass
-        for lane in driving:
-            lane.result()
+        for thread in threads:
+            thread.result()  # raises what the lane raised

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -84,7 +83,7 @@ def train(
     cuts = [len(runs) * i // shares for i in range(shares + 1)]
     records = []
     for first, end in pairwise(cuts):
-        if safekeeping.told():
+        if safekeeping.should_stop():
             break
         records += train(runs[first:end], plugins, device, on_evaluation, safekeeping)
     if len(records) < len(runs):
@@ -115,7 +114,7 @@ def train_at_once(
             )
         if training is None:
             break
-        with products(runs):
+        with float32_products(runs[0].recipe.precision):
             if not train_to_end(training, on_evaluation, safekeeping):
                 break
         records = training.meter.records(runs, training.parameters.shape[1])
@@ -125,11 +124,6 @@ def train_at_once(
         runs, former = [runs[i] for i in staying], training.state_of(staying)
         del training  # frees its memory before the next stack is made
     return sorted(ended, key=lambda record: order[record.run_id])
-
-
-def products(runs: Sequence[Run]) -> AbstractContextManager[None]:
-    """Within the block, every library multiplies float32 as the runs' precision says."""
-    return float32_products("tf32" if runs[0].recipe.precision == "tf32" else "ieee")
 
 
 @dataclass

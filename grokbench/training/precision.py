@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -64,7 +64,7 @@ def arithmetic(precision: str, device: str | torch.device) -> Iterator[None]:
     and `factors` at each step.
     """
     with (
-        float32_products("tf32" if precision == "tf32" else "ieee"),
+        float32_products(precision),
         factors(precision, device),
     ):
         yield
@@ -81,13 +81,13 @@ def factors(precision: str, device: str | torch.device) -> torch.autocast:
 
 
 @contextmanager
-def float32_products(how: Literal["ieee", "tf32"]) -> Iterator[None]:
-    """Within the block, every library multiplies float32 in this way; afterwards as before.
+def float32_products(precision: str) -> Iterator[None]:
+    """Within the block, every library multiplies float32 as `precision` says; afterwards as before.
 
     Torch keeps a setting for each library and an older setting for all, and raises an error where
     they contradict each other. So both are set.
     """
-    switches = libraries()
+    switches, how = libraries(), "tf32" if precision == "tf32" else "ieee"
     found = [library.fp32_precision for library in switches]
     try:
         older = torch.get_float32_matmul_precision()

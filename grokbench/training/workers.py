@@ -104,16 +104,18 @@ def train_here(
     """Train cohorts in this process, side by side or one after the other."""
     with interruption_put_off() as interrupted:
 
-        def told() -> bool:
+        def should_stop() -> bool:
             return interrupted() or time.monotonic() >= deadline
 
         if lanes > 1:
-            train_side_by_side(cohorts, plugins, events, device, checkpoints, told, deadline, lanes)
+            train_side_by_side(
+                cohorts, plugins, events, device, checkpoints, should_stop, deadline, lanes
+            )
             return
-        while not told() and (cohort := next(cohorts, None)) is not None:
+        while not should_stop() and (cohort := next(cohorts, None)) is not None:
             events.started(cohort)
             on_evaluation = partial(events.advanced, cohort)
-            safekeeping = Safekeeping(cohort.id, checkpoints, told, deadline)
+            safekeeping = Safekeeping(cohort.id, checkpoints, should_stop, deadline)
             records = train(cohort.runs, plugins, device, on_evaluation, safekeeping)
             events.finished(cohort, records)
 
@@ -126,9 +128,11 @@ class Pool:
     events: Events
 
     def idle(self) -> list[Worker]:
+        """The workers without a cohort."""
         return [worker for worker in self.workers if worker.cohort is None]
 
     def busy(self) -> dict[Connection, Worker]:
+        """The workers with a cohort, by their pipes."""
         return {worker.pipe: worker for worker in self.workers if worker.cohort is not None}
 
     def listen(self, deadline: float) -> bool:
@@ -167,6 +171,7 @@ class Worker:
 
     @classmethod
     def start(cls, plugins: Plugins, device: str, checkpoints: Checkpoints | None) -> Worker:
+        # Spawned and not forked: CUDA cannot be used after a fork (PyTorch, notes on multiprocessing).
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -212,6 +217,7 @@ class Worker:
             self.pipe.send(None)
 
     def end(self) -> None:
+        """Kill the process, which keeps nothing."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -227,6 +233,7 @@ def work(pipe: Connection, plugins: Plugins, device: str, checkpoints: Checkpoin
             return
         if cohort is None:  # told to stop, but the cohort had already ended
             continue
+        # Any message that arrives while the worker trains means: stop.
         safekeeping = Safekeeping(cohort.id, checkpoints, pipe.poll)
         pipe.send(train(cohort.runs, plugins, device, lambda *news: pipe.send(news), safekeeping))
 
