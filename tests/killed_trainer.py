@@ -1,10 +1,11 @@
-"""Kill a process that trains a suite, again and again, until one comes to the end.
+"""Kill processes that train a suite, one after the other, until one reaches the end.
 
-Run as `killed_trainer.py FOLDER`: trains the suite in FOLDER once in peace, into FOLDER/whole, then
-into FOLDER/cut, by processes of which each kills itself at a counted change of its files, before it
-is made: the opening, renaming or removal of a checkpoint, of records or of the dataset. Checkpoints
-are kept after every step, and no clock is involved: the same changes are met every time. Prints a
-line of JSON: how each process ended, and the first step that it evaluated.
+Run as `killed_trainer.py FOLDER`. First trains the suite without interruption, into FOLDER/whole.
+Then trains it into FOLDER/cut in several processes. Each process kills itself just before a certain
+change of its files: the opening, renaming or removal of a checkpoint, of records or of the dataset.
+Checkpoints are kept after every step. The changes are counted and no clock is involved, so that the
+same changes are met every time. Prints a line of JSON: how each process ended, and the first step
+that it evaluated.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Death:
 
 
 def train(folder: Path, suite: Path, first_step: Path, dies_at: int) -> int:
-    """Train in a process of its own; how it ended."""
+    """Train in a new process; returns its exit code."""
     child = os.fork()
     if child == 0:
         if dies_at:

@@ -1,4 +1,4 @@
-"""Sums over the examples in which a token occurs, in a fixed order."""
+"""The parts of the token-factored form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which transformers are refused, and with what remedy."""
+"""Which transformers are refused, and what the refusal says to write instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A single-file plugin: measures that can be checked against what is stored anyway, and wrong ones."""
+"""A single-file plugin: measures that can be compared with other variables of the results, and wrong measures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grokbench import Architecture, Measure, Options, Task, hookimpl
 
 
 class Seen(Measure):
-    """What a snapshot holds, as numbers that other variables of the results have too."""
+    """The contents of a snapshot, as numbers that other variables of the results have too."""
 
     name = "seen"
     quantities: ClassVar = {
@@ -38,7 +38,7 @@ class Seen(Measure):
 
 
 class Vandal(Measure):
-    """Writes into all that it is shown."""
+    """Overwrites everything in its snapshot."""
 
     name = "vandal"
     quantities: ClassVar = {"nothing": "not a number"}

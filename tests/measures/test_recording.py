@@ -1,4 +1,4 @@
-"""What measures read off models is stored beside the curves, and changes nothing of them."""
+"""What measures compute is stored beside the curves, and does not change the curves."""
 
 from __future__ import annotations
 

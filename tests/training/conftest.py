@@ -1,4 +1,4 @@
-"""Small products are slower on several threads than on one."""
+"""One thread: several threads make small matrix products slower."""
 
 from __future__ import annotations
 

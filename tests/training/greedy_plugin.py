@@ -1,4 +1,4 @@
-"""A single-file plugin: architectures whose stacks of more than two runs find too little memory."""
+"""A single-file plugin: architectures that have too little memory for stacks of more than two runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MOST_RUNS = 2
 
 
 class Greedy(Program):
-    """Another program, but for stacks that are too large: those have no memory at their third step.
+    """Wraps a program. A stack that is too large runs out of memory at its third step.
 
-    A stack that was too large must be gone when the next is made, or it would have none either.
+    The memory of such a stack must be free when the next stack is made.
     """
 
     too_large: ClassVar[weakref.WeakSet[Greedy]] = weakref.WeakSet()
@@ -27,7 +27,7 @@ class Greedy(Program):
         if self.too_large:
             raise ValueError("the former stack still holds its memory")
         self.program, self.device, self.steps = program, device, 0
-        self.cycle = self  # as a compiled program has, so that counting references frees nothing
+        self.cycle = self  # a compiled program has cycles: counting references does not free it
         if runs > MOST_RUNS:
             self.too_large.add(self)
 
@@ -44,7 +44,7 @@ class Greedy(Program):
 
 
 class GreedyHere(Dense):
-    """The machine's memory is too short."""
+    """The machine has too little memory."""
 
     name = "greedy_cpu"
     device = "cpu"
@@ -58,7 +58,7 @@ class GreedyHere(Dense):
 
 
 class GreedyThere(GreedyHere):
-    """The device's memory is too short."""
+    """The device has too little memory."""
 
     name = "greedy_cuda"
     device = "cuda"

@@ -12,7 +12,7 @@ from grokbench.architectures import Dense
 
 
 class Teacher(Task):
-    """A linear teacher's outputs from vectors of features, to be met within a tolerance."""
+    """A linear teacher's outputs from vectors of features, correct within a tolerance."""
 
     name = "teacher"
 
@@ -99,7 +99,7 @@ class Lstm(Architecture):
 
 
 class Padded(Architecture):
-    """An embedding with padding: vmap masks the first run's padding row and nobody else's."""
+    """An embedding with padding: vmap masks the padding row of the first run only."""
 
     name = "padded"
 
@@ -152,7 +152,7 @@ class Tied(Architecture):
 
 
 class Narrow(nn.Module):
-    """The first so many outputs."""
+    """The first `outputs` outputs."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class Narrow(nn.Module):
 
 
 class Numpyish(Architecture):
-    """Random numbers of numpy's in the forward pass."""
+    """The forward pass draws random numbers with numpy."""
 
     name = "numpyish"
 
@@ -206,7 +206,7 @@ class Shifted(nn.Module):
 
 
 class Counting(Architecture):
-    """A buffer in whose place the forward pass puts another tensor."""
+    """A buffer that the forward pass replaces by another tensor."""
 
     name = "counting"
 
@@ -247,7 +247,7 @@ class Encoded(nn.Module):
 
 
 class Complex(Architecture):
-    """Parameters that are no real numbers."""
+    """Parameters that are complex numbers."""
 
     name = "complex"
 
@@ -278,7 +278,7 @@ class Wide(Perceptron):
 
 
 class Leaking(Teacher):
-    """What validates also trains."""
+    """The training examples also validate."""
 
     name = "leaking"
 

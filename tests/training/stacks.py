@@ -1,4 +1,4 @@
-"""Stacks of runs, the gradients that programs give them, and what each run's own module says."""
+"""Stacks of runs, the gradients that programs compute, and those of each run's own module."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def gradient(stack: Stack, program: Program) -> Tensor:
 
 
 def plain_gradient(stack: Stack) -> Tensor:
-    """By each module alone, with torch's loss and autograd: [runs, parameters]."""
+    """Computed by each module alone, with torch's loss and autograd: [runs, parameters]."""
     rows = []
     for i, (model, one) in enumerate(zip(stack.models, stack.examples, strict=True)):
         loss = functional.cross_entropy(plain_forward(stack, i, one.train), one.labels[one.train])
@@ -71,7 +71,7 @@ def plain_gradient(stack: Stack) -> Tensor:
 
 
 def plain_outputs(stack: Stack) -> Tensor:
-    """Of each module alone, for all its examples: [runs, examples, outputs]."""
+    """Computed by each module alone, for all examples: [runs, examples, outputs]."""
     every = torch.ones(len(stack.examples[0].train), dtype=torch.bool)
     with torch.no_grad():
         return torch.stack([plain_forward(stack, i, every) for i in range(len(stack.models))])

@@ -1,4 +1,4 @@
-"""Compiling changes nothing but speed: who has no compiler, or a wrong one, trains plainly."""
+"""Compiling changes nothing but speed: without a compiler, or with a wrong one, the program is plain."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def runs_of(case: str) -> list[Run]:
 
 
 def faithful(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """Calls the function: what it gives is right to the bit."""
+    """Returns the function itself: its results have the same bits."""
     return function
 
 
@@ -83,7 +83,7 @@ BAD: dict[str, Compiler] = {
 
 @contextmanager
 def compiling(monkeypatch: pytest.MonkeyPatch, compiler: Compiler) -> Iterator[None]:
-    """Within it, every cohort pays, and `compiler` compiles."""
+    """Within the block, every cohort is compiled, by `compiler`."""
     with monkeypatch.context() as patch:
         patch.setattr(torch, "compile", compiler)
         patch.setitem(COMPILED_WORK, "cpu", 0.0)
@@ -115,7 +115,7 @@ def test_a_compiler_that_fails_or_is_wrong_is_not_used_and_leaves_no_trace(
 def test_with_too_little_time_left_nothing_is_begun_that_is_to_be_compiled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A budget ends in time; other cohorts are trained, and with more time this one is."""
+    """A budget is kept: such a cohort waits for more time, and other cohorts are trained."""
     runs, asked = runs_of("factored"), []
 
     def faithfully(*arguments: Any, **options: Any) -> Any:
@@ -145,7 +145,7 @@ def test_what_is_compiled_rightly_is_used_and_trains_to_the_same_end(
 
 
 class Fixed(Program):
-    """Gradients that are what the test says: plain ones first, then those of the compiled program."""
+    """Gives the gradients that the test names: one for the plain program, one for the compiled."""
 
     def __init__(self, plain: list[float], compiled: list[float]) -> None:
         self.plain_ones, self.compiled_ones = plain, compiled
@@ -185,7 +185,7 @@ def test_gradients_agree_to_a_few_hundredths_but_for_what_is_rounding_alone(
 
 
 def test_the_same_runs_are_compiled_or_not_whatever_their_seeds_and_rates() -> None:
-    """And those that train for longer, on more examples, sooner than others."""
+    """Runs with more steps or more examples are compiled at a smaller size."""
     cpu, steps = torch.device("cpu"), 10**6
     enough = COMPILED_WORK["cpu"] / (6 * steps * 2 * 50)
     for parameters, expected in ((int(enough * 0.99), False), (int(enough * 1.01), True)):

@@ -1,4 +1,4 @@
-"""What a plan measures, and what it makes of it."""
+"""What a plan measures, and the cost that it computes from that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from grokbench.tasks import ModularAddition
 
 
 class Counting(ModularAddition):
-    """Writes down whose examples were asked for."""
+    """Writes down each data size whose examples are made."""
 
     name = "counting"
 

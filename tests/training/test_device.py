@@ -1,4 +1,4 @@
-"""A GPU that has failed is told from a run that has."""
+"""A failed GPU is distinguished from a failed run."""
 
 from __future__ import annotations
 

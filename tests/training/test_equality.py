@@ -37,7 +37,7 @@ CASES = {
     "split_ffn with two layers": (MIXTURE, "split_ffn", ModelSize(8, layers=2)),
 }
 DIFFERENT = [(50, 0, 5e-4, 1.0), (33, 1, 2e-4, 0.1), (71, 2, 1e-3, 0.0), (50, 3, 5e-4, 1.0)]
-"""Data size, seed, learning rate, weight decay: no two runs of a stack have them all alike."""
+"""Data size, seed, learning rate, weight decay: no two runs of a stack agree in all four."""
 
 
 def runs_of(case: str, order: tuple[int, ...] = (0, 1, 2, 3), **recipe: object) -> list[Run]:

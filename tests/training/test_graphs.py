@@ -1,4 +1,4 @@
-"""Steps are taken as often as asked, captured or not; rehearsed on a double of `torch.cuda`."""
+"""Steps are taken as often as asked, captured or not; tested with a double of `torch.cuda`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 
 class Event:
-    """Notes in the log that it was waited for."""
+    """Writes into the log when it is waited for."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
@@ -45,7 +45,7 @@ class Stream:
 
 
 class CUDAGraph:
-    """What was launched while it was captured, to be launched again."""
+    """Launches again what was launched while it was captured."""
 
     def __init__(self, cuda: Cuda) -> None:
         self.cuda = cuda
@@ -58,9 +58,9 @@ class CUDAGraph:
 
 
 class Cuda:
-    """Stands in for `torch.cuda`: launches kernels, or takes them down while it captures.
+    """A double of `torch.cuda`: launches kernels, or records them while it captures.
 
-    Capturing raises RuntimeError at the n-th asking, counted from 1, if it is to be refused then.
+    The capture number `refuse_at`, counted from 1, raises a RuntimeError.
     """
 
     def __init__(self, refuse_at: int = 0) -> None:
@@ -205,7 +205,7 @@ def test_lack_of_memory_while_capturing_is_no_refusal() -> None:
 
 
 class Peeking(AdamW):
-    """Steps only where there is something to step down."""
+    """Steps only where the gradient is not zero."""
 
     name = "peeking"
 
@@ -234,7 +234,7 @@ def test_an_evaluation_stands_until_the_next_overwrites_it() -> None:
 
 
 def test_other_errors_while_capturing_are_raised() -> None:
-    """They would be raised without a graph, too."""
+    """Such errors would also be raised without a graph."""
     cuda = Cuda()
 
     def step() -> None:

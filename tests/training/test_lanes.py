@@ -1,4 +1,4 @@
-"""Cohorts side by side on one device, rehearsed on a CPU: each is what it would be alone."""
+"""Cohorts side by side on one device, tested on a CPU: each gives the bits that it gives alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GREEDY = Path(__file__).with_name("greedy_plugin.py")
 
 
 class Together(Log):
-    """How many cohorts were in training at the same moment, and with which others."""
+    """Which cohorts were in training at the same moment."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Together(Log):
 
 
 class Meeting(Together):
-    """The first cohorts wait for each other, so that they are surely side by side."""
+    """The first cohorts wait for each other, so that they certainly train side by side."""
 
     def __init__(self, parties: int) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ def test_what_a_listener_raises_stops_all_lanes_and_is_raised(tmp_path: Path):
 
 
 def test_a_cohort_that_finds_too_little_memory_is_halved_beside_another():
-    """Three runs, where no more than two have room: one and two."""
+    """Three runs, and memory for two: one run and two runs."""
     greedy, dense = (
         Cohort(name, tuple(run(ADDITION, name, seed=seed) for seed in range(3)), name, 1.0)
         for name in ("greedy_cpu", "dense")

@@ -1,4 +1,4 @@
-"""What a recipe's precision promises, whatever the process was set to."""
+"""A recipe's precision holds whatever the process has set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prefix form of a transformer is the plain module's computation, with less work."""
+"""The prefix form computes what the plain module computes, with less work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every program is the plain loop: in exact arithmetic, and step by step in float32."""
+"""Every program trains as the plain loop does: in float64, and step by step in float32."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ PLAIN_AND_COMPILED = [
     ),
 ]
 ORDERS = ((4,), (6, 2), (0, 1, 2, 3, 4, 5, 6), (5, 0, 3, 6, 1, 4, 2))
-"""Which runs stand in a stack: one, two, seven, and seven in another order."""
+"""The runs of a stack: one, two, seven, and seven in another order."""
 POINTS = {"float64": (0, 20), "float32": (0, 1, 10, 50, 60, 200)}
-"""The steps at which plain loops are met on their way."""
+"""The steps at which programs are compared with plain loops."""
 
 # Torch's own, when its compiler is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -47,13 +47,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
 @pytest.fixture(autouse=True)
 def fresh_compiler() -> Iterator[None]:
-    """It gives up, without an error, on what it has compiled too often before."""
+    """Torch's compiler silently stops compiling a function that it has compiled too often."""
     yield
     torch._dynamo.reset()
 
 
 def seven(case: str, precision: str) -> list[Run]:
-    """No two of them have data size, seed, learning rate and weight decay all alike."""
+    """No two of them agree in data size, seed, learning rate and weight decay."""
     task, architecture, size = CASES[case]
     return [
         run(
@@ -66,7 +66,7 @@ def seven(case: str, precision: str) -> list[Run]:
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Where a plain loop stands, and where its next step takes it; all but outputs [parameters].
+    """The state of a plain loop before and after a step; all but outputs are [parameters].
 
     `exact` is the gradient in float64 at the same weights.
     """
@@ -87,7 +87,7 @@ FIELDS = tuple(Point.__annotations__)[1:]
 
 @cache
 def journey(one: Run) -> dict[int, Point]:
-    """What a plain loop saw at POINTS, by steps taken."""
+    """The plain loop's states at POINTS, by steps taken."""
     loop, points, found = PlainLoop(one, PLUGINS), POINTS[one.recipe.precision], {}
     every = torch.ones_like(loop.examples.train)
     while loop.taken <= max(points):
@@ -107,7 +107,7 @@ def journey(one: Run) -> dict[int, Point]:
 
 
 def met(runs: Sequence[Run], taken: int) -> dict[str, Tensor]:
-    """All runs' points, one below the other."""
+    """All runs' points, one row for each run."""
     points = [vars(journey(one)[taken]) for one in runs]
     return {name: torch.stack([point[name] for point in points]) for name in FIELDS}
 
@@ -125,7 +125,7 @@ def place(training: CohortTraining, taken: int, point: Mapping[str, Tensor]) -> 
 
 
 def distance(found: Tensor, expected: Tensor) -> Tensor:
-    """How far apart, relative to what is expected: [runs]."""
+    """The distance, relative to what is expected: [runs]."""
     found, expected = found.double(), expected.double()
     return (found - expected).norm(dim=1) / expected.norm(dim=1)
 
@@ -134,7 +134,7 @@ def distance(found: Tensor, expected: Tensor) -> Tensor:
 def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
     case: str, program: str, compiled: bool
 ) -> None:
-    """Gradients to 1e-12 and a step to 1e-15, of first and trained weights; 20 steps to 1e-8."""
+    """Gradients agree to 1e-12 and a step to 1e-15, at initial and trained weights; 20 steps to 1e-8."""
     runs = seven(case, "float64")
     for order in ORDERS[-1:] if compiled else ORDERS:
         ordered = [runs[i] for i in order]
@@ -156,7 +156,7 @@ def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
 def test_in_float32_every_step_of_a_plain_loop_is_the_programs_and_so_are_ten_together(
     case: str, program: str, compiled: bool
 ) -> None:
-    """Teacher-forced, so that nothing chaotic comes in between; then ten steps to 1e-5.
+    """Each step starts from the plain loop's state, so that chaos does not grow; then ten steps to 1e-5.
 
     The gradient is that of float64 to 1e-5; or, where layer norms make it ill-conditioned, to
     three times what the plain loop misses it by. The step is the plain loop's to float32's

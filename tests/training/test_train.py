@@ -1,4 +1,4 @@
-"""What training leaves behind, whatever a plugin does."""
+"""The records that training gives, whatever a plugin does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_record_holds_every_metric_at_every_evaluation_for_every_part() -> Non
 
 
 def test_metrics_are_means_over_the_right_examples() -> None:
-    """A model that answers at random is right once in P, and a trained one on its examples."""
+    """An untrained model answers one in P correctly; a trained one answers its training examples."""
     [record] = train([run(steps=600, learning_rate=1e-2, weight_decay=0.0, size=16)], PLUGINS)
     first, last = 0, -1
     assert record.curves["train_accuracy"][first, 0] < 0.4
@@ -59,7 +59,7 @@ def test_the_parameter_norm_is_that_of_all_parameters_and_scales_with_the_initia
 
 
 def test_weight_decay_on_matrices_leaves_biases_alone() -> None:
-    """With no gradient to speak of, what is not decayed keeps its norm."""
+    """Gradients are small, so parameters that are not decayed keep their norm."""
     decays = {
         on: train(
             [run(steps=60, optimizer=SGD, learning_rate=1e-2, weight_decay=5.0, decay_on=on,

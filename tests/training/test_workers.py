@@ -1,4 +1,4 @@
-"""Cohorts in worker processes or in this one; and what becomes of them when something is cut short."""
+"""Cohorts in worker processes or in this one, and what happens to them when training is interrupted."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Log(Events):
 
 
 class Acts(Log):
-    """Does something once, when an evaluation comes after the first step or later."""
+    """Does something once, at the first evaluation after `after` steps or more."""
 
     def __init__(self, act: Callable[[], object], after: int = 1) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Acts(Log):
 
 @dataclass
 class Clock:
-    """Stands in for the module `time` in this process."""
+    """A double of the module `time` for this process."""
 
     now: float = 0.0
 
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_takes_only_its_cohort_and_the_others_tell_all_their_
 
 
 class Killer(Log):
-    """Kills the worker that is the first to finish its cohort."""
+    """Kills the first worker that finishes its cohort."""
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         super().finished(cohort, records)
@@ -163,7 +163,7 @@ def birth(process: multiprocessing.process.BaseProcess) -> int:
 
 
 def test_workers_go_on_when_a_signal_to_their_group_reaches_them_too() -> None:
-    """What is to be done then, the parent says: a worker that ended would lose its checkpoint."""
+    """The parent decides what to do: a worker that ended would lose its checkpoint."""
 
     def act() -> None:
         for child in multiprocessing.active_children():
@@ -196,7 +196,7 @@ def test_news_come_from_every_evaluation() -> None:
 
 
 LONG = {"steps": 10**6, "evaluate_every": 10**6}
-"""Nobody sees the end of it."""
+"""Too long to end in a test."""
 
 
 def press_ctrl_c() -> None:
@@ -278,7 +278,7 @@ def one_cohort(runs: Sequence[Run]) -> list[Cohort]:
 def test_runs_that_finished_beside_one_that_failed_are_kept_and_the_others_go_on(
     tmp_path: Path, clock: Clock
 ) -> None:
-    """Seed 1 fails, so all are trained one by one; the time is up in the middle of seed 2."""
+    """Seed 1 fails, so all runs are trained one by one; the time is up in the middle of seed 2."""
     runs = [run(Choice("unlucky"), "perceptron", seed=seed) for seed in range(4)]
     whole, kept = train(runs, PLUGINS), Checkpoints(tmp_path)
 
@@ -307,7 +307,7 @@ GREEDY = Plugins.load([Path(__file__).with_name("greedy_plugin.py")])
 
 @pytest.mark.parametrize("memory", ["greedy_cpu", "greedy_cuda"])
 def test_a_cohort_that_finds_too_little_memory_is_trained_in_halves(memory: str) -> None:
-    """Five runs, where no more than two have room: two, one and two."""
+    """Five runs, and memory for two: two runs, one run and two runs."""
     greedy, dense = (
         [run(ADDITION, architecture, seed=seed) for seed in range(5)]
         for architecture in (memory, "dense")

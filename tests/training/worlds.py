@@ -24,8 +24,8 @@ MIXTURE = Choice("mixture", {"modulus": 11, "memorization_size": 40})
 TEACHER = Choice("teacher")
 
 STEADY = Choice("adamw", {"epsilon": 1e-4})
-"""With the usual 1e-8, Adam turns the rounding error of a barely active unit's gradient into a
-step of full length, and two exact computations part company."""
+"""With the usual 1e-8, Adam turns the rounding error in the gradient of a barely active unit into a step
+of full length, so that two exact computations would differ."""
 
 
 def run(
@@ -51,7 +51,7 @@ def trained(runs: Sequence[Run]) -> torch.Tensor:
 
 @cache
 def plain_loop(one: Run) -> torch.Tensor:
-    """Train one run as anyone would: its module, autograd, torch's loss and AdamW.
+    """Train one run with its module, autograd, torch's loss and torch's AdamW.
 
     Returns its final parameters, [parameters].
     """
@@ -62,5 +62,5 @@ def plain_loop(one: Run) -> torch.Tensor:
 
 
 def curves(records: Sequence[Any]) -> list[dict[str, Any]]:
-    """What can be compared between records: everything but their arrays' identity."""
+    """The bytes of every curve of every record."""
     return [{name: curve.tobytes() for name, curve in record.curves.items()} for record in records]
