@@ -130,7 +130,7 @@ def test_a_measure_that_breaks_its_contract_is_a_failure_that_says_how(
 def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, xr.DataTree]:
     folder = tmp_path_factory.mktemp("results")
     suite = parse_suite(SUITE, "small.toml", [PLUGIN])
-    run_suite(suite, folder)
+    run_suite(suite, folder, jobs=1)
     return folder, open_results(folder)
 
 
@@ -164,7 +164,9 @@ def test_training_goes_on_from_the_dataset_alone(
 
 
 def test_a_run_cut_short_keeps_what_was_measured(tmp_path: Path) -> None:
-    suite = parse_suite(SUITE.replace("steps = 40", "steps = 200"), "small.toml", [PLUGIN])
+    longer = SUITE.replace("steps = 40", "steps = 200")
+    longer = longer.replace("evaluate_every = 10", "evaluate_every = 50")
+    suite = parse_suite(longer, "small.toml", [PLUGIN])
     train = partial(run_suite, suite, only=["measured"], jobs=1)
     whole = train(tmp_path / "whole").tree["measured"].to_dataset()
     assert train(tmp_path / "cut", budget=0.3).remaining

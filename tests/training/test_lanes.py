@@ -118,7 +118,7 @@ def test_what_a_listener_raises_stops_all_lanes_and_is_raised(tmp_path: Path):
     def act() -> None:
         raise OSError("the disk is full")
 
-    some = cohorts(ADDITION, 5, steps=400)
+    some = cohorts(ADDITION, 4, steps=100)
     kept = Checkpoints(tmp_path / "kept", every=1000)
     with pytest.raises(OSError, match="the disk is full"):
         train_cohorts(some, Plugins(), Acts(act), jobs=1, lanes=2, checkpoints=kept)
