@@ -7,6 +7,7 @@ def duration(seconds: float) -> str:
     """Rounded to what matters: `35 s`, `4 min`, `1 h 20 min`, `2 d 3 h`."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
+    # Two units only where the smaller one matters: 100 min is "1 h 40 min", 99 min stays minutes.
     minutes = round(seconds / 60)
     if minutes < 100:
         return f"{minutes} min"

@@ -28,7 +28,7 @@ SCHEMA: Literal[2] = 2
 
 
 Number = float | Literal["inf", "-inf"] | None
-"""JSON has neither infinities nor NaN; NaN is null."""
+"""A number as `json_value` writes it: JSON has neither infinities nor NaN."""
 
 OutcomeName = Literal["reproduced", "not_reproduced", "undecided", "not_run"]
 

@@ -83,5 +83,6 @@ def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
                     f"known: {', '.join(str(label) for label in labels)}"
                 )
             positions.update(found)
+        # In the order of the grid, whatever the order in the suite.
         dataset = dataset.isel({dimension: sorted(positions)})
     return dataset

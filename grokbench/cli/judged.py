@@ -45,7 +45,8 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
         tree = assembled(asked, records_in(tree), provenance(tree))
     else:
         carried = provenance(tree)["suite"]
-        # Where the suite's own plugins were when it was run; else here, if results were moved.
+        # The suite's plugins are looked for where they were when it was run, and then in the current
+        # folder, because results may have been moved.
         there = (results if results.is_dir() else results.parent) / carried.get("folder", ".")
         places = [there, Path()] if "folder" in carried else [Path()]
         for place in places:

@@ -82,6 +82,7 @@ def draw_line(
     The band is cut off at the ends of `within`. It is paler the more lines share the axes (`among`).
     """
     low, high = (np.clip(end, *within) for end in line.interval)
+    # Bands overlap: with many lines they must be pale enough to leave the lines visible.
     axes.fill_between(
         line.positions, low, high, color=stroke.colour, alpha=min(0.14, 0.6 / among), linewidth=0
     )

@@ -91,6 +91,7 @@ def _counts(experiment: Experiment, tree: xr.DataTree) -> dict[Status, int]:
     if experiment.name in tree.children:
         found.update(tree[experiment.name]["status"].to_numpy().ravel().tolist())
     counts = {status: found[int(status)] for status in Status}
+    # Of an experiment that the results lack, no run was trained.
     return counts | {Status.NOT_RUN: counts[Status.NOT_RUN] or total - sum(counts.values())}
 
 

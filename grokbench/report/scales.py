@@ -57,6 +57,7 @@ def mark(axis: Axis, tried: Floats, places: Floats) -> None:
     `places` are the values' positions along the axis, up to a linear map.
     """
     labelled = tried[_with_room(places)].tolist()
+    # Every value keeps a tick: a minor one, without a label, where there is no room.
     axis.set_major_locator(FixedLocator(labelled))
     axis.set_minor_locator(FixedLocator(np.setdiff1d(tried, labelled).tolist()))
     axis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
@@ -68,6 +69,7 @@ def _with_room(places: Floats) -> list[int]:
     if not places.size:
         return []
     gap = ROOM * (places.max() - places.min())
+    # From the last place down, so that the last one always has a label.
     chosen = [len(places) - 1]
     for index in range(len(places) - 2, -1, -1):
         if places[chosen[-1]] - places[index] >= gap:
@@ -85,6 +87,7 @@ def amount(value: float) -> str:
 
 def show_steps(axes: Axes, last: float) -> None:
     """A horizontal axis of steps: logarithmic, with step 0."""
+    # Linear up to step 1 and logarithmic beyond: a logarithmic axis has no 0.
     axes.set_xscale("symlog", linthresh=1, linscale=0.6)
     axes.set_xlim(0, last * 1.06)
     decades = [0.0, *(10.0**k for k in range(round(np.ceil(np.log10(last + 1)))))]

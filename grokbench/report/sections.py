@@ -47,7 +47,7 @@ class Section:
 
 
 def sections_of(tree: xr.DataTree, verdicts: Iterable[Verdict]) -> list[Section]:
-    """Every verdict in exactly one section, in the order in which figures first come up."""
+    """Every verdict in exactly one section, in the order of each figure's first claim."""
     groups: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         groups.setdefault(_figure_key(verdict), []).append(verdict)
@@ -80,11 +80,12 @@ def _figure_key(verdict: Verdict) -> str:
 
 
 def _section(tree: xr.DataTree, verdicts: tuple[Verdict, ...]) -> Section:
-    """Draw the figure of some claims; whatever a plugin raises is told in its place."""
+    """Draw the figure of some claims; an error of a plugin becomes text in the figure's place."""
     section = Section(verdicts)
     try:
         with house_style():
             drawing = _drawing(tree, verdicts)
+        # A figure may fail only when it is rendered, for example at a label with wrong TeX.
         return replace(section, drawing=drawing, svg=inline_svg(drawing, section.name))
     except NotEnoughDataError as error:
         return replace(section, why_not=f"Nothing to draw: {error}.")

@@ -86,8 +86,10 @@ def panels_with_strips(
 
 def inline_svg(drawing: Drawing, name: str) -> str:
     """The figure as an `<svg>` element for an HTML page, where `name` keeps its identifiers apart."""
+    # Text stays text, so that the page can be searched and is small.
     text = _rendered(drawing, name, "svg", {"svg.fonttype": "none"}).decode()
     element = text[text.index("<svg") :].strip()
+    # matplotlib uses the same identifiers in every figure, and all figures share one page.
     element = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", element)
     element = re.sub(r'\s(xmlns(:xlink)?|version)="[^"]*"', "", element)
     return element.replace("xlink:href=", "href=")
@@ -103,6 +105,7 @@ def _rendered(
     drawing: Drawing, salt: str, kind: str, settings: dict[Any, Any], facecolor: str = "none"
 ) -> bytes:
     buffer = io.BytesIO()
+    # Without dates and versions, equal data give equal bytes.
     nothing = {"svg": ("Date", "Creator", "Format", "Type"), "png": ("Software",)}
     metadata = dict.fromkeys(nothing.get(kind, ("Creator", "Producer", "CreationDate")))
     with house_style(), mpl.rc_context({"svg.hashsalt": salt, **settings}):

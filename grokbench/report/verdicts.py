@@ -31,12 +31,13 @@ class Bar:
 
 
 def bar(finding: Finding, rule: Rule) -> Bar | None:
-    """Place a finding; None when its effect is not a number."""
+    """The finding and the rule as positions; None where the effect or an end is not a number."""
     if math.isnan(finding.effect) or math.isnan(finding.low) or math.isnan(finding.high):
         return None
     bound = rule.at_least if rule.at_least is not None else rule.at_most
     assert bound is not None  # a rule has one of the two
     shown = [x for x in (finding.low, finding.effect, finding.high, bound, 0.0) if math.isfinite(x)]
+    # Some room on both sides, so that no mark lies on the edge of the drawing.
     margin = 0.08 * (max(shown) - min(shown)) or 1.0
     start, end = min(shown) - margin, max(shown) + margin
 

@@ -139,7 +139,7 @@ def _draw_brackets(axes: Axes, curve: xr.Dataset, strokes: Mapping[str, Stroke])
         stroke, size = strokes[label], curve.isel(model_size=row)
         low, high = float(size["low"]), float(size["high"])
         if np.isnan(low):
-            continue
+            continue  # no finished run of this size
         shown = [max(low, smallest), min(high, largest)]
         axes.plot(shown, [row, row], color=stroke.colour, linewidth=3, solid_capstyle="butt")
         if low == 0 or np.isinf(high):

@@ -132,6 +132,8 @@ def _star(
         )
     except NotEnoughDataError:
         return None
+    # The curves cross at a number of parameters, but the axis may show hidden sizes: interpolate
+    # between the model sizes, on logarithmic scales as the axis has them.
     sizes, positions = log2_parameters(target), model_positions(target)
     known = np.flatnonzero(~np.isnan(sizes) & ~np.isnan(positions))
     known = known[np.argsort(sizes[known])]
@@ -202,6 +204,7 @@ def _draw_curve(axes: Axes, curve: MeasuredCurve) -> None:
     axes.plot(curve.positions[known], curve.values[known], label=curve.label, **_LOOKS[curve.label])
     bars = known & (curve.low > 0) & np.isfinite(curve.high)
     axes.vlines(curve.positions[bars], curve.low[bars], curve.high[bars], INK, zorder=4)
+    # A bound has no value to draw: its triangle stands just inside the edge of the map.
     bottom, top = np.log2(axes.get_ylim())
     for points, share, marker in ((np.isinf(curve.high), 0.97, "^"), (curve.low == 0, 0.03, "v")):
         height = np.exp2(bottom + share * (top - bottom))
@@ -210,7 +213,10 @@ def _draw_curve(axes: Axes, curve: MeasuredCurve) -> None:
 
 
 def _edges(centres: Floats) -> Floats:
-    """Where each cell begins and ends, halfway to its neighbours: [cells, 2]; NaN where unknown."""
+    """Where each cell begins and ends, halfway to its neighbours: [cells, 2]; NaN where unknown.
+
+    The outermost cells extend as far outwards as inwards; a single cell is one octave wide.
+    """
     edges = np.full((len(centres), 2), np.nan)
     known = np.flatnonzero(~np.isnan(centres))
     order = known[np.argsort(centres[known])]
