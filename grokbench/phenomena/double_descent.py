@@ -67,7 +67,7 @@ class Dip:
         ).replace("-", "−")
         if self.depth.estimate > 0:
             return legs
-        return f"no dip was found: {legs}, which noise does without a dip"
+        return f"no dip was found: {legs}, no more than by noise alone"
 
     def _name(self, group: int) -> str:
         groups = self.depth.groups

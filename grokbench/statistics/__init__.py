@@ -9,8 +9,10 @@ Nothing here knows of experiments, runs or suites. The modules import numpy and 
 | `kendall` | Kendall's tau for interval-censored values |
 | `minimum` | an upper confidence bound for the minimum of a group, by a rank argument |
 | `interval_regression` | regression of interval-censored values on a line, maximum a posteriori |
-| `seed_variance` | the variance between seeds, where few seeds tell little |
-| `dips`, `dip_depth` | the depth of a dip in a curve, with isotonic regression as the null |
-| `unseen` | what a kind of run may hide that no seed shows |
+| `seed_variance` | the variance between seeds, pooled over neighbouring sizes; simulated runs |
+| `dips` | the dips of a curve along model size, and the deepest |
+| `isotonic`, `nearest_curves` | the nearest curves with and without a dip: isotonic regression, quadratic programming |
+| `dip_tests`, `dip_depth` | tests of a dip's depth by parametric bootstrap; an estimate and an interval by inverting them |
+| `unseen` | an upper bound for a dip made by runs with an outcome that no seed shows (Clopper–Pearson) |
 | `permutation` | permutation tests with the Westfall–Young step-down correction |
 """

@@ -112,24 +112,22 @@ class DipDepth:
     @cached_property
     def estimate(self) -> float:
         """Median-unbiased: at most 0 in half of the experiments whose true curve has no dip."""
-        return self._of_estimate.depth()
+        return self._median_solution.depth()
 
     def lower_end(self, confidence: float = CONFIDENCE) -> float:
         """Lower confidence bound: true depths below this one are rejected."""
         more = self._more_errors(confidence)
-        low = self._of_lower_end.depth(more)
+        low = self._lower_solution.depth(more)
         if more > 0:
             # The curve without any dip can vary more than the one that dips by the 95 % end, so a
             # higher confidence must hold under that curve as well.
-            low = min(low, self._of_no_dip.depth(more))
+            low = min(low, self._lower_solution_without_dip.depth(more))
         return low
 
     def upper_end(self, confidence: float = CONFIDENCE) -> float:
         """Upper confidence bound: true depths above this one are rejected."""
-        shown = reduced_by(self._errors_of_upper_end(confidence))
-        return max(
-            float(deepest(self._tests.observed, self.narrow, shown)), self.unseen(confidence)
-        )
+        seen = self._depth_short_by(self._errors_of_upper_end(confidence))
+        return max(seen, self.unseen(confidence))
 
     def unseen(self, confidence: float = CONFIDENCE) -> float:
         """Upper confidence bound for a dip made by runs with an outcome that no seed shows."""
@@ -137,8 +135,8 @@ class DipDepth:
 
     def critical_values(self, confidence: float = CONFIDENCE) -> CriticalValues:
         return CriticalValues(
-            lower_end=max(0.0, self._of_lower_end.critical + self._more_errors(confidence)),
-            estimate=self._of_estimate.critical,
+            lower_end=max(0.0, self._lower_solution.critical + self._more_errors(confidence)),
+            estimate=self._median_solution.critical,
             upper_end=self._errors_of_upper_end(confidence),
         )
 
@@ -146,28 +144,27 @@ class DipDepth:
     def _tests(self) -> DipTests:
         return DipTests.of(self.accuracy, self.groups, self.narrow)
 
-    # Student's quantile would be the critical value if there were one place for a dip only. Among many
-    # places the largest leg exceeds it more often, so it bounds the critical value of the lower end from
-    # below, and the upper end's iteration begins with it.
+    # Student's quantile would be right if a dip could be in one place only. Among many places noise exceeds
+    # it more often, so it is the least critical value of the lower end; the upper end begins with it.
 
     @cached_property
-    def _of_lower_end(self) -> Solution:
+    def _lower_solution(self) -> Solution:
         return self._solved(TAIL, at_least=self._student(CONFIDENCE))
 
     @cached_property
-    def _of_estimate(self) -> Solution:
+    def _median_solution(self) -> Solution:
         return self._solved(0.5, at_least=0.0)
 
     @cached_property
-    def _of_no_dip(self) -> Solution:
+    def _lower_solution_without_dip(self) -> Solution:
         return self._solved(TAIL, at_least=self._student(CONFIDENCE), iterations=1)
 
     def _solved(self, tail: float, at_least: float, iterations: int = ITERATIONS) -> Solution:
-        """Solve for the depth at which "no dip is deeper" is at its critical value.
+        """Solve for the depth d at which the test of "no dip is deeper than d" is at its critical value.
 
-        The critical value is exceeded in a share `tail` of simulated experiments, and is `at_least` as
-        large as given. The first iteration tests a depth of zero; if the solution is not above
-        zero, "no dip" is not rejected, and that is all.
+        The critical value is exceeded in a share `tail` of simulated experiments; it is never below
+        `at_least`. The first iteration tests d = 0. If its solution is zero or less, "no dip" is not
+        rejected and that solution stands.
         """
         depth = 0.0
         for _ in range(iterations):
@@ -187,12 +184,14 @@ class DipDepth:
     def _critical_value_of_upper_end(self) -> float:
         """At most zero: how far all dips fall short of a true depth, in standard errors."""
         critical = -self._student(CONFIDENCE)
-        observed = self._tests.observed
         for _ in range(ITERATIONS):
-            depth = min(1.0, float(deepest(observed, self.narrow, reduced_by(critical))))
-            null = self._tests.some_dip_as_deep_as(depth)
+            null = self._tests.some_dip_as_deep_as(min(1.0, self._depth_short_by(critical)))
             critical = min(0.0, null.quantile(TAIL / 2))
         return critical
+
+    def _depth_short_by(self, critical: float) -> float:
+        """The depth of which the observed dips fall short by a critical value."""
+        return float(deepest(self._tests.observed, self.narrow, reduced_by(critical)))
 
     def _errors_of_upper_end(self, confidence: float) -> float:
         return min(0.0, self._critical_value_of_upper_end - self._more_errors(confidence))

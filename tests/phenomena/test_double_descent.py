@@ -23,7 +23,7 @@ MANY = 40
 
 
 def curve(levels, seeds=5, noise=0.03, sizes=SIZES, lost=()):
-    """Runs that end near `levels`, one for each size; cells (size, seed) in `lost` were not run."""
+    """Runs that end near the `levels` of their sizes; cells (size, seed) in `lost` were not run."""
     generator = np.random.default_rng(7)
     shifts = generator.normal(0, noise, (len(sizes), seeds))
 
@@ -91,7 +91,7 @@ def test_a_dip_narrower_than_the_width_asked_for_does_not_count():
 
 
 def test_seeds_that_share_no_model_size_are_enough():
-    """Only a size's own runs are averaged: nothing is compared within a seed."""
+    """Means are over the runs of one size; nothing is compared within a seed."""
     lost = {(size, seed) for i, size in enumerate(SIZES) for seed in range(20) if seed % 10 != i}
     finding = found(curve(DIPPING, seeds=20, lost=lost))
     assert 2 == finding.seeds
@@ -109,7 +109,7 @@ def test_a_width_that_the_grid_does_not_have_is_refused_and_warned_of():
 
 
 def flat(accuracy):
-    """Runs whose accuracy is constant, [sizes, seeds]; quick to make."""
+    """Runs whose accuracy does not change during training: `accuracy` is [sizes, seeds]."""
     dataset = world(lambda *_: ending_at(0.5), sizes=SIZES, seeds=tuple(range(accuracy.shape[1])))
     dataset = dataset.isel(step=slice(-12, None))
     shape = dataset["validation_accuracy"].shape

@@ -1,4 +1,4 @@
-"""What the detectors say of training runs that others published, rebuilt from printed figures."""
+"""Detectors on training runs that others published, reconstructed from printed numbers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from grokbench.phenomena import (
 from grokbench.readout import Dynamic, classify, critical_data_sizes
 from grokbench.testing.simulator import FLAWLESS, Grid, Levels, Memory, Runs, simulate
 
-# Nanda et al. 2023 (arXiv:2301.05217), saved runs: a + b mod 113, hidden size 128, weight decay 1, one
-# seed for each share of all pairs; the epochs at which test loss passed below 1 and below 0.001.
-# Training loss passed below 0.1 at 134 to 217.
+# Nanda et al. 2023 (arXiv:2301.05217), saved runs: a + b mod 113, hidden size 128, weight decay 1, one seed
+# for each share of all pairs. Given are the epochs at which test loss fell below 1 and below 0.001. Training
+# loss fell below 0.1 at epochs 134 to 217.
 
 NANDA = {
     0.95: (123, 445),
@@ -39,7 +39,7 @@ MEMORIZED = 175
 
 
 def nanda(last: int) -> xr.Dataset:
-    """Those runs, had they been stopped at an epoch; evaluated every 25."""
+    """Those runs, evaluated every 25 epochs and stopped at the epoch `last`."""
     examples = {round(share * 113**2): epochs for share, epochs in sorted(NANDA.items())}
     grid = Grid((128,), tuple(examples), seeds=1, steps=27_000, evaluate_every=25)
     data = simulate(Levels((1.0,), concentration=1e9), grid, 0, FLAWLESS)
@@ -82,7 +82,7 @@ def test_nandas_runs_that_were_stopped_early_are_censored():
     assert 3 == int(runs["censored"].sum())
 
 
-# His run in float32 groks by 9300 and then has 223 spikes. (a + b mod 113, 30 % of all pairs)
+# Nanda's run in float32 (a + b mod 113, 30 % of all pairs) groks by epoch 9300 and then has 223 spikes.
 
 
 def test_two_hundred_spikes_after_grokking_leave_a_run_grokking():
@@ -102,8 +102,8 @@ def test_two_hundred_spikes_after_grokking_leave_a_run_grokking():
     assert pytest.approx(1.0) == runs["final_accuracy"].item()
 
 
-# B-Smith: a + b mod 97, two layers, half of all pairs, weight decay 1: the epoch at which validation
-# accuracy has reached 0.95, for four hidden sizes (medians of five seeds).
+# B-Smith: a + b mod 97, two layers, half of all pairs, weight decay 1. Given is the epoch at which validation
+# accuracy reached 0.95, for four hidden sizes (medians of five seeds).
 
 SMITH = {32: 3540, 64: 1990, 128: 1360, 256: 1080}
 
@@ -119,18 +119,18 @@ def smith(last: int) -> xr.Dataset:
 
 
 def test_at_which_size_an_ability_emerges_depends_on_the_budget():
-    """To 1700 epochs hidden size 128 has it, to 2400 hidden size 64, which has a quarter of it."""
+    """By epoch 1700 hidden size 128 has it, by epoch 2400 hidden size 64, with a quarter of the parameters."""
     finding = Emergence().find({"reference": smith(2400), "shifted": smith(1700)})
     assert finding.low <= 2.0 <= finding.high
     assert finding.effect == pytest.approx(2.0, abs=0.2)
 
 
-# Huang et al. 2024 (arXiv:2402.15175), what the text says of the figures.
+# Huang et al. 2024 (arXiv:2402.15175), by what the text says of the figures.
 
 
 @dataclass(frozen=True)
 class Printed:
-    """Runs that end at printed accuracies, whatever the seed, give or take a little."""
+    """Runs that end at printed accuracies, with a little normal noise between seeds."""
 
     accuracy: Mapping[tuple[int, int], float]
     """By hidden size and data size."""
@@ -155,9 +155,9 @@ def along_size(levels: Sequence[float], amount: int, seed: int) -> xr.Dataset:
     return simulate(Printed(printed), grid, seed)
 
 
-# Fig. 6 and 7 over 4 8 12 16 20 24 28 32 36 40 44 48 56 64 100: progression up to 20, nothing from 24
-# to 40 with 2600 examples, a dip from 28 to 36 with 3000, none with 4000; (a + b)² is at nothing at
-# 24 with 3000.
+# Fig. 6 and 7 over hidden sizes 4 8 12 16 20 24 28 32 36 40 44 48 56 64 100. With 2600 examples: progression up to
+# 20, zero accuracy from 24 to 40. With 3000: a dip from 28 to 36. With 4000: no dip. (a + b)² with 3000
+# examples has zero accuracy at 24.
 FIG_6A = (0.3, 0.5, 0.5, 0.4, 0.2, 0, 0, 0, 0, 0, 0.1, 0.2, 0.4, 0.5, 0.7)
 FIG_6B = (0.3, 0.5, 0.6, 0.7, 0.7, 0.65, 0.5, 0.5, 0.5, 0.7, 0.8, 0.9, 0.95, 1, 1)
 FIG_6C = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 1, 1, 1, 1, 1, 1, 1)
@@ -165,7 +165,7 @@ FIG_7 = (0.2, 0.4, 0.4, 0.3, 0.1, 0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 0.9, 1)
 
 
 def test_figure_6_dips_with_2600_and_3000_examples_and_not_with_4000():
-    """None that is three sizes wide: of one size, eleven seeds tell less."""
+    """The absence is tested for dips three sizes wide: eleven seeds cannot exclude narrower ones."""
     much, some, none = (
         DoubleDescent.from_options(options).find({"experiment": along_size(levels, amount, amount)})
         for levels, amount, options in (
@@ -187,7 +187,7 @@ def test_figure_7_dips_deeper_than_figure_6b():
 
 
 def test_figure_3_has_the_critical_data_size_fall_from_4000_to_3000():
-    """Near-perfect from there, and semi-grokking over the 1000 examples below."""
+    """Runs are near-perfect from that size on, and semi-grokking up to 1000 examples below it."""
     sizes, amounts = (32, 36, 40, 44, 48, 56, 64), tuple(range(2000, 4001, 200))
     needed = dict(zip(sizes, np.linspace(4000, 3000, 7), strict=True))
     printed = {
@@ -206,7 +206,7 @@ def test_figure_3_has_the_critical_data_size_fall_from_4000_to_3000():
 
 
 def test_figure_8_has_an_ability_emerge_at_1570_times_the_parameters():
-    """From 64 192 parameters, three seeds alike, as the best of three is shown."""
+    """From 64 192 parameters on. The figure shows the best of three seeds, so all three are alike here."""
     small = Grid((16, 32, 64), seeds=3)
     large = Grid((64, "2x128", "4x512", "8x1024"), seeds=3, parts=("addition", "subtraction"))
     alone = {(size.hidden_size, 3000): float(size.hidden_size >= 64) for size in small.sizes}
@@ -218,8 +218,8 @@ def test_figure_8_has_an_ability_emerge_at_1570_times_the_parameters():
     assert finding.low > 5
 
 
-# Capacity: 3.6 bits a parameter (Morris et al. 2025, arXiv:2505.24832). The 6441 labels of all 113²
-# symmetric pairs hold log2(113) = 6.8 bits each.
+# Capacity: 3.6 bits per parameter (Morris et al. 2025, arXiv:2505.24832). The 113² pairs have 6441 different
+# labels, as (a, b) and (b, a) share one. Each holds log2(113) = 6.8 bits.
 
 
 def test_a_capacity_of_so_many_bits_a_parameter_is_in_proportion_to_the_parameters():

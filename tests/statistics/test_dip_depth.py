@@ -1,4 +1,4 @@
-"""How deep a curve of mean accuracy dips: the estimate and both ends of its interval."""
+"""Depth of a dip: the estimate and both ends of the interval."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from grokbench.statistics.dip_depth import DipDepth
 from grokbench.statistics.dips import Groups, exact_depth
 
-# Each loop over simulated experiments asks only for the end that it is about. An interval's low end is at
-# most `lower_end` and its high end at least `upper_end`, so bounds on false alarms are the stricter for it.
+# Tests of error rates compute only the end that they are about. The interval's low end is at most
+# `lower_end` and its high end at least `upper_end`, so the bounds hold for the interval as well.
 
 
 def runs(shares, seeds, experiments, seed):
-    """Experiments, [sizes, seeds] each, whose runs end at 1 with these probabilities, otherwise at 0."""
+    """Simulated experiments, [sizes, seeds] each: runs end at 1 with probability `shares`, or at 0."""
     generator = np.random.default_rng(seed)
     groks = generator.random((experiments, len(shares), seeds)) < np.array(shares)[:, None]
     return groks.astype(float)
@@ -23,27 +23,27 @@ def runs(shares, seeds, experiments, seed):
 
 @pytest.mark.parametrize(("width", "unseen"), [(1, 0.285), (3, 0.106)])
 def test_a_failure_that_no_seed_shows_is_not_excluded(width, unseen):
-    """None of 11 runs fails in 2.5 % of experiments if 28.5 % do, of 33 if 10.6 % do."""
+    """If 28.5 % of runs fail, none of 11 fails in 2.5 % of experiments; if 10.6 % do, none of 33."""
     perfect = DipDepth.of(np.ones((12, 11)), width).interval()
     assert unseen == pytest.approx(perfect.high, abs=0.001)
 
 
 @pytest.mark.parametrize("levels", [(1, 0, 0, 0), (0, 0, 0, 1)], ids=["recovery", "peak"])
 def test_nor_is_a_peak_or_a_recovery_that_no_seed_shows(levels):
-    """Where one side of a dip is there, the other may be, as high as unseen runs can raise it."""
+    """One leg of a dip is observed. Unseen runs could make the other, by up to 28.5 % of all runs."""
     accuracy = np.repeat(np.array(levels, float)[:, None], 11, axis=1)
     assert 0.285 == pytest.approx(DipDepth.of(accuracy).interval().high, abs=0.001)
 
 
 def test_the_size_with_the_fewest_runs_may_hide_the_most():
-    """2 of a dip's 11, 2 and 11 runs: 84 % of them failing would go unseen, a third of that a dip."""
+    """A size with 2 runs, of which 84 % could fail unseen, among three sizes: a dip of a third of 0.84."""
     accuracy = np.ones((12, 11))
     accuracy[6, 2:] = np.nan
     assert 0.281 == pytest.approx(DipDepth.of(accuracy, width=3).interval().high, abs=0.001)
 
 
 def test_the_size_with_the_farthest_to_fall_may_hide_the_most():
-    """One of three sizes that were near-perfect may fail, when the other two hardly can."""
+    """One perfect size among two that already failed has more room than three sizes at 0.35."""
     levels = np.repeat(np.array([1, 1, 1, 0.02, 0.02, 1, 1, 1, 1])[:, None], 11, axis=1)
     alike = np.repeat(np.array([1, 1, 1, 0.35, 0.35, 0.34, 1, 1, 1])[:, None], 11, axis=1)
     deeper = [DipDepth.of(values, width=3).interval() for values in (levels, alike)]
@@ -53,7 +53,7 @@ def test_the_size_with_the_farthest_to_fall_may_hide_the_most():
 
 
 def test_a_peak_and_a_recovery_may_both_be_hidden():
-    """Of 22 runs that ended at 0.2 none is another kind in 2.5 % of experiments where 15 % are."""
+    """If 15 % of runs end at 1, none of 22 runs, at the peak or the recovery, shows it in 2.5 %."""
     flat = DipDepth.of(np.full((12, 11), 0.2)).interval()
     assert 0.8 * (1 - 0.025 ** (1 / 22)) == pytest.approx(flat.high, abs=0.001)
 
@@ -69,7 +69,7 @@ def test_the_surer_the_wider_and_no_dip_is_deeper_than_accuracy_can_be(seeds):
 
 @pytest.mark.parametrize("seeds", [5, 11])
 def test_the_extreme_of_a_noisy_curve_is_rarely_taken_for_a_dip(seeds):
-    """Each run groks or does not, more often the larger it is: no size dips in expectation."""
+    """Each run groks or does not, with a probability that rises with size: the true curve has no dip."""
     groks = runs(np.linspace(0.2, 0.8, 10), seeds, 60, seed=seeds)
     dips = sum(DipDepth.of(np.where(one, 1.0, 0.03)).lower_end() >= 0.1 for one in groks)
     assert dips <= 2
@@ -78,7 +78,7 @@ def test_the_extreme_of_a_noisy_curve_is_rarely_taken_for_a_dip(seeds):
 @pytest.mark.parametrize("seeds", [5, 11])
 @pytest.mark.parametrize("width", [1, 3])
 def test_a_dip_of_just_so_much_is_rarely_said_to_be_less(seeds, width):
-    """Each run groks or does not; three sizes do so more seldom by two fifths."""
+    """Each run groks or does not; at three sizes the probability is lower by 0.4."""
     shares = [0.3, 0.6, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9]
     groks = runs(shares, seeds, 30, seed=seeds)
     denied = sum(DipDepth.of(accuracy, width).upper_end() < 0.4 for accuracy in groks)
@@ -95,7 +95,7 @@ def test_a_wide_dip_of_noisy_sizes_is_shown_by_groups_of_them_more_often_than_by
 
 
 def test_sizes_that_vary_much_more_than_their_neighbours_seem_to_dip_no_more_often():
-    """Runs of some sizes do or do not generalize, as often as others' accuracy is high."""
+    """At four sizes runs end near 0 or near 1, at the others close to the mean; the mean is the same."""
     generator = np.random.default_rng(4)
     levels = np.array([0.6] * 11 + [0.98] * 4)[:, None]
     alike = np.where(np.isin(np.arange(15), (2, 4, 6, 8)), 0.6, 50)[:, None]

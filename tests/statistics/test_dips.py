@@ -26,12 +26,12 @@ def test_the_deepest_dip_is_the_deepest_of_all_triples(means):
 
 @given(levels, st.integers(1, 3))
 def test_what_longer_groups_of_sizes_show_the_shortest_show_no_less(means, width):
-    """A group of twice the width or more is two groups, one of them as high, or as low."""
+    """A group of twice the width is two groups, one of which is at least as high, or as low."""
     if len(means) >= 3 * width:
         shorter, any_longer = (depth(means, width, end) for end in (2 * width - 1, len(means)))
         assert pytest.approx(any_longer) == shorter
 
 
 def depth(means, shortest=1, longest=1):
-    """How deep a curve dips that is known without error."""
+    """Depth of the deepest dip of a curve that is known without error."""
     return exact_depth(means, Groups.of(len(means), shortest, longest))

@@ -25,7 +25,7 @@ def test_the_nearest_curve_without_such_a_dip_has_none_and_is_the_curve_where_th
 
 @given(levels, st.floats(0, 1), st.data())
 def test_no_curve_without_such_a_dip_is_nearer(means, deepest_allowed, data):
-    """Any curve that rises and then falls, and what lies within the depth below it, has none."""
+    """A curve that lies at most the depth below one that rises and then falls has no such dip."""
     above = np.sort(data.draw(st.lists(st.floats(0, 1.5), min_size=12, max_size=12)))
     split = data.draw(st.integers(0, len(means)))
     above = np.concatenate([above[:split], above[split : len(means)][::-1]])
@@ -61,11 +61,11 @@ def test_the_nearest_curve_with_a_dip_has_it_and_is_the_curve_where_that_has_it(
 
 
 def cost_of_lowering(means, bottom, asked):
-    """One way of making a dip: lower a single size, however far it takes."""
+    """The cost of one way to make a dip: lower a single size as far as needed."""
     sides = min(means[:bottom].max(), means[bottom + 1 :].max())
     return max(0, asked - (sides - means[bottom])) ** 2
 
 
 def depth(means, shortest=1, longest=1):
-    """How deep a curve dips that is known without error."""
+    """Depth of the deepest dip of a curve that is known without error."""
     return exact_depth(means, Groups.of(len(means), shortest, longest))

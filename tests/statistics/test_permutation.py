@@ -1,4 +1,4 @@
-"""Relabelling: p values, their correction, and what could have been seen."""
+"""Permutation tests: p values, their correction, and the smallest gap that would be significant."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def unit(*, runs: tuple[int, int] = (5, 5), readings: int = 4, seed: int = 0) ->
 
 
 def apart(gap: float, runs: int = 5) -> Unit:
-    """Two groups of one reading, whose means lie so many standard deviations within them apart."""
+    """Two groups of one reading; their means differ by `gap` standard deviations within the groups."""
     values = stats.zscore(np.arange(runs, dtype=float), ddof=1)[:, None]
     return Unit(values, values + gap)
 
@@ -77,7 +77,7 @@ def test_no_groups_have_a_smaller_p_than_those_that_lie_wholly_apart(
 
 
 def test_false_alarms_among_many_units_are_as_rare_as_the_level() -> None:
-    """200 times 6 units of 4 readings; the share of alarms is 5 % at most, and chance's 3 % more."""
+    """200 experiments of 6 units with 4 readings: at most 5 % alarms, and 3 % more by chance."""
     alarms = 0
     for trial in range(200):
         units = [unit(seed=100 * trial + index) for index in range(6)]
@@ -86,7 +86,7 @@ def test_false_alarms_among_many_units_are_as_rare_as_the_level() -> None:
 
 
 def test_a_clean_gap_at_five_seeds_stands_out_among_hundreds_of_readings() -> None:
-    """Ranks could not show it: 5 against 5 have no p value below 2/252 = 0.008."""
+    """With ranks none could be significant: 5 against 5 have no p value below 2/252 = 0.008."""
     units = [unit(readings=20, seed=seed) for seed in range(10)]
     units.append(apart(40))
     p_values = corrected(units, LEVEL)
