@@ -41,7 +41,7 @@ class CrossingOptions(CurveOptions):
 
 
 class Crossing(Detector):
-    """Where the capacity and critical-size curves cross: log2 of the parameters, or of the data.
+    """Where the capacity and critical curves cross: log2 of the parameters, or of the data.
 
     To the left of the crossing, models go from progression to grokking as data grow. With less data than
     at the crossing, models go from progression through ungrokking to grokking as they grow, and
@@ -69,7 +69,7 @@ class Crossing(Detector):
         intervals = {name: point.interval(self.confidence) for name, point in points.items()}
         asked, unit = intervals[options.coordinate], options.coordinate.replace("_", " ")
         zero = float(np.log2(options.relative_to))
-        over = f" over {options.relative_to:g}" if zero else ""
+        over = f", relative to {options.relative_to:g}" if zero else ""
         fitted = [float(2**size) for size in (enough.smallest, enough.largest)]
         extrapolated = not enough.smallest <= found.parameters.estimate <= enough.largest
         evidence = (

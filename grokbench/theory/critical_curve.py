@@ -102,7 +102,7 @@ class CriticalCurve:
         """
         if len(self.seeds) < 2:
             raise NotEnoughDataError(
-                "an interval needs a critical-size curve of two seeds or more with finished runs; "
+                "an interval needs a critical curve of two seeds or more with finished runs; "
                 f"there is {len(self.seeds)}"
             )
 
@@ -134,7 +134,7 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
     fitted = np.unique(brackets.sizes[known.any(axis=1)])
     if len(fitted) < 2:
         raise NotEnoughDataError(
-            "a critical-size curve needs finished runs at two model sizes or more (three, where "
+            "a critical curve needs finished runs at two model sizes or more (three, where "
             f"each in turn is predicted from the others); there are {len(fitted)}"
         )
     size, seed = np.nonzero(known)

@@ -1,4 +1,4 @@
-"""Where the capacity curve and the critical-size curve cross."""
+"""Where the capacity curve and the critical curve cross."""
 
 from __future__ import annotations
 
@@ -133,5 +133,5 @@ def test_one_size_of_random_labels_makes_no_curve():
 
 
 def test_one_seed_of_the_critical_experiment_is_too_few():
-    with pytest.raises(NotEnoughDataError, match="critical-size curve of two seeds or more"):
+    with pytest.raises(NotEnoughDataError, match="critical curve of two seeds or more"):
         found(memorization(), critical(seeds=(0,)))

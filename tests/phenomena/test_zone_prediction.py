@@ -98,7 +98,7 @@ def test_as_many_seeds_count_as_the_experiment_with_the_fewest_has():
 
 def test_one_seed_of_the_critical_experiment_is_too_few():
     critical = world(by_theory, sizes=(12, 48, 192), data_sizes=DATA_SIZES, seeds=(10,))
-    with pytest.raises(NotEnoughDataError, match="critical-size curve of two seeds or more"):
+    with pytest.raises(NotEnoughDataError, match="critical curve of two seeds or more"):
         found(target(by_theory), critical)
 
 
