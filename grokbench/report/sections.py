@@ -54,18 +54,17 @@ def sections_of(tree: xr.DataTree, verdicts: Iterable[Verdict]) -> list[Section]
     return [_section(tree, tuple(group)) for group in groups.values()]
 
 
-def _brings_figure(detector: Detector | None) -> bool:
+def _spans(detector: Detector | None) -> tuple[str, ...]:
+    """The dimensions that the figure shows whole."""
     if detector is None:
-        return False
-    return detector.drawn_by is not None or type(detector).figure is not Detector.figure
+        return OVERVIEW_SPANS
+    own = detector.drawn_by is not None or type(detector).figure is not Detector.figure
+    return detector.figure_spans if own else OVERVIEW_SPANS
 
 
 def _whole(verdict: Verdict) -> Claim:
     """The claim without its selection along the dimensions that the figure shows whole."""
-    detector = verdict.detector
-    brings = detector is not None and _brings_figure(detector)
-    spans = detector.figure_spans if detector is not None and brings else OVERVIEW_SPANS
-    claim = verdict.claim
+    claim, spans = verdict.claim, _spans(verdict.detector)
     return replace(claim, where={k: v for k, v in claim.where.items() if k not in spans})
 
 
@@ -91,9 +90,8 @@ def _section(tree: xr.DataTree, verdicts: tuple[Verdict, ...]) -> Section:
         return replace(section, why_not=f"Nothing to draw: {error}.")
     except Exception as error:  # noqa: BLE001 - one figure must not cost the page
         name = verdicts[0].claim.detector.name
-        return replace(
-            section, why_not=f"The figure of detector {name!r} failed: {describe(error)}."
-        )
+        why_not = f"The figure of detector {name!r} failed: {describe(error)}."
+        return replace(section, why_not=why_not)
 
 
 def _drawing(tree: xr.DataTree, verdicts: Sequence[Verdict]) -> Drawing:

@@ -231,7 +231,7 @@ def test_the_map_carries_both_curves_their_crossing_and_the_prediction() -> None
         estimates[~np.isnan(estimates)], drawn["critical data size"], rtol=1e-12
     )
     assert strips(predicted)
-    assert "where they cross" in drawn
+    assert "crossing of the curves" in drawn
 
 
 def test_training_curves_show_one_run_of_each_dynamic_as_it_was_recorded() -> None:

@@ -32,7 +32,7 @@ from grokbench.report.svg import panels
 from grokbench.statistics.intervals import Floats
 from grokbench.theory.zones import ZoneOptions, zones
 
-CROSSING = "where they cross"
+CROSSING = "crossing of the curves"
 MISSING = "no finished run"
 
 _HALO = (Stroke(linewidth=4, foreground="white"), Normal())
