@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from grokbench.testing.conformance.checks import EVERY_KIND, EXAMINATIONS, sentence_of
+from grokbench.testing.conformance.checks import EXAMINATIONS, Examination, sentence_of
 from grokbench.testing.conformance.kinds import KINDS
-from grokbench.testing.conformance.plugins import examinations_of_modules
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
 
 
-def table(examinations) -> str:
+def table(examinations: Iterable[Examination]) -> str:
     rows = [f"| `{one.__name__}` | {sentence_of(one)} |" for one in examinations]
-    return "\n".join(["| check | what it asks |", "| --- | --- |", *rows])
+    return "\n".join(["| check | what it promises |", "| --- | --- |", *rows]) + "\n"
 
 
 def test_every_check_is_listed_under_its_kind() -> None:
-    for kind in KINDS:
-        import_module(f"grokbench.testing.conformance.{kind}s")
-    import_module("grokbench.testing.conformance.every_kind")
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert table(examinations_of_modules()) in text
-    for kind in (EVERY_KIND, *KINDS):
-        assert table(EXAMINATIONS[kind].values()) in text, kind
+    for module in ("every_kind", "plugins", *(f"{kind}s" for kind in KINDS)):
+        import_module(f"grokbench.testing.conformance.{module}")
+    text = DOCUMENT.read_text(encoding="utf-8") + "\n"
+    assert {"plugin", "definition", *KINDS} == set(EXAMINATIONS)
+    for kind, examinations in EXAMINATIONS.items():
+        assert table(examinations.values()) in text, kind

@@ -1,188 +1,185 @@
-"""Examples and weights made again in a process that orders its sets of strings in another way.
+"""Definitions tried in other processes: one that imports a plugin, and one that repeats exercises.
 
-Python draws a secret at every start, on which hash("…") and the order of a set of strings depend
-(PYTHONHASHSEED). What depends on them is the same as often as one looks in one process, and another
-in the next. One such process is started when it is first needed, and serves until this one ends.
+Python salts hash("…") at every start, and the order of a set of strings follows from the salt
+(PYTHONHASHSEED). Results that depend on the salt are the same all the time in one process, and differ
+in the next. The process that repeats exercises is started once, with another salt.
 """
 
 from __future__ import annotations
 
 import atexit
-import hashlib
-import importlib
+import base64
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from torch import Tensor, nn
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from grokbench.plugins import describe
 from grokbench.plugins.loading import import_file
-from grokbench.randomness import Streams
-from grokbench.record import ModelSize
-from grokbench.testing.conformance.checks import Fault, Inapplicable
-
-if TYPE_CHECKING:
-    from grokbench.definition import Definition
-    from grokbench.tasks.base import Task
-    from grokbench.testing.conformance.stacks import Setting
+from grokbench.testing.conformance.checks import Fault, Inapplicable, Specimen
+from grokbench.testing.conformance.exercises import Digests, exercises_of
+from grokbench.testing.conformance.global_state import kept
 
 PATIENCE = 120.0
-"""Seconds after which an answer is not waited for any more."""
+"""Seconds after which another process is ended."""
 
-START = """
+IMPORT = """
+import importlib, json, sys, time
+from pathlib import Path
+known, location, commands, answer = json.loads(sys.argv[1])
+sys.path[:] = known
+import click
+from grokbench.plugins.loading import import_file
+from grokbench.switches import changes, stand
+if not commands:
+    from grokbench import architectures, optimizers, phenomena, tasks
+before, stood, began = set(sys.modules), stand(), time.process_time()
+import_file(Path(location)) if location.endswith(".py") else importlib.import_module(location)
+seconds = time.process_time() - began
+found = seconds, sorted(set(sys.modules) - before), changes(stood, stand())
+Path(answer).write_text(json.dumps(found), encoding="utf-8")
+"""
+
+SERVE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from grokbench.testing.conformance.another_process import serve
 serve()
 """
 
-Digests = list[list[str]]
-"""Names of tensors in their order, and a digest of each."""
-
 
 @dataclass(frozen=True)
-class Address:
-    """Where another process finds a definition's class, and the options to make it with."""
+class Import:
+    """What importing a module did, in a process of its own.
 
-    module: str
-    file: str
-    name: str
-    options: Mapping[str, Any]
+    Attributes:
+        seconds: of processor time, beyond torch and grokbench, or beyond click for commands.
+        modules: that were imported with it.
+        changed: the names of the global state that it changed.
+        printed: to standard output, by the import and at the end of the process.
+    """
 
-    @classmethod
-    def of(cls, made: Definition) -> Address:
-        """Where it is.
+    seconds: float
+    modules: tuple[str, ...]
+    changed: tuple[str, ...]
+    printed: str
 
-        Raises:
-            Inapplicable: its class is not at the top of a module that can be imported.
-        """
-        owner = type(made)
-        module = sys.modules.get(owner.__module__)
-        file = getattr(module, "__file__", None)
-        if file is None or owner.__module__ == "__main__" or "<" in owner.__qualname__:
-            raise Inapplicable(
-                f"{owner.__qualname__} is not at the top of a module, where another process "
-                "would find it"
-            )
-        options = made.options.model_dump(mode="json", by_alias=True)
-        return cls(owner.__module__, file, owner.__qualname__, options)
 
-    def make(self) -> Any:
-        """One of these options.
+def imported_elsewhere(location: str, commands: bool) -> Import:
+    """Import a module in a process of its own.
 
-        Raises:
-            LookupError: there is no such class here.
-        """
-        found: Any = self._module()
+    Args:
+        location: the module's dotted name, or the path of a single file.
+        commands: whether it is a module of commands; torch is not imported before those.
+
+    Raises:
+        Fault: the import fails, ends the process, or does not end.
+    """
+    with TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer"
+        question = json.dumps([search_path(), location, commands, str(answer)])
         try:
-            for name in self.name.split("."):
-                found = getattr(found, name)
-            return found.from_options(self.options)
-        except AttributeError as error:
-            raise LookupError(str(error)) from error
+            done = subprocess.run(  # noqa: S603 (this interpreter, and our own words)
+                [sys.executable, "-c", IMPORT, question],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Fault(
+                f"importing it has not ended after {PATIENCE:g} s",
+                "every command would wait for it",
+                "do not wait for a network, a lock or input at the top of a module",
+            ) from error
+        if not answer.exists():
+            lines = done.stderr.strip().splitlines()
+            raise Fault(
+                f"imported in a process of its own it fails: "
+                f"{lines[-1] if lines else f'the process ends with {done.returncode}'}",
+                "worker processes import it in this way",
+                "do not depend on what another module has set up, and do not end the process",
+            )
+        seconds, modules, changed = json.loads(answer.read_text(encoding="utf-8"))
+    return Import(seconds, tuple(modules), tuple(changed), done.stdout.strip())
 
-    def _module(self) -> Any:
-        if self.module.startswith("grokbench_file_"):
-            return import_file(Path(self.file))
-        module = importlib.import_module(self.module)
-        if module.__file__ != self.file:
-            del sys.modules[self.module]
-            module = importlib.import_module(self.module)
-        return module
 
-
-def examples_elsewhere(task: Task, data_size: int, seed: int) -> Digests:
-    """The digests of a task's examples as another process makes them.
+def digests_elsewhere(specimen: Specimen) -> Digests:
+    """The digests of the specimen's first exercise, as another process computes them.
 
     Raises:
-        Inapplicable: it does not find the task there.
-        Fault: they cannot be made there.
+        Inapplicable: the other process cannot find the specimen's classes.
+        Fault: the exercise fails there.
     """
-    return asked({"task": asdict(Address.of(task)), "data_size": data_size, "seed": seed})
-
-
-def weights_elsewhere(setting: Setting) -> Digests:
-    """The digests of a model's parameters and buffers as another process builds it.
-
-    Raises:
-        Inapplicable: it does not find the architecture, or the task, there.
-        Fault: it cannot be built there.
-    """
-    size = setting.size
-    return asked(
-        {
-            "task": asdict(Address.of(setting.task)),
-            "architecture": asdict(Address.of(setting.architecture)),
-            "size": [size.hidden_size, size.layers],
-        }
-    )
-
-
-def digests(tensors: Iterable[tuple[str, Tensor]]) -> Digests:
-    """As they are compared between processes."""
-    return [[name, digest(value)] for name, value in tensors]
-
-
-def digest(value: Tensor) -> str:
-    content = value.detach().contiguous().numpy()
-    told = f"{content.dtype} {content.shape}".encode()
-    return hashlib.sha256(told + content.tobytes()).hexdigest()
-
-
-def tensors_of(model: nn.Module) -> list[tuple[str, Tensor]]:
-    """A model's parameters and buffers, those too that its state_dict() leaves out."""
-    return [*model.named_parameters(), *model.named_buffers()]
-
-
-def asked(question: Mapping[str, Any]) -> Digests:
-    process = another_process()
-    assert process.stdin is not None
-    assert process.stdout is not None
-    watch = threading.Timer(PATIENCE, process.kill)
-    watch.start()
+    classes = [specimen.definition, *map(type, (*specimen.tasks, *specimen.architectures))]
+    files = {
+        one.__module__: getattr(sys.modules.get(one.__module__), "__file__", None)
+        for one in classes
+    }
     try:
-        process.stdin.write(json.dumps({"path": known(), **question}) + "\n")
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline() or '{"lost": true}')
-    except OSError:
-        answer = {"lost": True}
-    finally:
-        watch.cancel()
-    if "lost" in answer:
-        end(process)
-        another_process.cache_clear()
-        raise Fault(
-            "asked to make it again, another process gives no answer",
-            "worker processes make it so",
-            "end nothing, and wait for nothing, but what is handed to you",
-        )
+        sent = base64.b64encode(pickle.dumps(specimen)).decode()
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise Inapplicable(f"another process cannot find its class: {error}") from error
+    answer = _asked({"path": search_path(), "files": files, "specimen": sent})
     if "absent" in answer:
-        raise Inapplicable(f"another process does not find it: {answer['absent']}")
+        raise Inapplicable(f"another process cannot find its class: {answer['absent']}")
     if "error" in answer:
         raise Fault(
-            f"made again in another process, it raises {answer['error']}",
-            "worker processes make it so",
-            "depend on nothing that another module has set up, nor on hash() or the order of a set",
+            f"in another process it raises {answer['error']}",
+            "worker processes use it in this way",
+            "do not depend on what another module has set up, on hash() or on the order of a set",
         )
     found: Digests = answer["digests"]
     return found
 
 
+def search_path() -> list[str]:
+    """Where modules are looked for."""
+    return [os.getcwd(), *filter(None, sys.path)]  # noqa: PTH109
+
+
+def _asked(question: Mapping[str, Any]) -> dict[str, Any]:
+    process = _process()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    watch = threading.Timer(PATIENCE, process.kill)
+    watch.start()
+    try:
+        process.stdin.write(json.dumps(question) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+    except OSError:
+        line = ""
+    finally:
+        watch.cancel()
+    if not line:
+        _end(process)
+        _process.cache_clear()
+        raise Fault(
+            "another process gives no answer",
+            "worker processes use it in this way",
+            "do not end the process, and do not wait for anything",
+        )
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
 @cache
-def another_process() -> subprocess.Popen[str]:
-    """The process, which is started now if it is not there."""
+def _process() -> subprocess.Popen[str]:
+    """The process that repeats exercises, which lives as long as this one."""
     own = os.environ.get("PYTHONHASHSEED")
     process = subprocess.Popen(  # noqa: S603 (this interpreter, and our own words)
-        [sys.executable, "-c", START, json.dumps(known())],
+        [sys.executable, "-c", SERVE, json.dumps(search_path())],
         env={**os.environ, "PYTHONHASHSEED": "2" if own == "1" else "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -190,56 +187,38 @@ def another_process() -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
     )
-    atexit.register(end, process)
+    atexit.register(_end, process)
     return process
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """End it, if it has not, and close what leads to it."""
+def _end(process: subprocess.Popen[str]) -> None:
     with suppress(OSError), process:
         process.kill()
 
 
-def known() -> list[str]:
-    """Where modules are looked for."""
-    return [os.getcwd(), *filter(None, sys.path)]  # noqa: PTH109
-
-
 def serve() -> None:
-    """Answer questions, a line each, until there are no more."""
+    """In the other process: answer one question a line."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # What a plugin prints is no answer.
+    os.dup2(2, 1)  # What a plugin prints is not an answer.
     for line in sys.stdin:
-        print(json.dumps(answer_to(json.loads(line))), file=answers, flush=True)
+        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
 
 
-def answer_to(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Digests, or in words why there are none."""
-    from grokbench.testing.conformance.global_state import kept
-
+def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
     sys.path[:] = question["path"]
     with kept():
         try:
-            made = {
-                kind: Address(**question[kind]).make()
-                for kind in ("task", "architecture")
-                if kind in question
-            }
+            for module, file in question["files"].items():
+                if module.startswith("grokbench_file_"):
+                    import_file(Path(file))
+                elif getattr(sys.modules.get(module), "__file__", file) != file:
+                    del sys.modules[module]  # Another folder has a module of the same name.
+            specimen = pickle.loads(base64.b64decode(question["specimen"]))  # noqa: S301
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
             return {"absent": describe(error)}
         try:
-            return {"digests": digests(made_again(question, **made))}
+            return {"digests": next(exercises_of(specimen)).digests()}
+        except Inapplicable as reason:
+            return {"absent": str(reason)}
         except (Exception, SystemExit) as error:  # noqa: BLE001
             return {"error": describe(error)}
-
-
-def made_again(
-    question: Mapping[str, Any], task: Task, architecture: Any = None
-) -> list[tuple[str, Tensor]]:
-    from grokbench.testing.conformance.stacks import Setting
-
-    if architecture is None:
-        examples = task.examples(question["data_size"], Streams(question["seed"]))
-        return list(vars(examples).items())
-    hidden_size, layers = question["size"]
-    return tensors_of(Setting(architecture, task, ModelSize(hidden_size, layers)).model())

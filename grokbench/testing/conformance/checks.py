@@ -1,7 +1,7 @@
-"""A check: one thing that a plugin's definition promises, examined by trying.
+"""A check: one promise of a definition, examined by trying.
 
-A check is a function of a specimen. It returns what is worth knowing (or nothing), raises `Fault`
-when the promise is broken, and `Inapplicable` when there is nothing here that it could examine.
+A check is a function of a specimen. It returns what is worth knowing, or None. It raises `Fault` when
+the promise is broken, and `Inapplicable` when there is nothing that it could examine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Fault(AssertionError):  # noqa: N818 (what a check finds, not what goes wrong in it)
-    """A promise that is broken: what was seen, why it matters, and what to write instead."""
+    """A broken promise: what was seen, why it matters, and what to write instead."""
 
     def __init__(self, what: str, why: str, instead: str) -> None:
         self.what, self.why, self.instead = what, why, instead
@@ -34,16 +34,16 @@ class Fault(AssertionError):  # noqa: N818 (what a check finds, not what goes wr
 
 
 class Inapplicable(unittest.SkipTest):
-    """There is nothing that the check could examine, and why; pytest and unittest skip it."""
+    """The check has nothing to examine, and why. pytest and unittest skip the test."""
 
 
 class CheckOutcome(Enum):
-    """What came of a check."""
+    """How a check ended."""
 
     OK = "ok"
     FAILED = "FAILED"
     EXPECTED = "expected"
-    """It failed, as it was expected to."""
+    """It failed, and its failure was expected."""
     SKIPPED = "skipped"
 
 
@@ -53,10 +53,10 @@ class Specimen:
 
     Attributes:
         definition: the class that a plugin registers.
-        options: those it is made with.
-        tasks: what an architecture or a measure is tried on, beside the kit's own.
-        worlds: what a detector is shown, beside the kit's own.
-        architectures: what a measure is tried on, beside grokbench's dense transformer.
+        options: the options of the instances that are examined.
+        tasks: for an architecture or a measure, in addition to the kit's own tasks.
+        worlds: for a detector, in addition to the kit's own simulated experiments.
+        architectures: for a measure, in addition to grokbench's dense transformer.
     """
 
     definition: type[Definition]
@@ -65,36 +65,32 @@ class Specimen:
     worlds: Sequence[World] = ()
     architectures: Sequence[Architecture] = ()
 
-    @property
-    def name(self) -> str:
-        return self.definition.name
-
     def make(self) -> Any:
-        """A fresh one.
+        """A new instance.
 
         Raises:
-            Inapplicable: it cannot be made, which is a fault that `can_be_made` finds.
+            Inapplicable: there can be none, which `can_be_made` reports.
         """
-        with once("can_be_made"):
+        with reported_by("can_be_made"):
             return self.definition.from_options(self.options)
 
 
 @contextmanager
-def once(finder: str) -> Iterator[None]:
-    """What is raised within is left to one check to report, and makes others inapplicable."""
+def reported_by(check: str) -> Iterator[None]:
+    """Errors inside are reported by one check alone; every other check becomes inapplicable."""
     try:
         yield
     except Inapplicable:
         raise
     except (Exception, SystemExit) as error:
-        raise Inapplicable(f"see {finder}") from error
+        raise Inapplicable(f"see {check}") from error
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check of one definition.
+    """How one check of one definition ended.
 
-    `message` is the fault, the reason, or what is worth knowing; empty when there is nothing to say.
+    `message` is the fault, the reason, or what is worth knowing; it may be empty.
     """
 
     subject: str
@@ -113,14 +109,14 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """One promise of one definition, or of a plugin as a whole; calling it examines it.
+    """One promise of one definition, or of a whole plugin; calling the check examines the promise.
 
     Attributes:
         subject: what is examined, in words: "task majority".
-        name: the check's, by which a failure can be expected.
+        name: of the check; a failure is expected by this name.
         sentence: what is promised.
         examine: tries it.
-        expected: why it may fail; empty when it may not.
+        expected: why the check may fail; empty if it must not.
     """
 
     subject: str
@@ -135,15 +131,17 @@ class Check:
         return f"{self.subject}: {self.name}"
 
     def __call__(self) -> str:
-        """What is worth knowing; empty when there is nothing to say.
+        """What is worth knowing; may be empty.
 
-        Global state is as before afterwards, and warnings are nobody's failure.
+        Global state is restored afterwards. Warnings are ignored.
 
         Raises:
             Fault: the promise is broken.
             Inapplicable: there is nothing to examine.
         """
-        __tracebackhide__ = True  # pytest shows the test and the fault, not how the kit found it
+        __tracebackhide__ = (
+            True  # pytest then shows the test and the fault, not the kit's own lines
+        )
         with kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -153,40 +151,39 @@ class Check:
             except (Exception, SystemExit) as error:
                 raise Fault(
                     f"it raises {describe(error)}",
-                    f"so it could not be seen that {lower_first(self.sentence)}",
-                    "let nothing be raised but what the contract names",
+                    f"the check could not see this: {self.sentence}",
+                    "raise only the errors that the contract names",
                 ) from error
 
     def result(self) -> Result:
-        """Examine it, whatever comes of it."""
+        """Run the check; never raises."""
         try:
-            note = self()
+            outcome, message = CheckOutcome.OK, self()
         except Inapplicable as error:
             return Result(self.subject, self.name, CheckOutcome.SKIPPED, str(error))
         except Fault as fault:
-            if self.expected:
-                message = f"{self.expected} ({fault})"
-                return Result(self.subject, self.name, CheckOutcome.EXPECTED, message)
-            return Result(self.subject, self.name, CheckOutcome.FAILED, str(fault))
-        if self.expected:
+            outcome, message = CheckOutcome.FAILED, str(fault)
+        if self.expected and outcome is CheckOutcome.FAILED:
+            outcome, message = CheckOutcome.EXPECTED, f"{self.expected} ({message})"
+        elif self.expected:
+            outcome = CheckOutcome.FAILED
             message = (
                 f"it was expected to fail ({self.expected}) and does not; "
-                f"take {self.name!r} out of the expected failures"
+                f"remove {self.name!r} from the expected failures"
             )
-            return Result(self.subject, self.name, CheckOutcome.FAILED, message)
-        return Result(self.subject, self.name, CheckOutcome.OK, note)
+        return Result(self.subject, self.name, outcome, message)
 
 
-Examination = Callable[[Specimen], str | None]
+Examination = Callable[[Any], str | None]
 
 EXAMINATIONS: dict[str, dict[str, Examination]] = defaultdict(dict)
-"""Kind of definition → name of a check → what examines it, in the order of the files."""
+"""Kind of definition → name of a check → its function, in the order of the files."""
 
 EVERY_KIND = "definition"
 
 
 def promises(kind: str) -> Callable[[Examination], Examination]:
-    """Make a function one of the checks of a kind of definition: its docstring is the promise."""
+    """Make a function a check of a kind of definition; the first line of its docstring is the promise."""
 
     def registered(examination: Examination) -> Examination:
         EXAMINATIONS[kind][examination.__name__] = examination
@@ -200,11 +197,17 @@ def sentence_of(examination: Callable[..., Any]) -> str:
     return (examination.__doc__ or "").strip().split("\n")[0].removesuffix(".")
 
 
-def lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+def must_be_none_or_words(answer: Any, call: str, about: object = None) -> None:
+    """Raise `Fault` unless the answer of a call, about something, is None or a text."""
+    if answer is not None and not (isinstance(answer, str) and answer.strip()):
+        raise Fault(
+            f"{call} gives {answer!r}" + (f" for {about}" if about else ""),
+            "the author of the suite reads it",
+            "return None, or a sentence that says what to write instead",
+        )
 
 
 def listed(values: Sequence[object], most: int = 4) -> str:
-    """The first few, and how many more there are."""
+    """The first few values, and the number of the others."""
     shown = ", ".join(str(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -17,29 +16,36 @@ from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.plugins import describe
 from grokbench.record import Status
-from grokbench.testing.conformance.checks import Fault, Inapplicable, Specimen, once, promises
-from grokbench.testing.conformance.global_state import changed, disturb, kept
+from grokbench.testing.conformance.checks import (
+    Fault,
+    Inapplicable,
+    Specimen,
+    must_be_none_or_words,
+    promises,
+    reported_by,
+)
+from grokbench.testing.conformance.exercises import Exercise, exercised
 from grokbench.testing.conformance.worlds import candidates, oddities
 from grokbench.testing.simulator import World, copied, null, shuffled, without_runs
 
 NULL_WORLDS = 50
-"""How many worlds without any effect are shown."""
+"""The number of worlds without any effect that a detector is shown."""
 
 RATE = 0.05
-"""How often a detector may find something in them, at the confidence of 0.95 that it states."""
+"""How often it may find an effect in them, at its confidence of 0.95."""
 
 CERTAINTY = 1e-3
-"""How probable it may be that a detector that keeps this rate is failed."""
+"""The probability that a detector which keeps this rate is failed nevertheless."""
 
 ROUNDING = 1e-6
-"""Curves are float32, and sums of them depend on their order."""
+"""Curves are float32, and sums of them depend on the order."""
 
 
 def first_seen(specimen: Specimen) -> tuple[World, Finding]:
-    """A world that the detector has something to say about, and what.
+    """The first world with enough data for the detector, and its finding.
 
     Raises:
-        NotEnoughDataError: it has something to say about none.
+        NotEnoughDataError: no world has enough data.
     """
     detector: Detector = specimen.make()
     said = "no world"
@@ -52,12 +58,36 @@ def first_seen(specimen: Specimen) -> tuple[World, Finding]:
 
 
 def seen(specimen: Specimen) -> tuple[World, Finding]:
-    """The same; where there is none, or no finding, another check says so."""
-    with once("finds_something_somewhere"):
+    """The same, for checks that do not report a lack of findings."""
+    with reported_by("finds_something_somewhere"):
         world, finding = first_seen(specimen)
         if not isinstance(finding, Finding):
             raise TypeError("it is not a Finding")
         return world, finding
+
+
+def looked(detector: Detector, world: Mapping[str, xr.Dataset], when: str) -> Finding | None:
+    """The finding; None where there is too little data.
+
+    Raises:
+        Fault: it raises another error than NotEnoughDataError, or raises this error without words.
+    """
+    try:
+        return detector.find(copied(world))
+    except NotEnoughDataError as error:
+        if not str(error).strip():
+            raise Fault(
+                f"where {when} it raises NotEnoughDataError without words",
+                "the verdict would give no reason",
+                "say what is lacking",
+            ) from error
+        return None
+    except (Exception, SystemExit) as error:
+        raise Fault(
+            f"where {when} it raises {describe(error)}",
+            "neither this claim nor any after it could be judged",
+            "raise NotEnoughDataError, and say what is lacking",
+        ) from error
 
 
 def numbers(finding: Finding) -> tuple[float, float, float]:
@@ -73,9 +103,26 @@ def shown(finding: Finding) -> str:
     return f"{finding.effect:.6g} [{finding.low:.6g}, {finding.high:.6g}]"
 
 
+@exercised("detector")
+def finding(specimen: Specimen) -> Iterator[Exercise]:
+    world, _ = seen(specimen)
+    detector: Detector = specimen.make()
+
+    def act() -> Mapping[str, Any]:
+        found = detector.find(copied(world))
+        return {"effect and interval": numbers(found), "evidence": found.evidence}
+
+    yield Exercise(
+        detector,
+        "find()",
+        act,
+        "draw resamples from numpy.random.default_rng with a fixed seed",
+    )
+
+
 @promises("detector")
 def plays_named_roles(specimen: Specimen) -> None:
-    """Its roles are different names, by which a claim says what it looks at."""
+    """Its roles are different names, with which a claim names its experiments."""
     roles = specimen.make().roles
     names = isinstance(roles, tuple) and all(isinstance(r, str) and r for r in roles)
     if not names or not roles or len(set(roles)) < len(roles):
@@ -88,12 +135,12 @@ def plays_named_roles(specimen: Specimen) -> None:
 
 @promises("detector")
 def finds_something_somewhere(specimen: Specimen) -> str:
-    """There is a simulated world that it has something to say about, in full."""
+    """In some simulated world it has a finding, and the finding is complete."""
     try:
         _, finding = first_seen(specimen)
     except NotEnoughDataError as error:
         raise Fault(
-            f"every world that it is shown is too little for it: {error}",
+            f"no simulated world has enough data for it: {error}",
             "nothing of it can be examined",
             "show it one of its own: checks_for(…, worlds=[{role: dataset}])",
         ) from error
@@ -108,7 +155,7 @@ def finds_something_somewhere(specimen: Specimen) -> str:
         if not isinstance(value, (int, float)) or math.isnan(value):
             raise Fault(
                 f"the finding's {name} is {value!r}",
-                "a claim's rule is held against it",
+                "it is compared with a claim's rule",
                 "write a float, or raise NotEnoughDataError and say what is lacking",
             )
     words = finding.unit and finding.evidence and isinstance(finding.evidence, str)
@@ -116,36 +163,35 @@ def finds_something_somewhere(specimen: Specimen) -> str:
         raise Fault(
             f"its unit is {finding.unit!r}, its evidence {finding.evidence!r}, its seeds "
             f"{finding.seeds!r}",
-            "they are what a reader of the verdict has",
-            "write words for unit and evidence, and how many seeds the interval rests on",
+            "the reader of the verdict needs them",
+            "write words for unit and evidence, and the number of seeds behind the interval",
         )
     return f"{shown(finding)} {finding.unit}"
 
 
 @promises("detector")
 def interval_holds_the_effect(specimen: Specimen) -> None:
-    """The effect lies within its interval, in whatever world."""
+    """In every world, the effect lies in its interval."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     for one in (world, *(null(world, seed) for seed in range(10))):
         try:
-            finding = detector.find(one)
+            effect, low, high = numbers(detector.find(one))
         except NotEnoughDataError:
             continue
-        effect, low, high = numbers(finding)
         # Rounding in a mean may leave the ends of an interval of no width just beside it.
         slack = ROUNDING * max(1.0, abs(effect))
         if not low - slack <= effect <= high + slack:
             raise Fault(
                 f"the effect is {effect:.6g} and its interval is {low:.6g} to {high:.6g}",
-                "a claim could be decided against the very effect",
+                "a claim could be decided against its own effect",
                 "write low ≤ effect ≤ high; look at which end is which",
             )
 
 
 @promises("detector")
 def counts_its_seeds(specimen: Specimen) -> None:
-    """The seeds that its interval rests on are no more than there are."""
+    """The number of seeds behind its interval is at most the number of trained seeds."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     for one in (world, without_runs(world, first_seed, Status.NOT_RUN)):
@@ -154,15 +200,15 @@ def counts_its_seeds(specimen: Specimen) -> None:
         if finding is not None and finding.seeds > there:
             raise Fault(
                 f"its finding rests on {finding.seeds} seeds, and there are {there}",
-                "a claim's `minimum_seeds` is held against it, and cells of one seed are not "
+                "it is compared with a claim's `minimum_seeds`, and cells of one seed are not "
                 "independent",
-                "average over all but seeds first, and write how many seeds have a value",
+                "average over everything but seeds first, and write how many seeds have a value",
             )
 
 
 @promises("detector")
 def interval_widens_with_confidence(specimen: Specimen) -> str | None:
-    """detector.at(confidence) has wider intervals where more confidence is asked for."""
+    """detector.at(confidence) gives a wider interval for a higher confidence."""
     world, first = seen(specimen)
     detector: Detector = specimen.make()
     found = [detector.at(confidence).find(copied(world)) for confidence in (0.8, 0.95, 0.999)]
@@ -178,7 +224,7 @@ def interval_widens_with_confidence(specimen: Specimen) -> str | None:
         if wide.low > narrow.low + ROUNDING or wide.high < narrow.high - ROUNDING:
             raise Fault(
                 f"at a higher confidence the interval goes from {shown(narrow)} to {shown(wide)}",
-                "more confidence asks for more room",
+                "a higher confidence needs a wider interval",
                 "take the quantile from self.confidence",
             )
     if alike(found[0], found[-1]):
@@ -186,7 +232,7 @@ def interval_widens_with_confidence(specimen: Specimen) -> str | None:
             return f"not seen: the interval is {shown(first)}"
         raise Fault(
             f"the interval is {shown(first)} at a confidence of 0.8 and of 0.999",
-            "claims that are judged together are judged at a higher confidence than one",
+            "claims that are judged together are judged at a higher confidence than a single claim",
             "take the quantile from self.confidence",
         )
     return None
@@ -194,7 +240,7 @@ def interval_widens_with_confidence(specimen: Specimen) -> str | None:
 
 @promises("detector")
 def order_changes_nothing(specimen: Specimen) -> None:
-    """Sizes, amounts of data and seeds may stand in any order."""
+    """The order of model sizes, data sizes and seeds does not matter."""
     world, finding = seen(specimen)
     for seed in range(5):
         again = specimen.make().find(shuffled(world, seed))
@@ -202,100 +248,68 @@ def order_changes_nothing(specimen: Specimen) -> None:
             raise Fault(
                 f"it finds {shown(finding)}, and {shown(again)} when the same runs stand in "
                 "another order",
-                "a suite lists sizes and seeds as it likes",
+                "a suite lists sizes and seeds in any order",
                 "sort by the coordinates first: data.sortby(['parameters', 'data_size', 'seed'])",
             )
 
 
 @promises("detector")
-def same_data_same_finding(specimen: Specimen) -> None:
-    """It draws nothing from global random generators, and remembers nothing."""
-    world, _ = seen(specimen)
-    detector: Detector = specimen.make()
-    disturb(1)
-    first = detector.find(copied(world))
-    disturb(2)
-    for again in (detector.find(copied(world)), specimen.make().find(copied(world))):
-        if numbers(first) != numbers(again) or first.evidence != again.evidence:
-            raise Fault(
-                f"it finds {shown(first)}, and {shown(again)} when it looks again",
-                "verdicts are computed anew whenever they are asked for",
-                "draw resamples from numpy.random.default_rng with a fixed seed",
-            )
-
-
-@promises("detector")
-def leaves_global_state_alone(specimen: Specimen) -> None:
-    """Looking changes no random generator, switch or environment variable."""
-    with kept():
-        world, _ = seen(specimen)
-    disturb(3)
-    if touched := changed(lambda: specimen.make().find(copied(world))):
-        raise Fault(
-            f"looking changes {' and '.join(touched)}",
-            "whatever else runs in the process would depend on it",
-            "draw from a generator of its own, and set switches within `with`",
-        )
-
-
-@promises("detector")
 def leaves_the_data_alone(specimen: Specimen) -> None:
-    """The datasets are the same, to the bit, after it has looked."""
+    """find() does not change one bit of the datasets."""
     world, _ = seen(specimen)
     own = copied(world)
     specimen.make().find(own)
     for role, data in world.items():
         if set(own) != set(world) or not own[role].identical(data):
-            every = {*data.variables, *own[role].variables}
-            names = [str(n) for n in every if not same_variable(own[role], data, n)]
+            changed = [
+                str(name)
+                for name in {**data.variables, **own[role].variables}
+                if not (
+                    name in data.variables
+                    and name in own[role].variables
+                    and own[role][name].identical(data[name])
+                )
+            ]
             raise Fault(
-                f"find() changes {', '.join(names) or 'attributes'} of the dataset {role!r}",
+                f"find() changes {', '.join(changed) or 'attributes'} of the dataset {role!r}",
                 "other claims look at the same datasets",
                 "work on a copy, or with operations that return one",
             )
 
 
-def same_variable(first: xr.Dataset, second: xr.Dataset, name: Any) -> bool:
-    if not (name in first.variables and name in second.variables):
-        return False
-    return bool(first[name].identical(second[name]))
-
-
 @promises("detector")
 def bears_missing_cells(specimen: Specimen) -> None:
-    """Runs that are not done are left out, never read as zero."""
+    """Runs that are not done are left out, and never read as zero."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     generator = np.random.default_rng(0)
     for status in (Status.NOT_RUN, Status.DIVERGED, Status.FAILED):
         for share in (0.1, 0.5):
-            holes = without_runs(
-                world,
-                partial(at_random, share=share, generator=generator),
-                status,
-            )
+            holes = without_runs(world, at_random(share, generator), status)
             finding = looked(detector, holes, f"{share:.0%} of the runs are {status.name}")
-            if finding is not None and math.isnan(sum(numbers(finding)[:1])):
+            if finding is not None and math.isnan(finding.effect):
                 raise Fault(
                     f"with {share:.0%} of the runs {status.name} its effect is NaN",
                     "a suite that is not complete has such cells",
                     "leave them out: data.where(data.status == 1)",
                 )
     complete = {role: data.isel(seed=slice(1, None)) for role, data in world.items()}
-    holes = without_runs(world, first_seed, Status.NOT_RUN)
     expected = looked(detector, complete, "a seed is absent")
+    holes = without_runs(world, first_seed, Status.NOT_RUN)
     found = looked(detector, holes, "a seed was not run")
     if expected and found and not alike(expected, found):
         raise Fault(
             f"it finds {shown(expected)} without a seed, and {shown(found)} where that seed is "
             "there and was not run",
-            "a run that is not there says nothing",
+            "a run that was not run says nothing",
             "leave out cells whose status is not 1, and never fill NaN with zero",
         )
 
 
-def at_random(cells: xr.DataArray, share: float, generator: np.random.Generator) -> xr.DataArray:
-    return cells.copy(data=generator.random(cells.shape) < share)
+def at_random(
+    share: float, generator: np.random.Generator
+) -> Callable[[xr.DataArray], xr.DataArray]:
+    return lambda cells: cells.copy(data=generator.random(cells.shape) < share)
 
 
 def first_seed(cells: xr.DataArray) -> xr.DataArray:
@@ -303,33 +317,9 @@ def first_seed(cells: xr.DataArray) -> xr.DataArray:
     return (cells["seed"] == cells["seed"][0]).broadcast_like(cells)
 
 
-def looked(detector: Detector, world: Mapping[str, xr.Dataset], when: str) -> Finding | None:
-    """What it finds; None where that is too little.
-
-    Raises:
-        Fault: it raises anything but NotEnoughDataError.
-    """
-    try:
-        return detector.find(copied(world))
-    except NotEnoughDataError as error:
-        if not str(error).strip():
-            raise Fault(
-                f"where {when} it raises NotEnoughDataError without a word",
-                "the verdict would give no reason",
-                "say what is lacking",
-            ) from error
-        return None
-    except (Exception, SystemExit) as error:
-        raise Fault(
-            f"where {when} it raises {describe(error)}",
-            "the claim could not be judged, nor any after it",
-            "raise NotEnoughDataError, and say what is lacking",
-        ) from error
-
-
 @promises("detector")
 def says_when_there_is_too_little(specimen: Specimen) -> None:
-    """Of nothing, one seed or one size it finds nothing worse than NotEnoughDataError."""
+    """With no run, one seed or one size it raises NotEnoughDataError in words, or has a finding."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     empty = without_runs(world, lambda cells: cells == cells, Status.NOT_RUN)  # noqa: PLR0124
@@ -337,7 +327,7 @@ def says_when_there_is_too_little(specimen: Specimen) -> None:
     if finding is not None:
         raise Fault(
             f"where no run is done it finds {shown(finding)}",
-            "there is nothing to be seen",
+            "there is nothing to find",
             "raise NotEnoughDataError, and say what is lacking",
         )
     for dimension in ("seed", "model_size", "data_size"):
@@ -347,7 +337,7 @@ def says_when_there_is_too_little(specimen: Specimen) -> None:
 
 @promises("detector")
 def bears_whatever_a_suite_may_hold(specimen: Specimen) -> None:
-    """Parts, swept fields, sizes of several layers and single runs are no surprise."""
+    """Parts, swept fields, sizes of several layers and single runs raise no other error."""
     detector: Detector = specimen.make()
     for name, world in oddities(detector.roles).items():
         looked(detector, world, f"there is {name}")
@@ -355,19 +345,19 @@ def bears_whatever_a_suite_may_hold(specimen: Specimen) -> None:
 
 @promises("detector")
 def details_survive_json(specimen: Specimen) -> None:
-    """The finding's details are the same after a trip through JSON."""
-    _, finding = seen(specimen)
+    """The finding's details are the same after they were written as JSON and read again."""
+    details = dict(seen(specimen)[1].details)
     try:
-        again = json.loads(json.dumps(dict(finding.details)))
+        again = json.loads(json.dumps(details))
     except (TypeError, ValueError) as error:
         raise Fault(
             f"its details cannot be written as JSON: {error}",
-            "verdicts are",
+            "verdicts are written as JSON",
             "write float(…), int(…), str(…) and .tolist() around numpy's values",
         ) from error
-    if repr(again) != repr(dict(finding.details)):
+    if repr(again) != repr(details):
         raise Fault(
-            f"its details {finding.details!r} come back from JSON as {again!r}",
+            f"its details {details!r} come back from JSON as {again!r}",
             "verdicts are written as JSON and read again",
             "write lists for tuples and text for keys",
         )
@@ -375,34 +365,33 @@ def details_survive_json(specimen: Specimen) -> None:
 
 @promises("detector")
 def is_deaf_to_noise(specimen: Specimen) -> str:
-    """Where nothing depends on anything, it seldom finds that something does."""
+    """Where nothing depends on anything, it finds an effect no more often than its confidence allows."""
     nothing: float | None = specimen.make().null
     if nothing is None:
         raise Inapplicable("its effect is a level, which noise has, too (`null = None`)")
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
-    above = below = worlds = 0
-    for seed in range(NULL_WORLDS):
-        finding = looked(detector, null(world, seed), "runs are dealt out at random")
-        if finding is not None:
-            worlds += 1
-            above += finding.low > nothing
-            below += finding.high < nothing
-    most = largest_count(worlds)
+    looks = [
+        looked(detector, null(world, seed), "runs are exchanged at random")
+        for seed in range(NULL_WORLDS)
+    ]
+    found = [finding for finding in looks if finding is not None]
+    above = sum(finding.low > nothing for finding in found)
+    below = sum(finding.high < nothing for finding in found)
+    most = largest_count(len(found))
     if above > most:
         raise Fault(
-            f"in {above} of {worlds} worlds where runs are dealt out at random, its interval lies "
-            f"above {nothing:g}",
-            f"one that is right at its confidence does so in more than {most} with a "
-            f"probability below {CERTAINTY:g}",
+            f"in {above} of {len(found)} worlds where runs are exchanged at random, its interval "
+            f"lies above {nothing:g}",
+            f"with a correct confidence, more than {most} have a probability below {CERTAINTY:g}",
             "choose on some seeds and measure on others, or write `null = …` in the class: what "
             "the effect is where nothing depends on anything (None if it is a level)",
         )
-    return f"above {nothing:g} in {above} of {worlds} null worlds, below in {below}"
+    return f"above {nothing:g} in {above} of {len(found)} null worlds, below in {below}"
 
 
 def largest_count(worlds: int, rate: float = RATE) -> int:
-    """The largest number of findings that is no cause for failure: a binomial bound."""
+    """The largest number of findings that is no fault: an upper quantile of the binomial distribution."""
     tail, count = 1.0, 0
     while tail >= CERTAINTY:
         tail -= math.comb(worlds, count) * rate**count * (1 - rate) ** (worlds - count)
@@ -412,17 +401,8 @@ def largest_count(worlds: int, rate: float = RATE) -> int:
 
 @promises("detector")
 def warns_in_words(specimen: Specimen) -> None:
-    """warning() gives None, or says what may escape it."""
+    """warning() returns None, or says what the detector may miss."""
     detector: Detector = specimen.make()
     for length in (1, 3, 20):
-        lengths = {
-            role: {"model_size": length, "data_size": length, "seed": length}
-            for role in detector.roles
-        }
-        answer: Any = detector.warning(lengths)
-        if answer is not None and not (isinstance(answer, str) and answer.strip()):
-            raise Fault(
-                f"warning() gives {answer!r}",
-                "`grokbench validate` shows it",
-                "return None, or a sentence with what to write instead",
-            )
+        lengths = dict.fromkeys(("model_size", "data_size", "seed"), length)
+        must_be_none_or_words(detector.warning(dict.fromkeys(detector.roles, lengths)), "warning()")

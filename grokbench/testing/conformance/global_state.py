@@ -1,9 +1,9 @@
-"""What a process shares: random generators and switches that a definition must leave alone."""
+"""What all code in a process shares: random generators and switches, which definitions must not change."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,10 +13,16 @@ from grokbench.switches import RANDOM, SWITCHES, Switch, comparable, put, read
 
 __all__ = ["RANDOM", "SWITCHES", "changed", "disturb", "kept"]
 
+SEEDING: Mapping[str, Callable[[int], object]] = {
+    "torch's random state": torch.manual_seed,
+    "numpy's random state": np.random.seed,
+    "Python's random state": random.seed,
+}
+
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Whatever is changed within, is afterwards as before."""
+    """Restore the global state at the end."""
     before = read(SWITCHES)
     try:
         yield
@@ -25,19 +31,13 @@ def kept() -> Iterator[None]:
 
 
 def changed(act: Callable[[], object], switches: Mapping[str, Switch] = SWITCHES) -> list[str]:
-    """What of the global state `act` changes, by name."""
+    """The names of the global state that `act` changes."""
     before = {name: comparable(value) for name, value in read(switches).items()}
     act()
     return [name for name, value in read(switches).items() if comparable(value) != before[name]]
 
 
-def disturb(seed: int, generators: tuple[str, ...] = tuple(RANDOM)) -> None:
-    """Put the global random generators into some other state."""
+def disturb(seed: int, generators: Sequence[str] = tuple(RANDOM)) -> None:
+    """Put global random generators into another state."""
     for name in generators:
-        match name:
-            case "torch's random state":
-                torch.manual_seed(seed)
-            case "numpy's random state":
-                np.random.seed(seed)  # noqa: NPY002
-            case "Python's random state":
-                random.seed(seed)
+        SEEDING[name](seed)

@@ -23,21 +23,22 @@ from grokbench.testing.conformance.checks import (
     Inapplicable,
     Specimen,
     listed,
-    once,
+    must_be_none_or_words,
     promises,
+    reported_by,
 )
-from grokbench.testing.conformance.global_state import RANDOM, SWITCHES, changed, disturb
+from grokbench.testing.conformance.exercises import TORCH, Exercise, exercised
 from grokbench.testing.conformance.reference_tasks import reference_tasks
-from grokbench.testing.conformance.stacks import Setting, sizes
+from grokbench.testing.conformance.small_models import Setting, sizes
 from grokbench.training.measuring import numbers
 from grokbench.training.random_state import torchs_generators
 
 ALIKE = 1e-6
-"""How far, relatively, the same numbers in float64 may differ when examples come in another order."""
+"""The largest relative difference between the same numbers in float64, from examples in another order."""
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Measuring:
     """A measure, and a model that it does not refuse."""
 
     measure: Measure
@@ -47,7 +48,7 @@ class Reading:
         return f"{self.setting.architecture.name} of {self.setting}"
 
     def snapshot(self, seed: int = 0, precision: str = "float64") -> Snapshot:
-        """A model as it is built, in evaluation."""
+        """A model with its initial weights, in evaluation."""
         setting = self.setting
         model, examples = setting.model(seed, precision).eval(), setting.examples(seed)
         weights = {name: value.detach().clone() for name, value in model.named_parameters()}
@@ -60,68 +61,39 @@ class Reading:
         buffers = {name: value.clone() for name, value in model.named_buffers()}
         return Snapshot(0, setting.size, weights, outputs, examples, arguments, buffers, model)
 
-    def given(self, snapshot: Snapshot) -> Any:
-        """What the measure gives, called as the trainer calls it."""
+    def values(self, snapshot: Snapshot) -> list[float]:
+        """A number for each quantity, as the trainer has the measure give them."""
         with torch.no_grad(), torchs_generators(torch.device("cpu"), "it"):
             torch.manual_seed(0)
-            return self.measure.measure(snapshot)
+            return numbers(self.measure, self.measure.measure(snapshot))
 
-    def numbers(self, snapshot: Snapshot) -> list[float]:
-        """The same, in the order of its quantities.
-
-        Raises:
-            Inapplicable: it cannot be had, which is a fault that another check finds.
-        """
-        with once("gives_a_number_for_each_quantity"):
-            return numbers(self.measure, self.given(snapshot))
-
-
-@promises("measure")
-def refuses_in_words(specimen: Specimen) -> str:
-    """refuses() gives None, or says in words why a model cannot be measured; and not to all."""
-    measure, served = specimen.make(), []
-    for setting in every_setting(specimen):
-        answer = measure.refuses(setting.task, setting.architecture, setting.size)
-        if answer is None:
-            served.append(str(Reading(measure, setting)))
-        elif not (isinstance(answer, str) and answer.strip()):
-            raise Fault(
-                f"refuses() gives {answer!r} for {setting}",
-                "it is shown to whoever wrote the suite",
-                "return None, or a sentence that says what can be had",
-            )
-    if not served:
-        raise Fault(
-            f"it refuses every model there is to try it on: {answer}",
-            "nothing of it can be examined",
-            "register a task and an architecture beside it, or name them: "
-            "checks_for(…, tasks=[MyTask()], architectures=[MyArchitecture()])",
-        )
-    return listed(served)
+    def sound(self, snapshot: Snapshot) -> dict[str, float]:
+        """Quantity → number, for checks that do not report a lack of numbers."""
+        with reported_by("gives_a_number_for_each_quantity"):
+            return dict(zip(self.measure.quantities, self.values(snapshot), strict=True))
 
 
 def every_setting(specimen: Specimen) -> list[Setting]:
-    """Models of every architecture that there is to try it on, two sizes each."""
-    architectures = (*specimen.architectures, Dense())
-    found = []
-    for architecture in architectures:
-        for task in (*specimen.tasks, *reference_tasks()):
-            found += [
-                Setting(architecture, task, size) for size in sizes(architecture, task)[2:7:4]
-            ]
+    """Models of the specimen's architectures and of the dense transformer, in two sizes."""
+    found = [
+        Setting(architecture, task, size)
+        for architecture in (*specimen.architectures, Dense())
+        for task in (*specimen.tasks, *reference_tasks())
+        for size in sizes(architecture, task)[2:7:4]
+    ]
     return [setting for setting in found if setting.builds and setting.works]
 
 
-def readings(specimen: Specimen) -> list[Reading]:
-    """A measure for each model that it does not refuse.
+def measurings(specimen: Specimen) -> list[Measuring]:
+    """The measure with each model that it does not refuse.
 
     Raises:
-        Inapplicable: there is none.
+        Inapplicable: it refuses all, which another check reports.
     """
     measure = specimen.make()
-    with once("refuses_in_words"):
+    with reported_by("refuses_in_words"):
         found = [
-            Reading(measure, one)
+            Measuring(measure, one)
             for one in every_setting(specimen)
             if measure.refuses(one.task, one.architecture, one.size) is None
         ]
@@ -130,65 +102,94 @@ def readings(specimen: Specimen) -> list[Reading]:
     return found
 
 
+@exercised("measure")
+def measuring_models(specimen: Specimen) -> Iterator[Exercise]:
+    every = measurings(specimen)
+    for measuring, seed in [*((one, 0) for one in every), (every[0], 1)]:
+        yield Exercise(
+            measuring.measure,
+            f"measuring {measuring}",
+            lambda m=measuring, seed=seed: m.sound(m.snapshot(seed)),  # type: ignore[misc]
+            "keep nothing from one call to the next, and draw random numbers with torch alone",
+            lent=TORCH,
+        )
+
+
 @promises("measure")
-def gives_a_number_for_each_quantity(specimen: Specimen) -> str | None:
-    """measure() gives one number for each of its quantities, in every precision, not always NaN."""
+def refuses_in_words(specimen: Specimen) -> str:
+    """refuses() returns None, or says in words why a model cannot be measured; it accepts some models."""
+    measure, served, answer = specimen.make(), [], None
+    for setting in every_setting(specimen):
+        answer = measure.refuses(setting.task, setting.architecture, setting.size)
+        must_be_none_or_words(answer, "refuses()", setting)
+        if answer is None:
+            served.append(str(Measuring(measure, setting)))
+    if not served:
+        raise Fault(
+            f"it refuses every model of the kit: {answer}",
+            "nothing of it can be examined",
+            "register a task and an architecture beside it, or name them: "
+            "checks_for(…, tasks=[MyTask()], architectures=[MyArchitecture()])",
+        )
+    return listed(served)
+
+
+@promises("measure")
+def gives_a_number_for_each_quantity(specimen: Specimen) -> None:
+    """measure() gives one number for each quantity, in every precision, and not always NaN."""
     measure: Measure = specimen.make()
     if taken := sorted({f"{measure.name}_{name}" for name in measure.quantities} & RESERVED):
         raise Fault(
             f"it would record {listed(taken)}, which is recorded already",
-            "a suite that asks for it has a mistake, and cannot be run",
+            "a suite that asks for it could not be run",
             "give the measure or the quantity another name",
         )
-    seen: dict[str, bool] = {}
-    for reading in readings(specimen):
+    known: set[str] = set()
+    for measuring in measurings(specimen):
         for precision in ("float64", "float32"):
             try:
-                found = numbers(reading.measure, reading.given(reading.snapshot(0, precision)))
+                found = measuring.values(measuring.snapshot(0, precision))
             except PluginError as error:
                 what, _, instead = str(error).partition("; ")
                 raise Fault(
-                    f"{what} ({reading}, {precision})",
+                    f"{what} ({measuring}, {precision})",
                     "there would be nothing to store, and the run would fail",
                     instead,
                 ) from error
-            for name, value in zip(reading.measure.quantities, found, strict=True):
-                seen[name] = seen.get(name, False) or not isnan(value)
-    if empty := [name for name, there in seen.items() if not there]:
+            pairs = zip(measure.quantities, found, strict=True)
+            known |= {name for name, value in pairs if not isnan(value)}
+    if empty := [name for name in measure.quantities if name not in known]:
         raise Fault(
-            f"{listed(empty)} of an untrained model is NaN in all there is to try it on",
-            "nobody could see whether it measures anything",
-            "give a number for every model that refuses() lets pass, or refuse more",
+            f"{listed(empty)} of an untrained model is NaN for every model of the kit",
+            "the kit cannot see whether it measures anything",
+            "give a number for every model that refuses() accepts, or refuse more",
         )
-    return None
 
 
 @promises("measure")
 def bears_a_diverged_run(specimen: Specimen) -> None:
-    """A model that is not finite any more is measured without an error, as NaN or otherwise."""
-    for reading in readings(specimen):
-        snapshot = reading.snapshot()
+    """A model that is not finite is measured without an error; the number may be NaN."""
+    for measuring in measurings(specimen):
+        snapshot = measuring.snapshot()
+        measuring.sound(snapshot)
         weights = {name: torch.full_like(one, torch.nan) for name, one in snapshot.weights.items()}
-        lost = replace(
-            snapshot, weights=weights, outputs=torch.full_like(snapshot.outputs, torch.nan)
-        )
-        reading.numbers(snapshot)
+        outputs = torch.full_like(snapshot.outputs, torch.nan)
         try:
             with strict_distributions():
-                numbers(reading.measure, reading.given(lost))
+                measuring.values(replace(snapshot, weights=weights, outputs=outputs))
         except (Exception, SystemExit) as error:
             raise Fault(
-                f"where weights are NaN it raises {describe(error)} ({reading})",
-                "a run that diverges would be recorded as crashed, and the runs beside it be "
+                f"where weights are NaN it raises {describe(error)} ({measuring})",
+                "a run that diverges would be recorded as crashed, and the runs beside it would be "
                 "trained again",
-                "return NaN where `not snapshot.outputs.isfinite().all()`, and let torch's "
-                "distributions check nothing (validate_args=False)",
+                "return NaN where `not snapshot.outputs.isfinite().all()`, and switch off the "
+                "checks of torch's distributions (validate_args=False)",
             ) from error
 
 
 @contextmanager
 def strict_distributions() -> Iterator[None]:
-    """Within it torch's distributions check what they are given; torch.compile() makes them stop."""
+    """Have torch's distributions check their arguments; torch.compile() switches these checks off."""
     former = Distribution._validate_args
     Distribution.set_default_validate_args(True)
     try:
@@ -198,27 +199,10 @@ def strict_distributions() -> Iterator[None]:
 
 
 @promises("measure")
-def same_model_same_numbers(specimen: Specimen) -> None:
-    """Numbers depend on the snapshot alone: not on what was measured before, nor on global state."""
-    for reading in readings(specimen):
-        disturb(1)
-        first = reading.numbers(reading.snapshot())
-        reading.numbers(reading.snapshot(1))
-        disturb(2)
-        again = reading.numbers(reading.snapshot())
-        if differing := differences(reading, first, again):
-            raise Fault(
-                f"{differing} when the same model is measured again ({reading})",
-                "a run could not be repeated",
-                "keep nothing from one call to the next, and draw random numbers with torch alone",
-            )
-
-
-@promises("measure")
 def order_of_examples_does_not_matter(specimen: Specimen) -> None:
-    """Numbers do not depend on the order in which the task lists its examples."""
-    for reading in readings(specimen):
-        snapshot = reading.snapshot()
+    """Numbers do not depend on the order of the task's examples."""
+    for measuring in measurings(specimen):
+        snapshot = measuring.snapshot()
         order = torch.randperm(len(snapshot.outputs), generator=torch.Generator().manual_seed(0))
         examples = {name: value[order] for name, value in vars(snapshot.examples).items()}
         turned = replace(
@@ -227,52 +211,41 @@ def order_of_examples_does_not_matter(specimen: Specimen) -> None:
             examples=replace(snapshot.examples, **examples),
             arguments=tuple(one[order] for one in snapshot.arguments),
         )
-        before, after = reading.numbers(reading.snapshot()), reading.numbers(turned)
-        if differing := differences(reading, before, after, ALIKE):
+        before, after = measuring.sound(measuring.snapshot()), measuring.sound(turned)
+        if differing := [
+            f"{name} changes from {one:.6g} to {after[name]:.6g}"
+            for name, one in before.items()
+            if not (abs(one - after[name]) <= ALIKE * max(1.0, abs(one)))
+            and not (isnan(one) and isnan(after[name]))
+        ]:
             raise Fault(
-                f"{differing} when the examples come in another order ({reading})",
-                "a task may list them as it likes",
+                f"{listed(differing)} when the examples come in another order ({measuring})",
+                "a task may list its examples in any order",
                 "find an example by its inputs, not by its place",
             )
 
 
 @promises("measure")
-def leaves_everything_as_it_was(specimen: Specimen) -> None:
-    """It changes neither examples nor the module it is shown, nor global state."""
-    switches = {name: one for name, one in SWITCHES.items() if name not in RANDOM}
-    for reading in readings(specimen):
-        snapshot = reading.snapshot()
-        before = tensors(snapshot)
-
-        def act(reading: Reading = reading, snapshot: Snapshot = snapshot) -> None:
-            reading.numbers(snapshot)
-
-        touched = changed(act, switches)
-        for name, value in tensors(snapshot).items():
-            if value.shape != before[name].shape or not torch.equal(value, before[name]):
-                touched.append(name)
-        if touched:
+def leaves_model_and_examples_alone(specimen: Specimen) -> None:
+    """It changes neither the examples nor the module of the snapshot."""
+    for measuring in measurings(specimen):
+        snapshot = measuring.snapshot()
+        before = shared(snapshot)
+        measuring.sound(snapshot)
+        if touched := [
+            name
+            for name, value in shared(snapshot).items()
+            if value.shape != before[name].shape or not torch.equal(value, before[name])
+        ]:
             raise Fault(
-                f"measuring changes {listed(touched)} ({reading})",
-                "they are used again at the next evaluation",
+                f"measuring changes {listed(touched)} ({measuring})",
+                "the next evaluation uses them again",
                 "work on copies: snapshot.module() is one, and so are snapshot.weights",
             )
 
 
-def tensors(snapshot: Snapshot) -> Mapping[str, Tensor]:
-    """Copies of all that is shared between evaluations."""
-    shared = {f"examples.{name}": value for name, value in vars(snapshot.examples).items()}
-    shared |= {f"like.{name}": value for name, value in snapshot.like.state_dict().items()}
-    return {name: copy.deepcopy(value.detach()) for name, value in shared.items()}
-
-
-def differences(
-    reading: Reading, first: list[float], second: list[float], tolerance: float = 0.0
-) -> str:
-    """Which quantities are not the same, and how they differ; empty when all are."""
-    found = [
-        f"{name} changes from {one:.6g} to {other:.6g}"
-        for name, one, other in zip(reading.measure.quantities, first, second, strict=True)
-        if not (abs(one - other) <= tolerance * max(1.0, abs(one)) or (isnan(one) and isnan(other)))
-    ]
-    return listed(found)
+def shared(snapshot: Snapshot) -> Mapping[str, Tensor]:
+    """Copies of all tensors that evaluations share."""
+    every: dict[str, Any] = {f"examples.{n}": one for n, one in vars(snapshot.examples).items()}
+    every |= {f"like.{name}": value for name, value in snapshot.like.state_dict().items()}
+    return {name: copy.deepcopy(value.detach()) for name, value in every.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,25 +14,25 @@ from torch import Tensor
 
 from grokbench.optimizers.base import Optimizer
 from grokbench.plugins import describe
-from grokbench.testing.conformance.checks import Fault, Specimen, listed, once, promises
-from grokbench.testing.conformance.global_state import changed, disturb
+from grokbench.testing.conformance.checks import Fault, Specimen, listed, promises, reported_by
+from grokbench.testing.conformance.exercises import Exercise, exercised
 
 RUNS, PARAMETERS = 3, 12
 
 RATES = (1e-3, 1e-2, 1e-1)
-"""Learning rates of which one at least should go downhill."""
+"""Learning rates, of which at least one must lead downhill."""
 
 
 def random(seed: int) -> Tensor:
-    """Numbers [runs, parameters] of which none is near zero."""
+    """Numbers [runs, parameters] that are not near zero."""
     generator = torch.Generator().manual_seed(seed)
     numbers = torch.randn(RUNS, PARAMETERS, generator=generator, dtype=torch.float64)
     return numbers + numbers.sign()
 
 
 @dataclass(eq=False)
-class Trial:
-    """A stack of quadratic bowls, each run with a target of its own, on its way down."""
+class Bowls:
+    """A stack of quadratic bowls: each run goes down to a target of its own."""
 
     optimizer: Optimizer
     parameters: Tensor = field(default_factory=lambda: random(0))
@@ -45,18 +45,23 @@ class Trial:
     count: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
 
     @classmethod
-    def of(cls, specimen: Specimen, **given: Any) -> Trial:
-        trial, descent = cls(specimen.make()), cls(specimen.make(), **given)
-        with once("changes_parameters_in_place"):
+    def of(cls, specimen: Specimen, **given: Any) -> Bowls:
+        """Bowls whose optimizer has started.
+
+        Raises:
+            Inapplicable: it cannot take a step, which another check reports.
+        """
+        trial, bowls = cls(specimen.make()), cls(specimen.make(), **given)
+        with reported_by("changes_parameters_in_place"):
             trial.optimizer.start(trial.parameters)
             trial.step()
-        descent.optimizer.start(descent.parameters)
-        return descent
+        bowls.optimizer.start(bowls.parameters)
+        return bowls
 
-    def rows(self, specimen: Specimen, rows: Sequence[int]) -> Trial:
-        """Some of its runs alone, from the beginning."""
+    def rows(self, specimen: Specimen, rows: Sequence[int]) -> Bowls:
+        """Some of the runs alone, from the beginning."""
         picked = torch.tensor(rows)
-        return Trial.of(
+        return Bowls.of(
             specimen,
             parameters=random(0)[picked].to(self.parameters.dtype),
             target=self.target[picked],
@@ -65,20 +70,19 @@ class Trial:
         )
 
     def step(self, spoil: Callable[[Tensor], object] = lambda gradients: None) -> None:
+        """Take a step with the bowls' gradients, which `spoil` may change in place."""
         gradients = self.parameters - self.target
         spoil(gradients)
         self.taken += 1
         self.count = torch.tensor(float(self.taken), dtype=torch.float64)
         self.optimizer.step(self.parameters, gradients, self.rate, self.decay, self.count)
 
-    def idle(self, number: int) -> None:
-        """So many steps with a gradient of zero."""
+    def steps(
+        self, number: int, spoil: Callable[[Tensor], object] = lambda gradients: None
+    ) -> Tensor:
+        """Take several steps; the parameters, [runs, parameters]."""
         for _ in range(number):
-            self.step(lambda gradients: gradients.zero_())
-
-    def steps(self, number: int) -> Tensor:
-        for _ in range(number):
-            self.step()
+            self.step(spoil)
         return self.parameters
 
 
@@ -87,156 +91,125 @@ def near(first: Tensor, second: Tensor) -> bool:
     return torch.allclose(first, second, rtol=1e-12, atol=1e-13, equal_nan=True)
 
 
+@exercised("optimizer")
+def five_steps(specimen: Specimen) -> Iterator[Exercise]:
+    yield Exercise(
+        specimen.make(),
+        "taking five steps",
+        lambda: {"parameters": Bowls.of(specimen).steps(5)},
+        "draw nothing in step(), or draw from a generator that start() seeds",
+    )
+
+
 @promises("optimizer")
 def changes_parameters_in_place(specimen: Specimen) -> None:
-    """A step writes the new parameters into the tensor it was given."""
-    descent = Trial(specimen.make())
-    storage = descent.parameters.data_ptr()
-    descent.optimizer.start(descent.parameters)
-    descent.steps(3)
-    if torch.equal(descent.parameters, random(0)) or descent.parameters.data_ptr() != storage:
+    """A step writes the new parameters into the tensor that it was given."""
+    bowls = Bowls(specimen.make())
+    storage = bowls.parameters.data_ptr()
+    bowls.optimizer.start(bowls.parameters)
+    if not torch.equal(bowls.parameters, random(0)):
         raise Fault(
-            "after three steps the parameters are what they were",
+            "start() changes the parameters",
+            "initial weights are part of a run's identity",
+            "write .clone() where start() needs its own copy",
+        )
+    bowls.steps(3)
+    if torch.equal(bowls.parameters, random(0)) or bowls.parameters.data_ptr() != storage:
+        raise Fault(
+            "three steps do not change the parameters",
             "names and captured graphs are views into one tensor",
             "write parameters.add_(…) or parameters.copy_(…), not parameters = …",
         )
-    if descent.parameters.dtype != torch.float64 or not descent.parameters.isfinite().all():
+    if bowls.parameters.dtype != torch.float64 or not bowls.parameters.isfinite().all():
         raise Fault(
-            f"after three steps the parameters are {descent.parameters.flatten()[:4]}",
+            f"after three steps the parameters are {bowls.parameters.flatten()[:4]}",
             "gradients and rates were moderate",
             "look at the first step, where moments are zero",
         )
 
 
 @promises("optimizer")
-def start_changes_nothing(specimen: Specimen) -> None:
-    """start() makes its state and leaves the parameters as they are."""
-    if not torch.equal(Trial.of(specimen).parameters, random(0)):
-        raise Fault(
-            "start() changes the parameters",
-            "initial weights are part of a run's identity",
-            "write .clone() where start() needs a copy of its own",
-        )
-
-
-@promises("optimizer")
 def keeps_its_state_in_place(specimen: Specimen) -> None:
-    """A step changes the tensors that start() made, and no other attribute."""
-    descent = Trial.of(specimen)
+    """A step changes the tensors that start() made, and nothing else."""
+    bowls = Bowls.of(specimen)
 
-    def tensors() -> dict[str, int]:
-        state = descent.optimizer.state()
-        return {name: one.data_ptr() for name, one in state.items() if isinstance(one, Tensor)}
+    def state() -> dict[str, Any]:
+        """Where each tensor lies, and copies of everything else."""
+        return {
+            name: one.data_ptr() if isinstance(one, Tensor) else copy.deepcopy(one)
+            for name, one in bowls.optimizer.state().items()
+        }
 
-    def others() -> dict[str, Any]:
-        state = descent.optimizer.state()
-        return {name: one for name, one in state.items() if not isinstance(one, Tensor)}
-
-    before, plain = tensors(), copy.deepcopy(others())
-    descent.steps(3)
-    replaced = [n for n in {**before, **tensors()} if before.get(n) != tensors().get(n)]
-    if replaced:
+    given = [bowls.rate.clone(), bowls.decay.clone(), torch.tensor(3.0, dtype=torch.float64)]
+    before = state()
+    bowls.steps(3)
+    after = state()
+    tensors = {n for n, one in bowls.optimizer.state().items() if isinstance(one, Tensor)}
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if replaced := [name for name in changed if name in tensors]:
         raise Fault(
             f"step() makes or replaces {listed(replaced)}",
             "a step may be captured once and replayed, and checkpoints go into the same tensors",
             "make every tensor in start(), and write into it: self.first.mul_(…).add_(…)",
         )
-    names = [name for name in {**plain, **others()} if plain.get(name) != others().get(name)]
-    if names:
+    if changed:
         raise Fault(
-            f"step() changes {listed(names)}, which is no tensor",
+            f"step() changes {listed(changed)}, which is no tensor",
             "a captured step would change it once, and replays would not",
-            "use `count` for the number of the step, or a tensor changed in place",
+            "use `count` for the number of the step, or a tensor that is changed in place",
         )
-
-
-@promises("optimizer")
-def changes_nothing_else(specimen: Specimen) -> None:
-    """Learning rates, weight decays, the count of steps and global state are as before."""
-    descent = Trial.of(specimen)
-    rate, decay = descent.rate.clone(), descent.decay.clone()
-    touched = changed(lambda: descent.steps(2))
-    touched += [
-        name
-        for name, before, after in (
-            ("learning_rate", rate, descent.rate),
-            ("weight_decay", decay, descent.decay),
-            ("count", torch.tensor(2.0, dtype=torch.float64), descent.count),
-        )
-        if not torch.equal(before, after)
-    ]
-    if touched:
+    left = {"learning_rate": bowls.rate, "weight_decay": bowls.decay, "count": bowls.count}
+    pairs = zip(left.items(), given, strict=True)
+    if touched := [name for (name, one), was in pairs if not torch.equal(one, was)]:
         raise Fault(
-            f"step() changes {' and '.join(touched)}",
-            "they belong to the recipe, or to whatever else runs in the process",
+            f"step() changes {listed(touched)}",
+            "they belong to the recipe, and the next step needs them",
             "work in tensors of your own",
         )
 
 
 @promises("optimizer")
-def same_start_same_end(specimen: Specimen) -> None:
-    """Steps do not depend on global random generators."""
-    disturb(1)
-    first = Trial.of(specimen).steps(5)
-    disturb(2)
-    if not torch.equal(first, Trial.of(specimen).steps(5)):
-        raise Fault(
-            "five steps from one start end in two places",
-            "a run could not be repeated",
-            "draw nothing in step(), or from a generator seeded in start()",
-        )
-
-
-@promises("optimizer")
 def a_run_is_the_same_in_a_stack(specimen: Specimen) -> None:
-    """A stack of runs ends where its runs end one by one."""
-    stack = Trial.of(specimen)
+    """Each run of a stack ends where it ends alone, even when another run has diverged."""
+    stack = Bowls.of(specimen)
     together = stack.steps(10)
+    instead = "reduce over dim=1 with keepdim=True, never over all of a tensor"
     for row in range(RUNS):
         alone = stack.rows(specimen, [row]).steps(10)
         if not near(alone[0], together[row]):
             raise Fault(
                 f"run {row} ends {float((alone[0] - together[row]).abs().max()):.2g} away from "
                 "where it ends alone",
-                "rows are runs of their own and must not mix",
-                "reduce over dim=1 with keepdim=True, never over all of a tensor",
+                "rows are separate runs and must not mix",
+                instead,
             )
-
-
-@promises("optimizer")
-def a_diverged_run_harms_no_other(specimen: Specimen) -> None:
-    """A row that is not finite leaves the other rows as they would be."""
-    well, ill = Trial.of(specimen), Trial.of(specimen)
-    expected = well.steps(5)[1:]
-    for _ in range(5):
-        ill.step(lambda gradients: gradients[0].fill_(torch.nan))
-    if not near(expected, ill.parameters[1:]):
+    diverged = Bowls.of(specimen).steps(10, lambda gradients: gradients[0].fill_(torch.nan))
+    if not near(together[1:], diverged[1:]):
         raise Fault(
             "when one run's gradient is NaN, the others end elsewhere",
             "a stack goes on when one of its runs has diverged",
-            "reduce over dim=1 with keepdim=True, never over all of a tensor",
+            instead,
         )
 
 
 @promises("optimizer")
 def obeys_each_learning_rate(specimen: Specimen) -> None:
-    """Each run moves by its own learning rate, and one with rate zero not at all."""
-    frozen = Trial.of(specimen)
+    """Each run moves by its own learning rate, and a run with rate zero does not move."""
+    frozen = Bowls.of(specimen)
     frozen.rate = torch.tensor([[0.0], [1e-2], [3e-2]], dtype=torch.float64)
-    frozen.steps(5)
-    if not torch.equal(frozen.parameters[0], random(0)[0]):
+    if not torch.equal(frozen.steps(5)[0], random(0)[0]):
         raise Fault(
             "a run whose learning rate is 0 moves",
             "warm-up and recipes act through `learning_rate` [runs, 1]",
             "multiply the whole update by learning_rate, decay included",
         )
-    slow, fast = Trial.of(specimen), Trial.of(specimen)
+    slow, fast = Bowls.of(specimen), Bowls.of(specimen)
     fast.rate = fast.rate * torch.tensor([[2.0], [1.0], [1.0]], dtype=torch.float64)
     first, second = slow.steps(3), fast.steps(3)
     if near(first[0], second[0]) or not near(first[1:], second[1:]):
         raise Fault(
-            "doubling one run's learning rate does not change that run, and no other",
-            "a recipe's learning rate is each run's own",
+            "doubling one run's learning rate does not change that run and no other",
+            "each run has its own learning rate from its recipe",
             "multiply updates by learning_rate as it is given, [runs, 1]",
         )
 
@@ -244,24 +217,23 @@ def obeys_each_learning_rate(specimen: Specimen) -> None:
 @promises("optimizer")
 def obeys_each_weight_decay(specimen: Specimen) -> None:
     """Without a gradient, exactly those parameters shrink whose weight decay is above zero."""
-    descent = Trial.of(specimen)
+    bowls = Bowls.of(specimen)
     decayed = torch.zeros(RUNS, PARAMETERS, dtype=torch.float64)
     decayed[1, ::2], decayed[2] = 0.5, 1.0
-    descent.decay = decayed
-    descent.idle(10)
-    before, after = random(0), descent.parameters
+    bowls.decay = decayed
+    before, after = random(0), bowls.steps(10, lambda gradients: gradients.zero_())
     idle = decayed == 0
     if not torch.equal(before[idle], after[idle]):
         raise Fault(
             "parameters without gradient and without weight decay move",
-            "a recipe's weight decay of 0, and decay_on, say that nothing decays",
+            "a recipe's weight decay of 0, and its decay_on, say that nothing decays",
             "use weight_decay [runs, parameters] as it is given",
         )
     shrunk = (after[~idle].abs() < before[~idle].abs()) & (after[~idle] * before[~idle] > 0)
     if not bool(shrunk.all()):
         raise Fault(
             f"{int((~shrunk).sum())} of {len(shrunk)} parameters with weight decay do not shrink",
-            "the recipe's weight decay would be without effect, and grokking hangs on it",
+            "the recipe's weight decay would have no effect, and grokking depends on it",
             "add parameters.addcmul_(parameters, learning_rate * weight_decay, value=-1), "
             "or weight_decay * parameters to the gradient",
         )
@@ -272,11 +244,10 @@ def bears_a_zero_gradient(specimen: Specimen) -> None:
     """Zero, tiny and large gradients, and late steps, give no NaN."""
     for scale in (0.0, 1e-30, 1e15):
         for taken in (0, 10**7):
-            descent = Trial.of(specimen)
-            descent.taken = taken
-            for _ in range(3):
-                descent.step(lambda gradients, scale=scale: gradients.mul_(scale))  # type: ignore[misc]
-            if not bool(descent.parameters.isfinite().all()):
+            bowls = Bowls.of(specimen)
+            bowls.taken = taken
+            ends = bowls.steps(3, lambda gradients, scale=scale: gradients.mul_(scale))  # type: ignore[misc]
+            if not bool(ends.isfinite().all()):
                 raise Fault(
                     f"with gradients of about {scale:g} at step {taken + 1}, parameters are not "
                     "finite",
@@ -287,16 +258,16 @@ def bears_a_zero_gradient(specimen: Specimen) -> None:
 
 @promises("optimizer")
 def goes_downhill(specimen: Specimen) -> None:
-    """On a quadratic bowl, at one of three learning rates, the loss falls."""
+    """On a quadratic bowl, the loss falls for at least one of three learning rates."""
     for rate in RATES:
-        descent = Trial.of(specimen)
-        descent.rate, descent.decay = torch.full_like(descent.rate, rate), descent.decay * 0
-        before = (descent.parameters - descent.target).square().sum(1)
-        after = (descent.steps(50) - descent.target).square().sum(1)
+        bowls = Bowls.of(specimen)
+        bowls.rate, bowls.decay = torch.full_like(bowls.rate, rate), bowls.decay * 0
+        before = (bowls.parameters - bowls.target).square().sum(1)
+        after = (bowls.steps(50) - bowls.target).square().sum(1)
         if bool((after < before).all()):
             return
     raise Fault(
-        "50 steps down a quadratic bowl lead no run downhill at any learning rate of "
+        "50 steps on a quadratic bowl lead no run downhill at any learning rate of "
         f"{listed(RATES)}",
         "gradients point uphill",
         "subtract the update from the parameters",
@@ -305,19 +276,19 @@ def goes_downhill(specimen: Specimen) -> None:
 
 @promises("optimizer")
 def goes_on_from_its_state(specimen: Specimen) -> None:
-    """Written down and restored, it ends in the same bits; and so do some of its rows alone."""
-    whole = Trial.of(specimen).steps(10)
-    first = Trial.of(specimen)
+    """Restored from a checkpoint, it ends in the same bits; and so do some of its runs alone."""
+    whole = Bowls.of(specimen).steps(10)
+    first = Bowls.of(specimen)
     first.steps(5)
     state = written_and_read(first.optimizer.state())
-    second = Trial.of(specimen)
+    second = Bowls.of(specimen)
     second.parameters, second.taken = first.parameters.clone(), 5
     second.optimizer.restore(state)
     if not torch.equal(whole, second.steps(5)):
         raise Fault(
             "restored after five steps, it ends elsewhere than without the interruption",
             "a checkpoint promises the same bits",
-            "keep all that steps depend on in tensors made in start()",
+            "keep everything that steps depend on in tensors that start() makes",
         )
     rows = [0, 2]
     kept = {n: v[rows] if isinstance(v, Tensor) and v.ndim > 1 else v for n, v in state.items()}
@@ -327,44 +298,44 @@ def goes_on_from_its_state(specimen: Specimen) -> None:
     if not near(whole[rows], fewer.steps(5)):
         raise Fault(
             "when a diverged run leaves the stack, the others end elsewhere",
-            "tensors of two dimensions or more keep a row a run",
+            "in tensors of two dimensions or more, the first dimension is the run",
             "give each run's state its own row, first dimension",
         )
 
 
 def written_and_read(state: Mapping[str, Any]) -> dict[str, Any]:
-    """An optimizer's state after a trip through a file, as a checkpoint takes it.
+    """An optimizer's state after it was written to a checkpoint and read again.
 
     Raises:
-        Fault: it cannot be written, or not be read.
+        Fault: it cannot be written or read.
     """
-    for name, value in state.items():
+
+    def through_a_file(value: Any) -> Any:
         content = io.BytesIO()
+        torch.save(value, content)
+        content.seek(0)
+        return torch.load(content, weights_only=True)
+
+    for name, value in state.items():
         try:
-            torch.save(value, content)
-            content.seek(0)
-            torch.load(content, weights_only=True)
+            through_a_file(value)
         except Exception as error:
-            what = f"{name} = {reprlib.repr(value)}"
             raise Fault(
-                f"its state {what} cannot be written to a checkpoint and read again: "
-                f"{type(error).__name__}",
-                "a run that was interrupted could not be gone on with",
+                f"its state {name} = {reprlib.repr(value)} cannot be written to a checkpoint and "
+                f"read again: {type(error).__name__}",
+                "an interrupted run could not be continued",
                 "keep tensors, numbers, text, lists and dicts as attributes after start(); write "
                 "float(…) around numpy's numbers, and functions as methods",
             ) from error
-    content = io.BytesIO()
-    torch.save(dict(state), content)
-    content.seek(0)
-    read: dict[str, Any] = torch.load(content, weights_only=True)
+    read: dict[str, Any] = through_a_file(dict(state))
     return read
 
 
 @promises("optimizer")
 def reads_nothing_back(specimen: Specimen) -> None:
     """A step looks at no value, so that it can be captured and replayed on a GPU."""
-    _ = Trial.of(specimen)
-    shapes = Trial(specimen.make())
+    Bowls.of(specimen)
+    shapes = Bowls(specimen.make())
     parameters, rate, decay = (
         one.to("meta") for one in (shapes.parameters, shapes.rate, shapes.decay)
     )
@@ -375,6 +346,6 @@ def reads_nothing_back(specimen: Specimen) -> None:
     except (RuntimeError, NotImplementedError) as error:
         raise Fault(
             f"on tensors that have shapes and no values it raises {describe(error)}",
-            "a device would be waited for at every step, and a step could not be captured",
+            "every step would wait for the device, and a step could not be captured",
             "write torch.where(…) and clamp_ instead of `if`, and no .item(), float() or int()",
         ) from error

@@ -34,6 +34,13 @@ class Clipping(Descending):
         return gradients / gradients.norm().clamp(min=1.0)
 
 
+class Spreading(Descending):
+    """Adds nothing, but that of all runs."""
+
+    def direction(self, gradients):
+        return gradients + 0 * gradients.sum()
+
+
 class Uniting(Descending):
     """Subtracts the mean over runs."""
 
@@ -212,8 +219,8 @@ class Forgetting(Descending):
 
 
 FAULTS = [
-    (Clipping, "a_run_is_the_same_in_a_stack", "rows are runs of their own"),
-    (Clipping, "a_diverged_run_harms_no_other", "when one run's gradient is NaN"),
+    (Clipping, "a_run_is_the_same_in_a_stack", "rows are separate runs"),
+    (Spreading, "a_run_is_the_same_in_a_stack", "when one run's gradient is NaN"),
     (Uniting, "a_run_is_the_same_in_a_stack", "reduce over dim=1"),
     (Undecayed, "obeys_each_weight_decay", "18 of 18 parameters with weight decay do not shrink"),
     (Overdecayed, "obeys_each_weight_decay", "without gradient and without weight decay move"),
@@ -225,16 +232,16 @@ FAULTS = [
     (Replacing, "keeps_its_state_in_place", "makes or replaces velocity"),
     (Counting, "keeps_its_state_in_place", "changes taken, which is no tensor"),
     (Dividing, "bears_a_zero_gradient", "with gradients of about 0 at step 1"),
-    (Cooling, "changes_nothing_else", "changes learning_rate"),
-    (Advancing, "changes_nothing_else", "changes count"),
+    (Cooling, "keeps_its_state_in_place", "changes learning_rate"),
+    (Advancing, "keeps_its_state_in_place", "changes count"),
     (Scheduled, "goes_on_from_its_state", "its state schedule = <function"),
     (Numbered, "goes_on_from_its_state", "write float(…) around numpy's numbers"),
-    (Noisy, "same_start_same_end", "from one start end in two places"),
-    (Noisy, "changes_nothing_else", "changes torch's random state"),
+    (Noisy, "gives_the_same_again", "parameters depend on torch's random state"),
+    (Noisy, "leaves_global_state_alone", "changes torch's random state"),
     (Hidden, "goes_on_from_its_state", "restored after five steps"),
     (Shared, "goes_on_from_its_state", ""),
     (Asking, "reads_nothing_back", "no .item()"),
-    (Beginning, "start_changes_nothing", "start() changes the parameters"),
+    (Beginning, "changes_parameters_in_place", "start() changes the parameters"),
     (Broken, "changes_parameters_in_place", "no way down"),
     (Forgetting, "goes_on_from_its_state", "restored after five steps"),
 ]

@@ -119,7 +119,6 @@ WHOLE = (
     "imports_soon",
     "imports_without_a_trace",
     "hooks_are_called",
-    "hooks_take_their_arguments",
     "registers_definitions",
     "names_are_its_own",
     "commands_wait_for_heavy_imports",
@@ -135,7 +134,7 @@ BROKEN = [
     ("x = 1", "hooks_are_called", "it has no hooks"),
     (
         SIGN.replace("(register)", "(registry)", 1),
-        "hooks_take_their_arguments",
+        "hooks_are_called",
         "register_tasks takes (registry); it is called with (register)",
     ),
     (COMMAND.format(name="mine"), "hooks_are_called", "register_commands is never called here"),
@@ -181,7 +180,7 @@ def test_a_broken_plugin_is_found_by_its_check_and_told_what_is_wrong(write, tex
 
 def test_what_cannot_be_imported_is_reported_once(write):
     results = found(write("import no_such_module"), *WHOLE)
-    assert [CheckOutcome.FAILED] + 7 * [CheckOutcome.SKIPPED] == [
+    assert [CheckOutcome.FAILED] + 6 * [CheckOutcome.SKIPPED] == [
         results[name].outcome for name in WHOLE
     ]
     assert "see imports" in results["hooks_are_called"].message
@@ -200,7 +199,7 @@ def test_a_hook_may_be_named_in_its_mark(write):
         one.outcome for one in found(file, "hooks_are_called", "registers_definitions").values()
     }
     wrong = write(file.read_text(encoding="utf-8").replace("mine(register)", "mine(registry)"))
-    message = found(wrong, "hooks_take_their_arguments")["hooks_take_their_arguments"].message
+    message = found(wrong, "hooks_are_called")["hooks_are_called"].message
     assert "register_tasks takes (registry)" in message
 
 

@@ -1,9 +1,9 @@
-"""Small stacks of an architecture's models, and the plain PyTorch that they are held against."""
+"""Small models of an architecture, and the plain PyTorch that they are compared with."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -20,24 +20,25 @@ from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.tasks.base import Examples, Task
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
-from grokbench.testing.conformance.checks import Fault, Inapplicable, Specimen, listed, once
-from grokbench.testing.conformance.reference_tasks import reference_tasks
-from grokbench.training.stack import (
-    Parameters,
-    build_model,
-    evaluation_batch,
-    training_batch,
+from grokbench.testing.conformance.checks import (
+    Fault,
+    Inapplicable,
+    Specimen,
+    listed,
+    reported_by,
 )
+from grokbench.testing.conformance.reference_tasks import reference_tasks
+from grokbench.training.stack import Parameters, build_model, evaluation_batch, training_batch
 
 HIDDEN_SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 RUNS = 3
 AGREEMENT = 1e-10
-"""How far, relatively, two exact computations may differ in float64."""
+"""The largest relative difference between two exact computations in float64."""
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """As much of `Plugins` as the trainer looks at, with a few definitions on it."""
+    """The part of `Plugins` that the trainer uses, with one task, architecture and optimizer."""
 
     tasks: Mapping[str, type[Definition]]
     architectures: Mapping[str, type[Definition]]
@@ -46,12 +47,8 @@ class Shelf:
 
     @classmethod
     def of(cls, task: Task, architecture: Architecture) -> Plugins:
-        shelf = cls(
-            {task.name: type(task)},
-            {architecture.name: type(architecture)},
-            {AdamW.name: AdamW},
-        )
-        return cast(Plugins, shelf)
+        definitions = (type(task), type(architecture), AdamW)
+        return cast(Plugins, cls(*({one.name: one} for one in definitions)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,33 +65,30 @@ class Setting:
     @cached_property
     def builds(self) -> bool:
         """Whether a module can be built and copied."""
-        try:
-            copy.deepcopy(self.model())
-        except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
-            return False
-        return True
+        return succeeds(lambda: copy.deepcopy(self.model()))
 
     @cached_property
     def works(self) -> bool:
-        """Whether a module can also be called, and gives what can be judged."""
-        try:
-            model, examples = copy.deepcopy(self.model()), self.examples()
-            given = self.arguments(examples)
+        """Whether a module can also be called, and its outputs can be judged and differentiated."""
+
+        def call() -> bool:
+            examples = self.examples()
+            given, model = self.arguments(examples), copy.deepcopy(self.model())
             outputs = [model.train(training)(*given) for training in (True, False)]
-        except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
-            return False
-        shape = (len(examples.inputs), self.task.judgement.outputs)
-        return all(one.shape == shape and one.requires_grad for one in outputs)
+            shape = (len(examples.inputs), self.task.judgement.outputs)
+            return all(one.shape == shape and one.requires_grad for one in outputs)
+
+        return succeeds(call)
 
     @cached_property
     def data_sizes(self) -> tuple[int, ...]:
-        """Three that the task allows: a stack pads the shorter to the longest."""
+        """One for each run, of two lengths: a stack pads the shorter to the longer."""
         allowed = [size for size in range(1, 65) if self.task.check(size) is None]
-        wanted = (20, 12, 20)
-        return tuple(min(allowed, key=lambda size, near=near: abs(size - near)) for near in wanted)  # type: ignore[misc]
+        large, small = (min(allowed, key=lambda size: abs(size - near)) for near in (20, 12))
+        return large, small, large
 
     def runs(self, **recipe: Any) -> list[Run]:
-        """One for each data size, no two alike in seed."""
+        """A run for each data size, with seeds 0, 1, 2."""
         fields: dict[str, Any] = {
             "optimizer": Choice("adamw", {"epsilon": 1e-4}),
             "steps": 4,
@@ -102,15 +96,9 @@ class Setting:
             "precision": "float64",
             **recipe,
         }
+        task, architecture = chosen(self.task), chosen(self.architecture)
         return [
-            Run(
-                chosen(self.task),
-                chosen(self.architecture),
-                self.size,
-                data_size,
-                seed,
-                Recipe(**fields),
-            )
+            Run(task, architecture, self.size, data_size, seed, Recipe(**fields))
             for seed, data_size in enumerate(self.data_sizes)
         ]
 
@@ -123,11 +111,19 @@ class Setting:
         return self.task.examples(self.data_sizes[seed], Streams(seed))
 
     def arguments(self, examples: Examples, rows: Tensor | None = None) -> tuple[Tensor, ...]:
-        """What `forward` is given, in float64 where it is floating."""
+        """The arguments of `forward`: of all examples or of some rows, floating ones in float64."""
         every = torch.ones_like(examples.train, dtype=torch.bool) if rows is None else rows
         inputs = examples.inputs[every]
         shown = inputs.double() if inputs.is_floating_point() else inputs
         return (shown, examples.part[every]) if self.architecture.takes_part else (shown,)
+
+
+def succeeds(act: Callable[[], object]) -> bool:
+    """Whether it raises nothing, and does not return False."""
+    try:
+        return act() is not False
+    except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
+        return False
 
 
 def chosen(definition: Definition) -> Choice:
@@ -135,24 +131,27 @@ def chosen(definition: Definition) -> Choice:
     return Choice(definition.name, options, definition.version)
 
 
+def sizes(architecture: Architecture, task: Task, layers: int = 1) -> list[ModelSize]:
+    """The sizes with this number of layers that the architecture does not refuse for a task."""
+    every = [ModelSize(hidden, layers) for hidden in HIDDEN_SIZES]
+    return [size for size in every if architecture.refuses(task, size) is None]
+
+
 def served(specimen: Specimen) -> list[Setting]:
-    """For each task that the architecture does not refuse, its smallest size.
+    """The smallest size for each task that the architecture does not refuse.
 
     Raises:
-        Fault: it refuses all.
+        Fault: it refuses all tasks.
     """
     architecture = specimen.make()
     tasks = (*specimen.tasks, *reference_tasks())
     found = [
-        Setting(architecture, task, size)
-        for task in tasks
-        for size in sizes(architecture, task)[:1]
+        Setting(architecture, task, one) for task in tasks for one in sizes(architecture, task)[:1]
     ]
     if not found:
         answer = architecture.refuses(tasks[0], ModelSize(HIDDEN_SIZES[-1]))
         raise Fault(
-            f"it refuses every task there is to try it on ({listed([t.name for t in tasks])}): "
-            f"{answer}",
+            f"it refuses every task of the kit ({listed([t.name for t in tasks])}): {answer}",
             "nothing of it can be examined",
             "register a task beside it, or name one: checks_for(…, tasks=[MyTask()])",
         )
@@ -163,9 +162,9 @@ def buildable(specimen: Specimen) -> list[Setting]:
     """Those of `served` whose module can be built.
 
     Raises:
-        Inapplicable: there are none, which other checks report.
+        Inapplicable: no module can be built, which another check reports.
     """
-    with once("builds_what_it_does_not_refuse"):
+    with reported_by("builds_what_it_does_not_refuse"):
         every = served(specimen)
     if found := [setting for setting in every if setting.builds]:
         return found
@@ -173,25 +172,19 @@ def buildable(specimen: Specimen) -> list[Setting]:
 
 
 def settings(specimen: Specimen) -> list[Setting]:
-    """Those of `buildable` whose module can be called, too.
+    """Those of `buildable` whose module can be called.
 
     Raises:
-        Inapplicable: there are none, which other checks report.
+        Inapplicable: no module can be called, which another check reports.
     """
     if found := [setting for setting in buildable(specimen) if setting.works]:
         return found
     raise Inapplicable("see gives_an_output_for_each_answer")
 
 
-def sizes(architecture: Architecture, task: Task, layers: int = 1) -> list[ModelSize]:
-    """The sizes of so many layers that it does not refuse for a task."""
-    every = [ModelSize(hidden, layers) for hidden in HIDDEN_SIZES]
-    return [size for size in every if architecture.refuses(task, size) is None]
-
-
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Three models side by side, their weights a little off what they were built with."""
+    """Models of three runs, moved a little away from their initial weights."""
 
     setting: Setting
     built: nn.Module
@@ -220,19 +213,24 @@ class Stack:
         like = torch.zeros(1, dtype=torch.float64)
         return training_batch(self.examples, like), evaluation_batch(self.examples, like)
 
-    def noise(self, run: int) -> int:
-        """The seed of what a run's module draws while it trains, as the trainer has it."""
-        return Streams(self.setting.runs()[run].seed).key("noise")
+    @property
+    def noise(self) -> list[int]:
+        """For each run, the seed of what its module draws in training, as the trainer has it."""
+        return [Streams(run.seed).key("noise") for run in self.setting.runs()]
 
-    def plain(self, run: int) -> tuple[dict[str, Tensor], Tensor]:
-        """One run's gradient by name, and outputs, as anyone would compute them in PyTorch."""
+    @cached_property
+    def plain(self) -> list[tuple[dict[str, Tensor], Tensor]]:
+        """`plain_run` of each run."""
+        return [self.plain_run(run) for run in range(RUNS)]
+
+    def plain_run(self, run: int) -> tuple[dict[str, Tensor], Tensor]:
+        """One run's gradient by name, and its outputs, as plain PyTorch computes them."""
         setting, examples = self.setting, self.examples[run]
         model = copy.deepcopy(self.models[run]).train()
         with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(torch.Generator().manual_seed(self.noise(run)).get_state())
+            torch.set_rng_state(torch.Generator().manual_seed(self.noise[run]).get_state())
             outputs = model(*setting.arguments(examples, examples.train))
-        labels = examples.labels[examples.train]
-        backward(setting.task.judgement, outputs, labels)
+        backward(setting.task.judgement, outputs, examples.labels[examples.train])
         gradient = {
             name: torch.zeros_like(value) if value.grad is None else value.grad
             for name, value in model.named_parameters()
@@ -242,10 +240,10 @@ class Stack:
             return gradient, model.eval()(*setting.arguments(examples))
 
     def compare(self, program: Program, whose: str) -> None:
-        """Hold a program's gradients and outputs against the plain ones.
+        """Compare a program's gradients and outputs with the plain ones.
 
         Raises:
-            Fault: it writes to parameters, leaves gradients as they were, or gives others.
+            Fault: it changes parameters, does not overwrite gradients, or computes others.
         """
         flat = self.parameters.flat.clone()
         views: Views = self.parameters.views(flat)
@@ -255,8 +253,8 @@ class Stack:
         if not torch.equal(flat, self.parameters.flat):
             raise Fault(
                 f"{whose} changes the parameters ({self.setting})",
-                "only the optimizer does",
-                "write results into `gradients`, and to nothing else",
+                "only the optimizer may change them",
+                "write results into `gradients`, and into nothing else",
             )
         if left := [name for name, one in gradients.items() if bool(one.isnan().any())]:
             raise Fault(
@@ -264,33 +262,28 @@ class Stack:
                 "gradients hold those of the step before",
                 "overwrite them all: gradients[name].copy_(…)",
             )
-        for run in range(RUNS):
-            expected, answers = self.plain(run)
+        for run, (expected, answers) in enumerate(self.plain):
             for name, value in expected.items():
-                agree(gradients[name][run], value, f"{whose}'s gradient of {name}", self.setting)
-            found = outputs[run, : len(answers)]
-            agree(found, answers, f"{whose}'s outputs", self.setting)
+                self._agree(gradients[name][run], value, f"{whose}'s gradient of {name}")
+            self._agree(outputs[run, : len(answers)], answers, f"{whose}'s outputs")
 
-
-def agree(found: Tensor, expected: Tensor, what: str, setting: Setting) -> None:
-    if found.shape != expected.shape:
-        raise Fault(
-            f"{what} are {list(found.shape)} ({setting})",
-            f"the plain module's are {list(expected.shape)}",
-            "give each run's for its own examples, in their order",
-        )
-    apart = (found - expected).abs().max().item()
-    allowed = AGREEMENT * max(1.0, expected.abs().max().item())
-    if not apart <= allowed:
-        raise Fault(
-            f"{what} is off by {apart:.2g} ({setting})",
-            f"in float64 it may differ from the plain module's by {allowed:.0g}",
-            "compute exactly what the module computes, for whatever parameters it is given",
-        )
+    def _agree(self, found: Tensor, expected: Tensor, what: str) -> None:
+        alike = found.shape == expected.shape
+        apart = (found - expected).abs().max().item() if alike else torch.inf
+        allowed = AGREEMENT * max(1.0, expected.abs().max().item())
+        if not apart <= allowed:
+            seen = f"off by {apart:.2g}" if alike else f"of shape {list(found.shape)}"
+            raise Fault(
+                f"{what} is {seen} ({self.setting})",
+                f"the plain module's is of shape {list(expected.shape)}, and in float64 it may "
+                f"differ by {allowed:.0g}",
+                "compute exactly what the module computes, for all parameters, with one row for "
+                "each example in the given order",
+            )
 
 
 def backward(judgement: Judgement, outputs: Tensor, labels: Tensor) -> None:
-    """Differentiate the mean loss, by torch's own losses where it has them."""
+    """Differentiate the mean loss, with torch's own losses where it has them."""
     if isinstance(judgement, CrossEntropy):
         functional.cross_entropy(outputs, labels).backward()  # type: ignore[no-untyped-call]
     elif isinstance(judgement, SquaredError):

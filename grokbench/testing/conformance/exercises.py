@@ -1,0 +1,92 @@
+"""Exercises: what a definition does in every run, and what must come out the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from torch import Tensor
+
+from grokbench.definition import Definition
+from grokbench.testing.conformance.checks import Specimen
+from grokbench.testing.conformance.global_state import disturb
+from grokbench.testing.conformance.kinds import kind_of
+
+TORCH = ("torch's random state",)
+"""The generator that the trainer seeds before it builds or calls a module."""
+
+Digests = dict[str, str]
+"""Name of a result → its digest. The order of the names counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exercise:
+    """Something that a definition does, with results that must be the same every time.
+
+    Attributes:
+        owner: the instance that does it.
+        doing: in words: "making examples".
+        act: does it; returns results by name.
+        instead: how to write it so that its results are the same.
+        lent: the global random generators that it may change.
+        drawn_from: the global random generators that its results may depend on.
+    """
+
+    owner: Definition
+    doing: str
+    act: Callable[[], Mapping[str, Any]]
+    instead: str
+    lent: tuple[str, ...] = ()
+    drawn_from: tuple[str, ...] = ()
+
+    def digests(self, *disturbed: str) -> Digests:
+        """What comes out, with the global random generators in one state but for the disturbed."""
+        disturb(0)
+        disturb(1, disturbed)
+        return {name: digest(value) for name, value in self.act().items()}
+
+
+Exercises = Callable[[Specimen], Iterator[Exercise]]
+
+EXERCISES: dict[str, Exercises] = {}
+"""Kind of definition → its exercises."""
+
+
+def exercised(kind: str) -> Callable[[Exercises], Exercises]:
+    """Make a function the one that gives the exercises of a kind of definition."""
+
+    def registered(exercises: Exercises) -> Exercises:
+        EXERCISES[kind] = exercises
+        return exercises
+
+    return registered
+
+
+def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
+    """What a definition does, with a new instance. The first exercise is repeated elsewhere, too.
+
+    Raises:
+        Inapplicable: it does nothing without an error, which another check reports.
+    """
+    kind = kind_of(specimen.definition)
+    import_module(f"grokbench.testing.conformance.{kind}s")
+    return EXERCISES[kind](specimen)
+
+
+def digest(value: object) -> str:
+    """Equal for values that are equal to the bit."""
+    if not isinstance(value, Tensor):
+        return repr(value)
+    content = value.detach().contiguous().numpy()
+    told = f"{content.dtype} {content.shape}".encode()
+    return hashlib.sha256(told + content.tobytes()).hexdigest()
+
+
+def differing(first: Digests, second: Digests) -> list[str]:
+    """The names of the results that differ, by value or by place."""
+    places = zip(first.items(), second.items(), strict=False)
+    names = [own[0] for own, other in places if own != other]
+    return names or [name for name in {**first, **second} if first.get(name) != second.get(name)]
