@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import io
 import json
 import os
 import pickle
@@ -18,7 +19,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,9 @@ from grokbench.testing.conformance.global_state import kept
 
 PATIENCE = 120.0
 """Seconds after which another process is ended."""
+
+SINGLE_FILE = "grokbench_file_"
+"""How the module's name begins when `import_file` has imported it."""
 
 IMPORT = """
 import importlib, json, sys, time
@@ -127,10 +131,17 @@ def digests_elsewhere(specimen: Specimen) -> Digests:
         for one in classes
     }
     try:
-        sent = base64.b64encode(pickle.dumps(specimen)).decode()
+        content = io.BytesIO()
+        _ByName(content).dump(specimen)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise Inapplicable(f"another process cannot find its class: {error}") from error
-    answer = _asked({"path": search_path(), "files": files, "specimen": sent})
+    answer = _asked(
+        {
+            "path": search_path(),
+            "files": files,
+            "specimen": base64.b64encode(content.getvalue()).decode(),
+        }
+    )
     if "absent" in answer:
         raise Inapplicable(f"another process cannot find its class: {answer['absent']}")
     if "error" in answer:
@@ -141,6 +152,19 @@ def digests_elsewhere(specimen: Specimen) -> Digests:
         )
     found: Digests = answer["digests"]
     return found
+
+
+class _ByName(pickle.Pickler):
+    """Refers to classes of single files by name: pickle refuses a class whose file was imported again."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, type) and value.__module__.startswith(SINGLE_FILE):
+            return _class_of, (value.__module__, value.__qualname__)
+        return NotImplemented
+
+
+def _class_of(module: str, name: str) -> Any:
+    return reduce(getattr, name.split("."), sys.modules[module])
 
 
 def search_path() -> list[str]:
@@ -209,7 +233,7 @@ def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
     with kept():
         try:
             for module, file in question["files"].items():
-                if module.startswith("grokbench_file_"):
+                if module.startswith(SINGLE_FILE):
                     import_file(Path(file))
                 elif getattr(sys.modules.get(module), "__file__", file) != file:
                     del sys.modules[module]  # Another folder has a module of the same name.

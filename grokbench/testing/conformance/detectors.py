@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -41,8 +42,9 @@ ROUNDING = 1e-6
 """Curves are float32, and sums of them depend on the order."""
 
 
+@lru_cache(maxsize=16)
 def first_seen(specimen: Specimen) -> tuple[World, Finding]:
-    """The first world with enough data for the detector, and its finding.
+    """The first world with enough data for the detector, and its finding. Nobody writes into it.
 
     Raises:
         NotEnoughDataError: no world has enough data.
@@ -176,7 +178,7 @@ def interval_holds_the_effect(specimen: Specimen) -> None:
     detector: Detector = specimen.make()
     for one in (world, *(null(world, seed) for seed in range(10))):
         try:
-            effect, low, high = numbers(detector.find(one))
+            effect, low, high = numbers(detector.find(copied(one)))
         except NotEnoughDataError:
             continue
         # Rounding in a mean may leave the ends of an interval of no width just beside it.

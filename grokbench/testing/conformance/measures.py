@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import isnan
 from typing import Any
 
@@ -73,6 +74,7 @@ class Measuring:
             return dict(zip(self.measure.quantities, self.values(snapshot), strict=True))
 
 
+@lru_cache(maxsize=16)
 def every_setting(specimen: Specimen) -> list[Setting]:
     """Models of the specimen's architectures and of the dense transformer, in two sizes."""
     found = [

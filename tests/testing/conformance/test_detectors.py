@@ -266,7 +266,7 @@ FAULTS = [
     (Sticky, "interval_widens_with_confidence", "at() changes the detector itself"),
     (Unspoken, "details_survive_json", "ndarray is not JSON"),
     (Keyed, "details_survive_json", "come back from JSON as {'1': 2.0}"),
-    (Resampling, "gives_the_same_again", "effect and interval, evidence depend on numpy's random"),
+    (Resampling, "gives_the_same_again", "effect and interval depend on numpy's random state"),
     (Resampling, "leaves_global_state_alone", "changes numpy's random state"),
     (Reseeding, "leaves_global_state_alone", "changes Python's random state"),
     (Silent, "leaves_global_state_alone", "changes numpy's handling of errors"),
