@@ -1,6 +1,6 @@
-"""The command line, one short file a command.
+"""The command line, one file for each command.
 
-Nothing but click is imported until a command needs it.
+Only click is imported at first. A command imports what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ __all__ = ["cli", "main"]
 def cli() -> None:
     """Train small models over grids, and judge what papers claim about them.
 
-    A suite is a TOML file that says what to train and what should come of it. Every option can
-    also be set by an environment variable: GROKBENCH_RUN_JOBS=4 is `grokbench run --jobs 4`.
+    A suite is a TOML file with experiments and claims. Every option can also be set by an environment
+    variable: GROKBENCH_RUN_JOBS=4 is the same as `grokbench run --jobs 4`.
     """
 
 
@@ -58,6 +58,6 @@ for command in (
 
 
 def main() -> None:
-    """What the shell's `grokbench` calls; to be terminated is to be interrupted by Ctrl-C."""
+    """The entry point of the program `grokbench`. SIGTERM has the effect of Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli(prog_name="grokbench")

@@ -1,4 +1,4 @@
-"""Where commands print: tables and colours on a terminal, plain text elsewhere, JSON when asked."""
+"""The output of commands: tables and colours on a terminal, plain text elsewhere, and JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def console() -> Console:
-    """A console that prints text as it is: square brackets are not markup here."""
+    """A console that prints text unchanged: square brackets are not markup."""
     from rich.console import Console
 
     plain = Console(markup=False, highlight=False, emoji=False)
@@ -24,7 +24,7 @@ def console() -> Console:
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table; the columns named in `right` hold numbers."""
+    """An empty table. The columns named in `right` are aligned to the right, for numbers."""
     from rich import box
     from rich.table import Table
 

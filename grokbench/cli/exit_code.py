@@ -1,4 +1,4 @@
-"""What the shell is told when a command ends."""
+"""The exit codes of the commands."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ class ExitCode(IntEnum):
     """The exit codes of every command."""
 
     OK = 0
-    """The command did what it was asked."""
+    """The command succeeded."""
 
     CLAIM_FAILED = 1
-    """`check`: a claim came out otherwise than expected."""
+    """`check`: a claim has another verdict than the suite expects."""
 
     CHECK_FAILED = 1
-    """`test-plugin`: a plugin does not keep its contract."""
+    """`test-plugin`: a check of the plugin failed."""
 
     VERDICT_CHANGED = 1
-    """`compare`: a claim has another verdict in B than in A."""
+    """`compare`: a verdict in B differs from the verdict in A."""
 
     USAGE = 2
-    """The command line, a suite, a plugin or a results file is wrong; nothing was changed."""
+    """The command line, a suite, a plugin or a results file has a mistake. Nothing was changed."""
 
     UNDECIDED = 3
-    """`check`: no claim failed, but one could not be decided, or a run that it needs is missing."""
+    """`check`: no claim failed, but a claim is undecided, or a run that it needs is missing."""
 
     RUNS_CRASHED = 4
-    """A run raised an error, or a worker process died in `run`; everything else is stored."""
+    """A run raised an error, or a worker process of `run` died. All other runs are stored."""
 
     INTERRUPTED = 130
-    """Ctrl-C, or SIGTERM; what was finished is stored, and the same command goes on."""
+    """Ctrl-C or SIGTERM. Finished cohorts are stored, and the same command continues."""

@@ -1,4 +1,4 @@
-"""The group of all commands: adds plugins' commands late, and turns errors into messages."""
+"""The group of all commands: loads plugins' commands when needed, and prints errors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from grokbench.errors import GrokbenchError
 
 
 class CommandLine(click.Group):
-    """grokbench's own commands, and those of plugins.
+    """grokbench's own commands, and the commands of plugins.
 
-    Plugins are asked for commands only when all commands are listed, or when a name is not one
-    of grokbench's own. A `GrokbenchError` ends as its message and exit code 2, without a traceback.
-    `context.obj` is the command line as it was typed.
+    Plugins' commands are loaded only when all commands are listed, or when a name is not a command
+    of grokbench. A `GrokbenchError` is printed as its message, without a traceback, and the exit code
+    is 2. `context.obj` is the command line as it was typed.
     """
 
     _has_plugin_commands = False
@@ -64,7 +64,7 @@ class CommandLine(click.Group):
 
 
 def name_the_variable(error: click.BadParameter) -> None:
-    """Have the message say which environment variable a bad value came from, if it did."""
+    """Name the environment variable in the message, if a bad value came from one."""
     context, parameter = error.ctx, error.param
     if context is None or parameter is None or parameter.name is None:
         return
@@ -75,6 +75,6 @@ def name_the_variable(error: click.BadParameter) -> None:
 
 
 class Failure(click.ClickException):
-    """A mistake that the user can mend: its message on standard error, and exit code 2."""
+    """A mistake that the user can correct: a message on standard error, and exit code 2."""
 
     exit_code = ExitCode.USAGE

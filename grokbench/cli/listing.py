@@ -1,4 +1,4 @@
-"""`grokbench list`: what there is, and where it comes from."""
+"""`grokbench list`: the definitions, plugins and suites that can be used."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Rows = list[dict[str, Any]]
 @options.as_json
 @click.pass_context
 def listing(context: click.Context, kind: str, plugin: tuple[Path, ...], json: bool) -> None:
-    """List what there is of one KIND, and where it comes from.
+    """List all definitions of one KIND, or all plugins or suites, with their origin.
 
-    Suites are looked for in this folder and in `suites/`.
+    Suites are searched in the current folder and in `suites/`.
     """
     rows = rows_of(kind, context, plugin)
     if json:
@@ -62,13 +62,16 @@ def rows_of(kind: str, context: click.Context, files: tuple[Path, ...]) -> Rows:
 
 
 def definitions(plugins: Plugins, kind: str) -> Rows:
-    """Definitions of one kind; conflicts go to standard error."""
+    """The definitions of one kind. Conflicts of names are printed on standard error."""
     catalogue = getattr(plugins, kind)
     for conflict in catalogue.conflicts.values():
         click.echo(conflict, err=True)
     broken = sorted({sender.origin for sender in catalogue.senders if sender.errors})
     if broken:
-        click.echo(f"Trouble with {', '.join(broken)}: see `grokbench list plugins`.", err=True)
+        click.echo(
+            f"These plugins have errors: {', '.join(broken)}. See `grokbench list plugins`.",
+            err=True,
+        )
     return [
         {
             "name": name,
@@ -82,7 +85,7 @@ def definitions(plugins: Plugins, kind: str) -> Rows:
 
 
 def suites(folders: tuple[Path, ...]) -> Rows:
-    """The TOML files that have experiments, with their titles; an unreadable one says why."""
+    """The TOML files with experiments, with their titles, or the reason why one is unreadable."""
     rows = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
         try:
@@ -97,7 +100,7 @@ def suites(folders: tuple[Path, ...]) -> Rows:
 
 
 def spelled(value: Any) -> str:
-    """A cell of the table, one line an item; options as a suite spells them."""
+    """The text of a table cell: one line for each item, options as a suite writes them."""
     if isinstance(value, dict):
         return "\n".join(
             f"{name} = {dumps(option['default'])}" if "default" in option else name

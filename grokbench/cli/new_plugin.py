@@ -1,4 +1,4 @@
-"""`grokbench new-plugin`: a complete small package to start from."""
+"""`grokbench new-plugin`: writes a small, complete plugin package."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ KINDS = (*DEFINITION_KINDS, "command")
     multiple=True,
     default=("task", "architecture", "detector"),
     show_default=True,
-    help="What it begins with; may be given again.",
+    help="What the package contains. Repeatable.",
 )
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     metavar="DIR",
-    help="The folder in which its own is made.  [default: this one]",
+    help="The parent folder of the package.  [default: the current folder]",
 )
 def new_plugin(name: str, kind: tuple[str, ...], into: Path) -> None:
-    """Make a plugin package NAME that installs, passes its tests and runs in a suite.
+    """Write a plugin package NAME that can be installed, passes its tests and trains a suite.
 
-    NAME is the package's, such as grokbench-parity. Nothing that is there is overwritten.
+    NAME is the name of the package, such as grokbench-parity. No existing file is overwritten.
     """
     from grokbench import scaffold
 
@@ -39,6 +39,6 @@ def new_plugin(name: str, kind: tuple[str, ...], into: Path) -> None:
     for path in scaffold.new_plugin(name, folder, kind):
         click.echo(str(path))
     click.echo(
-        f"Now: cd {folder}; python -m pip install --editable '.[test]'; python -m pytest; "
+        f"Next: cd {folder}; python -m pip install --editable '.[test]'; python -m pytest; "
         f"grokbench test-plugin {name}; grokbench run suite.toml"
     )

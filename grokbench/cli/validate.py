@@ -1,4 +1,4 @@
-"""`grokbench validate`: every mistake in a suite at once."""
+"""`grokbench validate`: prints all mistakes in a suite."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from grokbench.cli import options
 @options.suite_file
 @options.plugin_files
 def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
-    """Show every mistake in SUITE, or that there is none.
+    """Print every mistake in SUITE, with its place in the file and what to write instead.
 
-    Each mistake comes with its place in the file, and what to write instead. So does a warning, of
-    what is no mistake and may still not show what is meant.
+    A warning is printed if a suite without mistakes may be unable to decide a claim.
     """
     from grokbench.suite import load_suite
     from grokbench.suite.warnings import warnings_about

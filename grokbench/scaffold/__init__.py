@@ -1,4 +1,4 @@
-"""A complete small plugin package to start from, written out from templates."""
+"""Writes a small, complete plugin package from templates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grokbench.errors import PluginError
 
 @dataclass(frozen=True)
 class Example:
-    """A definition that a new plugin begins with; `file` is its template and its module."""
+    """A definition in a new package. `file` is the name of its template and of its module."""
 
     kind: str
     base: str
@@ -34,13 +34,11 @@ EXAMPLES = (
     Example("architecture", "Architecture", "Perceptron", "perceptron", ("pydantic", "torch")),
     Example("optimizer", "Optimizer", "Lion", "lion", ("pydantic", "torch")),
     Example("measure", "Measure", "Certainty", "certainty", ("torch",)),
-    Example(
-        "detector", "Detector", "BenefitOfData", "benefit_of_data", ("numpy", "scipy", "xarray")
-    ),
+    Example("detector", "Detector", "BenefitOfData", "benefit_of_data", ("xarray",)),
 )
 
 KINDS = (*(example.kind for example in EXAMPLES), "command")
-"""What a new plugin may begin with."""
+"""What a new package can contain."""
 
 TAKEN = {
     **dict.fromkeys(
@@ -75,31 +73,33 @@ TAKEN = {
         "folder or file",
     ),
 }
-"""What a module must not be named after, beside Python's own modules, and what that is."""
+"""Names that a module must not have, beside those of Python's modules, and what has them."""
 
 USUAL = ("task", "architecture", "detector")
-"""What it begins with when nobody says otherwise."""
+"""What a new package contains by default."""
 
 
 def new_plugin(name: str, folder: Path, kinds: Sequence[str] = USUAL) -> list[Path]:
-    """Write the package `name` into `folder`, which must not be there or be empty.
+    """Write the package `name` into `folder`.
 
     Args:
-        name: the distribution's, such as `grokbench-parity`.
-        folder: where pyproject.toml will stand.
-        kinds: some of `KINDS`.
+        name: the name of the distribution, such as `grokbench-parity`.
+        folder: the folder of pyproject.toml. It must be empty, or must not exist.
+        kinds: what the package contains, some of `KINDS`.
 
     Returns:
         The files that were written.
 
     Raises:
-        PluginError: the name cannot be a package's, a kind is unknown, or `folder` holds something.
+        PluginError: a package cannot have the name, a kind is unknown, or `folder` is not empty.
     """
     module = module_named(name)
     if not kinds or set(kinds) - set(KINDS):
         raise PluginError(f"kinds {list(kinds)}: choose one or more of {', '.join(KINDS)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise PluginError(f"{folder} is there already; choose another name, or another --into")
+        raise PluginError(
+            f"{folder} is there already, and not empty; choose another name, or another --into"
+        )
     definitions = [example for example in EXAMPLES if example.kind in kinds]
     needed = {"grokbench"}.union(*(example.libraries for example in definitions))
     stem = module.removeprefix("grokbench_")
@@ -127,7 +127,7 @@ def new_plugin(name: str, folder: Path, kinds: Sequence[str] = USUAL) -> list[Pa
         templates[f"{package}/plugin.py"] = "plugin.py"
     if "command" in kinds:
         templates[f"{package}/commands.py"] = "commands.py"
-    # It writes Python and TOML, where nothing is to be escaped as in HTML.
+    # The output is Python and TOML, which do not need the escapes of HTML.
     environment = Environment(  # noqa: S701
         loader=PackageLoader("grokbench.scaffold"),
         undefined=StrictUndefined,
@@ -146,22 +146,22 @@ def new_plugin(name: str, folder: Path, kinds: Sequence[str] = USUAL) -> list[Pa
 
 
 def module_named(name: str) -> str:
-    """The module of a distribution.
+    """The name of a distribution's module.
 
     Raises:
-        PluginError: it is no name for a distribution, or its module would be another's.
+        PluginError: a distribution cannot have the name, or the module would hide another one.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name):
         raise PluginError(
-            f"{name!r} is no name for a package; write small letters, digits and single hyphens, "
-            "beginning with a letter, such as grokbench-parity"
+            f"{name!r} cannot be the name of a package; write lower-case letters, digits and single "
+            "hyphens, with a letter first, such as grokbench-parity"
         )
     module = name.replace("-", "_")
     stem = module.removeprefix("grokbench_")
     if not stem.isidentifier() or keyword.iskeyword(stem):
         raise PluginError(
-            f"{name!r} leaves {stem!r} for what it registers, which is no name in Python; write a "
-            "word after grokbench-, such as grokbench-parity"
+            f"{name!r}: the definitions would be named after {stem!r}, which is not a name in Python; "
+            "write a word after grokbench-, such as grokbench-parity"
         )
     if module in TAKEN or module in sys.stdlib_module_names:
         raise PluginError(

@@ -1,4 +1,4 @@
-"""Records on disk, the dataset they are assembled into, and where both came from."""
+"""Records on disk, the dataset that is assembled from them, and its provenance."""
 
 from grokbench.durable import write_text
 from grokbench.store.provenance import collect_provenance, provenance, suite_text

@@ -1,8 +1,8 @@
-"""Which records of an experiment fit into one dataset, and what is said of the others.
+"""Finds the records of an experiment that do not fit into one dataset with the others.
 
-A task has the same parts for every data size and seed, and an architecture the same number of
-parameters for every run of a size. A definition that was changed between two sittings without a
-new version breaks that; the records that came of it must not keep the others from being read.
+In one experiment, a task has the same parts for all runs, and an architecture has the same number of
+parameters for all runs of a model size. A definition that was changed without a new version breaks
+this rule. Its records must not make the other records unreadable.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def agreeing(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, Record]:
     """The records of the experiment's runs, in the order of the grid.
 
-    The first that was measured says what the parts are, and the first of each model size how many
-    parameters that has; one that differs is replaced by a failed one that says why.
+    The first record with evaluations decides the parts, and the first of each model size decides the
+    number of parameters. A record that differs is replaced by a failed record that says why.
     """
     found: dict[str, Record] = {}
     parts: tuple[str, ...] | None = None
@@ -32,19 +32,21 @@ def agreeing(experiment: Experiment, records: Mapping[str, Record]) -> dict[str,
         if record.steps.size:
             parts = parts or record.parts
             if record.parts != parts:
-                record = _odd(run, f"the parts {list(record.parts)}, others {list(parts)}")
+                record = _disagreeing(
+                    run, f"the parts {list(record.parts)}, others have {list(parts)}"
+                )
             elif record.parameters != parameters.setdefault(run.size, record.parameters):
-                others = f"others of model size {run.size.label} {parameters[run.size]}"
-                record = _odd(run, f"{record.parameters} parameters, {others}")
+                others = f"others of model size {run.size.label} have {parameters[run.size]}"
+                record = _disagreeing(run, f"{record.parameters} parameters, {others}")
         found[run.id] = record
     return found
 
 
-def _odd(run: Run, difference: str) -> Record:
+def _disagreeing(run: Run, difference: str) -> Record:
     return failed(
         run,
-        f"the run has {difference}, so its curves are not here, but in records/ alone. A task has "
-        f"the same parts for all runs of an experiment, an architecture the same number of "
-        f"parameters for all of a size: raise the version of the one that was changed, and run "
-        f"the suite again",
+        f"the run has {difference}, so its curves are only in records/, not in the dataset. In one "
+        f"experiment, a task must have the same parts for all runs, and an architecture the same "
+        f"number of parameters for all runs of a model size. Raise the version of the definition "
+        f"that was changed, and run the suite again",
     )

@@ -1,4 +1,4 @@
-"""What the variables of a dataset mean, as CF attributes.
+"""The meaning of the variables of a dataset, as CF attributes. `schema.py` has their names.
 
 Names and meanings follow the CF conventions (https://cfconventions.org): section 3.5 for flags,
 and the standard names `realization`, `status_flag` and `number_of_observations`.
@@ -44,7 +44,7 @@ def _count(words: str) -> dict[str, Any]:
 
 
 def quantity(words: str) -> Mapping[str, Any]:
-    """Of what a measure records."""
+    """The attributes of a variable that a measure records."""
     return {"long_name": words, "units": "1", "ancillary_variables": "status"}
 
 

@@ -1,6 +1,7 @@
-"""Where results come from: on what, with what, when, and from which suite.
+"""Provenance: the suite, the machine, the versions and the times that results come from.
 
-One JSON attribute of the dataset's root, because netCDF attributes hold neither tables nor None.
+Provenance is one JSON attribute of the dataset's root, because netCDF attributes can hold neither
+tables nor None.
 """
 
 from __future__ import annotations
@@ -31,23 +32,25 @@ PACKAGES = ("torch", "numpy", "scipy", "xarray", "netCDF4")
 def collect_provenance(
     suite: Suite, folder: Path, *, device: str, plugins: Mapping[str, str], seconds: float | None
 ) -> dict[str, Any]:
-    """What there is to know about one sitting, which ends now.
+    """The provenance of one sitting, which ends now.
 
     Args:
-        suite: what was run.
-        folder: where the results are.
-        device: what it was trained on, in words.
-        plugins: name → version of every plugin.
-        seconds: wall time of the sitting; None when nothing was trained, and there was none.
+        suite: the suite that was run.
+        folder: the results folder.
+        device: the name of the device that trained.
+        plugins: the version of each plugin, by name.
+        seconds: the wall time of the sitting; None if nothing was trained. Then the call does not
+            count as a sitting.
 
     Returns:
-        `suite` (its name, text, and SHA-256; and where it has plugins of its own its folder, from
-        the results') and `sittings`, with this one alone, if there was one.
+        `suite` has the name, the text and its SHA-256 hash. If the suite names single-file plugins,
+        `suite` also has the suite's folder, relative to the results folder. `sittings` is a list
+        with this sitting, or empty.
     """
     sha256 = hashlib.sha256(suite.text.encode()).hexdigest()
     asked = {"suite": {"name": suite.name, "text": suite.text, "sha256": sha256}}
     if suite.plugins.files and suite.path is not None:
-        with suppress(ValueError):  # on another drive, there is no way from here to there
+        with suppress(ValueError):  # there is no relative path to another drive of Windows
             asked["suite"]["folder"] = Path(
                 os.path.relpath(suite.path.resolve().parent, folder.resolve())
             ).as_posix()
@@ -70,15 +73,15 @@ def collect_provenance(
 
 
 def continued(tree: xr.DataTree, now: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance of a dataset that was added to: nothing of earlier sittings is lost."""
+    """The provenance `now`, with the earlier sittings of the dataset before it."""
     return {**now, "sittings": [*provenance(tree)["sittings"], *now["sittings"]]}
 
 
 def provenance(tree: xr.DataTree) -> dict[str, Any]:
-    """Where a dataset comes from: `suite` and `sittings`, as `collect_provenance` wrote them.
+    """The provenance of a dataset: `suite` and `sittings`, as in `collect_provenance`.
 
     Raises:
-        ResultsError: the dataset has no provenance, so grokbench did not write it.
+        ResultsError: the dataset has no provenance, so grokbench did not write the dataset.
     """
     if "grokbench" not in tree.root.attrs:
         raise ResultsError(
@@ -90,7 +93,7 @@ def provenance(tree: xr.DataTree) -> dict[str, Any]:
 
 
 def suite_text(tree: xr.DataTree) -> str:
-    """The suite file that the dataset was last assembled for, word for word."""
+    """The unchanged text of the suite that the dataset was last assembled for."""
     text: str = provenance(tree)["suite"]["text"]
     return text
 
@@ -105,7 +108,7 @@ def _processor() -> str:
 
 
 def _versions() -> dict[str, str]:
-    """From what is installed, so that nothing needs to be imported to be named."""
+    """The versions of installed packages, without importing the packages."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -116,7 +119,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git() -> dict[str, Any] | None:
-    """The revision of the working folder and whether it has changes; None outside of git."""
+    """The git revision of the working folder, and whether it has changes; None without git."""
     try:
         revision = _ask_git("rev-parse", "HEAD")
         changes = _ask_git("status", "--porcelain")

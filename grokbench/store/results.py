@@ -1,4 +1,4 @@
-"""The dataset as a file: written whole and sealed, opened only when it is as it was written."""
+"""The dataset as a file. It is sealed with a digest, and opened only if the digest matches."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def write_results(tree: xr.DataTree, path: Path) -> None:
-    """Replace the file by the tree; whoever looks sees the old one or the new one, whole.
+    """Write the tree to the file. A reader sees the old file or the new file.
 
     Raises:
-        ResultsError: it could not be written; the old one is as it was.
+        ResultsError: the file could not be written. The old file is unchanged.
     """
 
     def write(temporary: Path) -> None:
-        # xarray would take a folder named `~` for the user's own
+        # An absolute path, because xarray replaces a leading `~` by the user's home folder.
         tree.to_netcdf(temporary.absolute(), engine="netcdf4", format="NETCDF4")
         seal(temporary)
 
@@ -29,13 +29,13 @@ def write_results(tree: xr.DataTree, path: Path) -> None:
 
 
 def open_results(path: str | Path) -> xr.DataTree:
-    """The dataset of a suite, in memory: a group an experiment.
+    """Read the dataset of a suite into memory. Each experiment is a group.
 
     Args:
-        path: the file (`results/quick/quick.nc`) or the folder it is in (`results/quick`).
+        path: the file (`results/quick/quick.nc`) or its folder (`results/quick`).
 
     Raises:
-        ResultsError: there is nothing there, or it is not what grokbench wrote.
+        ResultsError: there is no dataset, or it is not as grokbench wrote it.
     """
     check_name(Path(path))
     file = _file(Path(path))
@@ -48,26 +48,26 @@ def open_results(path: str | Path) -> xr.DataTree:
     if not is_unchanged(content):
         found = "its digest does not match" if has_seal(content) else "its digest is missing"
         raise ResultsError(
-            f"{file}: was altered or damaged since grokbench wrote it, or grokbench did not write "
-            f"it: {found}. Restore it from a copy; or move it away and run the suite again, which "
-            f'trains what is not in records/. `xarray.open_datatree("{file}", engine="netcdf4")` '
-            f"may still open it, unchecked"
+            f"{file}: was altered or damaged after grokbench wrote it, or another program wrote it: "
+            f"{found}. Restore the file from a copy, or move it away and run the suite again, which "
+            f"trains only the runs that are not in records/. "
+            f'`xarray.open_datatree("{file}", engine="netcdf4")` may open the file without the check'
         )
     with xr.open_datatree(file.absolute(), engine="netcdf4") as tree:
         tree.load()
     if tree.attrs["grokbench_schema"] != SCHEMA:
         raise ResultsError(
-            f"{file}: has layout {tree.attrs['grokbench_schema']}, and this grokbench knows "
-            f"{SCHEMA}; it was written by another one: upgrade grokbench"
+            f"{file}: has layout {tree.attrs['grokbench_schema']}, and this grokbench reads layout "
+            f"{SCHEMA}. Another version of grokbench wrote the file: upgrade grokbench"
         )
     return tree
 
 
 def check_name(path: Path) -> None:
-    """See that netCDF can open files there.
+    """Check that netCDF can open files at this path.
 
     Raises:
-        ResultsError: its name is not UTF-8 on the whole way from the root.
+        ResultsError: the absolute path is not valid UTF-8.
     """
     absolute = str(path.absolute())
     try:
@@ -75,17 +75,17 @@ def check_name(path: Path) -> None:
     except UnicodeEncodeError:
         raise ResultsError(
             f"{absolute!a}: is not valid UTF-8, so netCDF cannot open it; rename the folder, "
-            f"or name another (--out)"
+            f"or name another folder (--out)"
         ) from None
 
 
 def _file(path: Path) -> Path:
-    """The dataset that is meant by a file or a folder."""
+    """The file of the dataset, from the path of the file or of its folder."""
     if path.is_file():
         return path
     if not path.exists():
         raise ResultsError(
-            f"{path}: there is no such file or folder; give what `grokbench run` wrote, "
+            f"{path}: there is no such file or folder; give a folder that `grokbench run` wrote, "
             f"such as results/quick"
         )
     own = path / f"{path.resolve().name}.nc"
@@ -100,6 +100,6 @@ def _file(path: Path) -> Path:
     if (path / "records").is_dir():
         raise ResultsError(
             f"{path}: holds records but no dataset yet, because training was interrupted; "
-            f"run the suite again, and it goes on from there"
+            f"run the suite again, which trains the missing runs and writes the dataset"
         )
     raise ResultsError(f"{path}: holds no dataset; give a folder that `grokbench run` wrote")

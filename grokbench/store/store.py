@@ -1,4 +1,4 @@
-"""A suite's results on disk: record files while it is being trained, one dataset afterwards."""
+"""The results of a suite on disk: record files during training, one dataset afterwards."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _RECORD_FILE = re.compile(r".+-(?P<digest>[0-9a-f]{16})\.nc")
 class Store:
     """The results of one suite: `<folder>/<name>.nc` and `<folder>/records/`.
 
-    Nothing is made on disk before `check_writable` or the first save. For one thread alone: HDF5
-    has no locks.
+    Nothing is written before `check_writable` or the first save. A store must be used by one thread
+    only, because HDF5 has no locks.
 
     Attributes:
-        path: the dataset.
-        damaged: record files that were found damaged and set aside, by their new names. Their
-            runs count as missing.
+        path: the file of the dataset.
+        damaged: the new paths of record files that were damaged and set aside. Their runs count as
+            missing.
 
     Raises:
         ResultsError: netCDF cannot open a file of this name.
@@ -55,21 +55,22 @@ class Store:
         self._records = folder / "records"
 
     def check_writable(self) -> None:
-        """Find out whether anything can be stored, before something is trained.
+        """Check before training that records and the dataset can be stored.
 
-        The folder and `records/` are made where there are none.
+        The folder and `records/` are made if they do not exist.
 
         Raises:
-            ResultsError: one of them cannot be made, or not be written to.
+            ResultsError: a folder cannot be made, or cannot be written to.
         """
         for folder in (self.folder, self._records):
             check_writable(folder)
 
     def records(self) -> dict[str, Record]:
-        """Every record there is, by its run: from the dataset, then from the record files.
+        """Every stored record by its run's id, from the dataset and from the record files.
 
-        Where two tell of one run, the record file wins over the dataset, a later name over an
-        earlier one, and none that failed over one that did not.
+        If a run has more than one record, a record file takes precedence over the dataset, and a
+        later file name over an earlier one. But a failed record never replaces one that did not
+        fail.
 
         Raises:
             ResultsError: the dataset is damaged, or a newer grokbench wrote it.
@@ -78,11 +79,11 @@ class Store:
         return merged([*(records_in(old).values() if old else ()), *self._saved()])
 
     def save(self, cohort_id: str, records: Sequence[Record]) -> Path:
-        """Keep a cohort's records: all of them, whatever happens next, or none.
+        """Write a cohort's records to one file: all of them or none.
 
         Raises:
-            ResultsError: a record whose arrays are not what `Record` promises, or the file could
-                not be written.
+            ResultsError: a record's arrays are not as `Record` promises, or the file could not be
+                written.
         """
         remove_abandoned(self._records)
         return write_durably(
@@ -92,19 +93,18 @@ class Store:
         )
 
     def assemble(self, suite: Suite, provenance: Mapping[str, Any]) -> xr.DataTree:
-        """Write the dataset from all records there are, and open it.
+        """Write the dataset from all stored records, and open it.
 
-        The same records give the same bits, in whatever order they were saved; where nothing is
-        new, the file stays as it is. Records that were in the old dataset and are not in the new
-        one (the suite no longer has their runs, or they disagree with others) are moved to a
-        record file.
+        The same records give the same bits in any order of saving. If nothing is new, the file is
+        not written. Records that only the old dataset has are moved to a record file: their runs
+        are no longer in the suite, or they disagree with other records.
 
         Args:
-            suite: whose experiments to lay out; what was not run is there as `not_run`.
-            provenance: of this sitting, from `collect_provenance`; earlier sittings are kept.
+            suite: its experiments are laid out. A run without a record has the status `not_run`.
+            provenance: of this sitting, from `collect_provenance`. Earlier sittings are kept.
 
         Raises:
-            ResultsError: the old dataset is damaged, or the new one could not be written.
+            ResultsError: the old dataset is damaged, or the new dataset could not be written.
         """
         remove_abandoned(self.folder)
         old = self._dataset()
@@ -133,12 +133,12 @@ class Store:
         return open_results(self.path) if self.path.exists() else None
 
     def _saved(self) -> Iterator[Record]:
-        """The records in undamaged record files, by the names of the files."""
+        """The records in undamaged record files, in the order of the files' names."""
         for path in sorted(self._records.glob("*.nc")):
             match = _RECORD_FILE.fullmatch(path.name)
             if match is None or not path.is_file():
                 continue
-            records = _whole(path, match["digest"])
+            records = _intact(path, match["digest"])
             if records is None:
                 self._set_aside(path)
             else:
@@ -150,8 +150,8 @@ class Store:
             self.damaged.append(aside)
 
 
-def _whole(path: Path, expected: str) -> list[Record] | None:
-    """The records in a file; None where it is not as grokbench wrote it."""
+def _intact(path: Path, expected: str) -> list[Record] | None:
+    """The records in a file; None if the file is not as grokbench wrote it."""
     content = path.read_bytes()
     if not digest(content).startswith(expected):
         return None
@@ -159,5 +159,5 @@ def _whole(path: Path, expected: str) -> list[Record] | None:
         return read_records(content, str(path))
     except ResultsError:
         raise
-    except Exception:  # noqa: BLE001 (a digest can be right for bytes of whatever kind)
+    except Exception:  # noqa: BLE001 (any file can have a name with the right digest)
         return None

@@ -10,8 +10,8 @@ from grokbench.record import Status
 from grokbench.store import Store, open_results, records_in
 
 ODD = [
-    ({"parameters": 7}, "7 parameters, others of model size 8 800"),
-    ({"parts": ("b", "c")}, "the parts ['b', 'c'], others ['all']"),
+    ({"parameters": 7}, "7 parameters, others of model size 8 have 800"),
+    ({"parts": ("b", "c")}, "the parts ['b', 'c'], others have ['all']"),
 ]
 """What a run has that no other of its experiment has, and what is said of it."""
 
@@ -41,7 +41,7 @@ def test_the_odd_run_is_shown_as_failed_with_the_reason_and_the_others_as_they_a
     assert [Status.DONE, Status.FAILED, *[Status.DONE] * 10] == statuses
     message = data["message"].values.ravel()[1]
     assert complaint in message
-    assert "raise the version" in message
+    assert "Raise the version" in message
     assert [800, 1600] == data["parameters"].values.tolist()
     assert "part" not in data.dims
     assert data["validation_loss"].values[0, 0, 0].all()

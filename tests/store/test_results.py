@@ -83,14 +83,14 @@ def test_a_value_changed_through_netcdf_is_found(copy):
 
 def test_a_netcdf_file_of_somebody_else_is_refused(tmp_path):
     xr.Dataset({"a": 1}).to_netcdf(tmp_path / "theirs.nc", engine="netcdf4")
-    with pytest.raises(ResultsError, match="or grokbench did not write it: its digest is missing"):
+    with pytest.raises(ResultsError, match="or another program wrote it: its digest is missing"):
         open_results(tmp_path / "theirs.nc")
 
 
 @pytest.mark.parametrize(
     ("files", "complaint"),
     [
-        (None, r"there is no such file or folder; give what `grokbench run` wrote"),
+        (None, r"there is no such file or folder; give a folder that `grokbench run` wrote"),
         ([], "holds no dataset"),
         (["records/a.nc"], "holds records but no dataset yet.* run the suite again"),
         (["one.nc", "two.nc"], "more than one dataset; name one of one.nc, two.nc"),
@@ -113,9 +113,9 @@ def test_a_damaged_dataset_stops_the_store_and_is_not_touched(copy, suite, sitti
     content = path.read_bytes()[:-100]
     path.write_bytes(content)
     store = Store(copy, "small")
-    with pytest.raises(ResultsError, match="Restore it from a copy"):
+    with pytest.raises(ResultsError, match="Restore the file from a copy"):
         store.records()
-    with pytest.raises(ResultsError, match="Restore it from a copy"):
+    with pytest.raises(ResultsError, match="Restore the file from a copy"):
         store.assemble(suite(), sitting())
     assert content == path.read_bytes()
 
