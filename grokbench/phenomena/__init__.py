@@ -1,7 +1,8 @@
 """Detectors, one file each: datasets in, a finding out.
 
-`base` has the contract. A detector measures an effect with statistical methods (`grokbench.statistics`)
-from readings of curves (`grokbench.readout`), and some compare them with the theory (`grokbench.theory`).
+`base` has the contract. A detector measures an effect with statistical methods
+(`grokbench.statistics`) from readings of curves (`grokbench.readout`), and some compare them with
+the theory (`grokbench.theory`).
 """
 
 import sys
@@ -33,8 +34,8 @@ BUILT_IN: tuple[type[Detector], ...] = (
     Crossing,
 )
 
-# Plugins written for version 0.1.0 import these names, and the modules `curves` and `intervals`, from
-# here. New code imports grokbench.readout, grokbench.statistics and grokbench.theory instead.
+# Plugins written for version 0.1.0 import these names, and the modules `curves` and `intervals`,
+# from here. New code imports grokbench.readout, grokbench.statistics and grokbench.theory instead.
 __all__ = [
     "BUILT_IN",
     "Detector",

@@ -56,8 +56,8 @@ class Detector(Definition, ABC):
     roles: ClassVar[tuple[str, ...]] = ("experiment",)
     """Names of the datasets that the detector looks at.
 
-    A claim in a suite says which experiment plays each role: `experiment = "x"` if there is one role,
-    `experiments = { reference = "x", shifted = "y" }` if there are several.
+    A claim in a suite says which experiment plays each role: `experiment = "x"` if there is one
+    role, `experiments = { reference = "x", shifted = "y" }` if there are several.
     """
 
     null: ClassVar[float | None] = 0.0

@@ -1,16 +1,16 @@
 """How consistently the critical data size falls as models grow.
 
-*Estimated*: Kendall's tau between model size and critical data size, with its sign reversed: 1 where the
-critical data size falls from each model size to every larger one.
+*Estimated*: Kendall's tau between model size and critical data size, with its sign reversed: 1
+where the critical data size falls from each model size to every larger one.
 
-*Method*: For each seed, the critical data size of each model size is known to lie between two data sizes.
-Kendall's tau for such interval-censored values counts the pairs of model sizes whose order is known. The
-interval is Student's t over the seeds' values.
+*Method*: For each seed, the critical data size of each model size is known to lie between two data
+sizes. Kendall's tau for such interval-censored values counts the pairs of model sizes whose order
+is known. The interval is Student's t over the seeds' values.
 
 *Source*: Huang et al. 2024, § 2.2, takeaway 1, Fig. 3.
 
-*Assumptions*: Seeds are independent. The grid is fine enough to tell model sizes apart: a pair whose
-brackets overlap counts as neither falling nor rising, so a coarse grid shows 0, not 1.
+*Assumptions*: Seeds are independent. The grid is fine enough to tell model sizes apart: a pair
+whose brackets overlap counts as neither falling nor rising, so a coarse grid shows 0, not 1.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _fall(taus: list[Tau], confidence: float) -> Interval:
 
 
 def _doublings(small: xr.DataArray, large: xr.DataArray) -> float:
-    """log2(small / large): by how many doublings the critical data size falls between two bounds."""
+    """log2(small / large): the number of doublings by which the critical data size falls."""
     with np.errstate(divide="ignore"):
         return float(np.log2(float(small)) - np.log2(float(large)))
 

@@ -1,17 +1,17 @@
 """Where the capacity curve and the critical curve cross.
 
-*Estimated*: log2 of the number of parameters at which the capacity comes to exceed the critical data
-size, or log2 of the data size at that point.
+*Estimated*: log2 of the number of parameters at which the capacity comes to exceed the critical
+data size, or log2 of the data size at that point.
 
-*Method*: Both curves are measured (`grokbench.theory`). The crossing is the smallest model size at which
-the capacity reaches the critical data size. The interval is a jackknife over the seeds of both
-experiments and over the rounding errors of the data sizes.
+*Method*: Both curves are measured (`grokbench.theory`). The crossing is the smallest model size at
+which the capacity reaches the critical data size. The interval is a jackknife over the seeds of
+both experiments and over the rounding errors of the data sizes.
 
 *Source*: Huang et al. 2024, § 3, Fig. 1 (the star, which the paper does not locate) and takeaway 5:
 double descent needs less data than at the crossing.
 
-*Assumptions*: The capacity rises with model size and is a power law beyond the sizes measured; the critical
-data size is a power law. The two experiments and their seeds are independent.
+*Assumptions*: The capacity rises with model size and is a power law beyond the sizes measured; the
+critical data size is a power law. The two experiments and their seeds are independent.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class CrossingOptions(CurveOptions):
 class Crossing(Detector):
     """Where the capacity and critical curves cross: log2 of the parameters, or of the data.
 
-    To the left of the crossing, models go from progression to grokking as data grow. With less data than
-    at the crossing, models go from progression through ungrokking to grokking as they grow, and
-    validation accuracy descends twice. Huang et al. 2024, Fig. 1 and takeaway 5.
+    To the left of the crossing, models go from progression to grokking as data grow. With less data
+    than at the crossing, models go from progression through ungrokking to grokking as they grow,
+    and validation accuracy descends twice. Huang et al. 2024, Fig. 1 and takeaway 5.
     """
 
     name = "crossing"

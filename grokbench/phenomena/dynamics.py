@@ -2,14 +2,14 @@
 
 *Estimated*: the share of finished runs with validation examples whose dynamic is the one expected.
 
-*Method*: `grokbench.readout.classify` reads each run's dynamic from its curves. A seed is one trial, which
-succeeds in part if only some of its runs show the dynamic. The interval is that of Clopper and
-Pearson (1934).
+*Method*: `grokbench.readout.classify` reads each run's dynamic from its curves. A seed is one
+trial, which succeeds in part if only some of its runs show the dynamic. The interval is that of
+Clopper and Pearson (1934).
 
 *Source*: Huang et al. 2024, § 3, Fig. 2.
 
-*Assumptions*: Seeds are independent; runs of one seed need not be. The thresholds between the dynamics
-are conventions.
+*Assumptions*: Seeds are independent; runs of one seed need not be. The thresholds between the
+dynamics are conventions.
 """
 
 from __future__ import annotations

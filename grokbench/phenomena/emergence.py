@@ -1,22 +1,23 @@
 """At how many parameters an ability emerges, in one experiment against another.
 
-*Estimated*: log2 of the ratio of the parameters needed: those in the experiment `shifted` over those in the
-experiment `reference`. 1 is twice as many.
+*Estimated*: log2 of the ratio of the parameters needed: those in the experiment `shifted` over
+those in the experiment `reference`. 1 is twice as many.
 
-*Method*: For each seed, the model size at which the ability emerges is known to lie between two sizes
-tried (`grokbench.readout.emergence_brackets`). The effect is the difference of the brackets' mean
-middles. Each end of the interval comes from Welch's t over the least, or the greatest, differences
-that the brackets allow; an end is infinite where an ability never emerges, or does so at the smallest
-size.
+*Method*: For each seed, the model size at which the ability emerges is known to lie between two
+sizes tried (`grokbench.readout.emergence_brackets`). The effect is the difference of the brackets'
+mean middles. Each end of the interval comes from Welch's t over the least, or the greatest,
+differences that the brackets allow; an end is infinite where an ability never emerges, or does so
+at the smallest size.
 
-With `best_of_seeds`, the best run of each size decides. The best of few seeds may be the best by luck. The
-interval therefore replaces the first seed to have the ability by an upper confidence bound
-(`grokbench.statistics.minimum`).
+With `best_of_seeds`, the best run of each size decides. The best of few seeds may be the best by
+luck. The interval therefore replaces the first seed to have the ability by an upper confidence
+bound (`grokbench.statistics.minimum`).
 
-*Source*: Huang et al. 2024, § 5, takeaways 7 and 8, Fig. 8 and 10 (for takeaway 8 the roles change places).
+*Source*: Huang et al. 2024, § 5, takeaways 7 and 8, Fig. 8 and 10 (for takeaway 8 the roles change
+places).
 
-*Assumptions*: Seeds are independent. A size that reaches the threshold has the ability for good, whatever
-larger sizes do.
+*Assumptions*: Seeds are independent. A size that reaches the threshold has the ability for good,
+whatever larger sizes do.
 """
 
 from __future__ import annotations

@@ -3,16 +3,16 @@
 *Estimated*: the slope of log2(capacity) over log2(parameters); 1 is a capacity in proportion to the
 parameters.
 
-*Method*: The capacity is the number of random labels that a model knows; what guessing alone gets right
-is taken out. A least-squares line through the informative model sizes gives one slope for each seed. The
-interval is Student's t over the slopes.
+*Method*: The capacity is the number of random labels that a model knows; what guessing alone gets
+right is taken out. A least-squares line through the informative model sizes gives one slope for
+each seed. The interval is Student's t over the slopes.
 
 *Source*: Huang et al. 2024, § 2.3, takeaway 2, Fig. 4.
 
-*Assumptions*: Seeds are independent, and the capacity is a power law of the parameters. It holds for the
-experiment's budget of steps. Model sizes that know all labels, or hardly more than chance, only bound the
-capacity. They are used where fewer than two others remain; the slope is then a lower bound, provided
-that the capacity does not fall.
+*Assumptions*: Seeds are independent, and the capacity is a power law of the parameters. It holds
+for the experiment's budget of steps. Model sizes that know all labels, or hardly more than chance,
+only bound the capacity. They are used where fewer than two others remain; the slope is then a lower
+bound, provided that the capacity does not fall.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class MemorizationCapacity(Detector):
             evidence=(
                 f"size {first['model_size'].item()} holds {float(first['capacity']):.0f} examples, "
                 f"size {last['model_size'].item()} {float(last['capacity']):.0f}"
-                f"{' (too few sizes lie between chance and all labels: a bound)' if bounded else ''}"
+                f"{' (too few sizes lie between chance and all: a lower bound)' if bounded else ''}"
             ),
             details={
                 "model_sizes": [str(label) for label in curve["model_size"].to_numpy()],
@@ -99,7 +99,7 @@ class MemorizationCapacity(Detector):
         between = [int(i) for i in known if i not in full and i not in floor]
         if len(between) >= 2:
             return between, False
-        # The bounds that give the least slope: the largest size at the floor, the smallest full one.
+        # The bounds with the least slope: the largest size at the floor, the smallest full one.
         sizes = sorted({*floor[-1:], *between, *full[:1]})
         if len(sizes) < 2:
             raise NotEnoughDataError(

@@ -1,16 +1,16 @@
 """By how much the parameter norm changes while a run generalizes.
 
-*Estimated*: the relative change of the L2 norm of all parameters during the transition to generalization
-in grokking or in progression. -0.2 is a fall by a fifth.
+*Estimated*: the relative change of the L2 norm of all parameters during the transition to
+generalization in grokking or in progression. -0.2 is a fall by a fifth.
 
-*Method*: `transitions` finds the step at which each run's transition starts, and the step at which it
-ends. The logarithms of the norm's ratio are averaged over each seed's runs, and then over seeds (a
-geometric mean). The interval is Student's t over the seeds' logarithms.
+*Method*: `transitions` finds the step at which each run's transition starts, and the step at which
+it ends. The logarithms of the norm's ratio are averaged over each seed's runs, and then over seeds
+(a geometric mean). The interval is Student's t over the seeds' logarithms.
 
 *Source*: Huang et al. 2024, § 3 (takeaway 4), appendix A, Fig. 9.
 
-*Assumptions*: Seeds are independent. The change coincides with generalization; the detector does not show
-that one causes the other.
+*Assumptions*: Seeds are independent. The change coincides with generalization; the detector does
+not show that one causes the other.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class NormChangeOptions(Thresholds):
 def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
     """The transition to generalization of each run that shows `options.dynamics`.
 
-    In grokking, the transition starts when the run has memorized, and ends when it has generalized. In
-    progression, it starts at the last evaluation before mirror-free accuracy reaches
+    In grokking, the transition starts when the run has memorized, and ends when it has generalized.
+    In progression, it starts at the last evaluation before mirror-free accuracy reaches
     `generalizing_at`, and ends when it reaches nearly its settled value.
 
     Returns:
-        Over the grid: `start` and `end` (steps), and `log_ratio` (natural logarithm of the parameter
-        norm at the end over that at the start); NaN for runs with another dynamic.
+        Over the grid: `start` and `end` (steps), and `log_ratio` (natural logarithm of the
+        parameter norm at the end over that at the start); NaN for runs with another dynamic.
 
     Raises:
         NotEnoughDataError: the task does not have the part.

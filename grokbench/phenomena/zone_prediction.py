@@ -1,19 +1,19 @@
 """Whether the two curves of the theory predict the training dynamic of each run.
 
-*Estimated*: the share of runs whose dynamic the curves predict, minus the share that the best baseline
-gets right, which does not know the theory.
+*Estimated*: the share of runs whose dynamic the curves predict, minus the share that the best
+baseline gets right, which does not know the theory.
 
 *Method*: The capacity curve and the critical curve are measured and divide the grid into zones
 (`grokbench.theory.zones`). A run is predicted with the probability that its cell lies in the zone
-of its dynamic, given the curves' errors. The interval is a jackknife over the seeds of all experiments
-and over the rounding errors of the data sizes; its ends are the lowest of the ends that the
-baselines have, since the best of them is not known beforehand.
+of its dynamic, given the curves' errors. The interval is a jackknife over the seeds of all
+experiments and over the rounding errors of the data sizes; its ends are the lowest of the ends that
+the baselines have, since the best of them is not known beforehand.
 
 *Source*: Huang et al. 2024, § 3, takeaway 3, Fig. 1.
 
-*Assumptions*: The capacity rises with model size and is a power law beyond the sizes measured; the critical
-data size is a power law. Seeds are independent, and so are experiments unless they share runs. Runs that
-show `none` are never predicted.
+*Assumptions*: The capacity rises with model size and is a power law beyond the sizes measured; the
+critical data size is a power law. Seeds are independent, and so are experiments unless they share
+runs. Runs that show `none` are never predicted.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class _Comparison:
 
     @cached_property
     def scored(self) -> Bools:
-        """Which runs count: finished ones in cells with a prediction, [sizes, data sizes, seeds]."""
+        """The finished runs in cells with a prediction: bool [sizes, data sizes, seeds]."""
         has_prediction = np.asarray(~np.isnan(self.probabilities.estimate).any(axis=-1))
         return np.asarray(
             (self.target.dynamics != int(Dynamic.UNKNOWN)) & has_prediction[..., None]

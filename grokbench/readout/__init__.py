@@ -1,7 +1,7 @@
 """What the curves of runs say. For plugin authors and notebooks.
 
-Every function takes an experiment's dataset, as `grokbench.store` assembles it, and leaves it unchanged.
-Runs that have not finished read NaN.
+Every function takes an experiment's dataset, as `grokbench.store` assembles it, and leaves it
+unchanged. Runs that have not finished read NaN.
 
 | question | function |
 | --- | --- |
@@ -12,15 +12,16 @@ Runs that have not finished read NaN.
 | Does a value reach a level, apart from rounding? | `reaches` |
 | Did training collapse at the end? | `collapsed` |
 | Which dynamic did each run show: grokking, progression, …? | `classify` |
-| Between which data sizes does each seed's critical data size lie? | `critical_data_size_brackets` |
+| Between which data sizes lies each seed's critical data size? | `critical_data_size_brackets` |
 | What is the critical data size of each model size? | `critical_data_sizes` |
 | Between which model sizes does an ability emerge? | `emergence_brackets` |
 | How many random labels does each run know? | `memorization` |
 | What is the memorization capacity of each model size? | `capacities` |
 
-To prepare a dataset: `canonical` sorts it, `of_part` takes one part of the task, `single_curve` drops the
-dimensions that have one value, `finished` tells which runs count, `without_empty_seeds` drops the seeds
-without one. `log2_parameters` gives the sizes of models on the scale on which they are compared.
+To prepare a dataset: `canonical` sorts it, `of_part` takes one part of the task, `single_curve`
+drops the dimensions that have one value, `finished` tells which runs count, `without_empty_seeds`
+drops the seeds without one. `log2_parameters` gives the sizes of models on the scale on which they
+are compared.
 """
 
 from grokbench.readout.capacity import capacities, memorization

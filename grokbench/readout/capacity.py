@@ -1,4 +1,4 @@
-"""How many random labels a model holds: memorization capacity (Huang et al. 2024, § 2.3, Fig. 4)."""
+"""Memorization capacity: how many random labels a model holds (Huang et al. 2024, § 2.3)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def memorization(dataset: xr.Dataset) -> xr.Dataset:
         dataset: an experiment on random labels; one data size, one value of each swept field.
 
     Returns:
-        Over `model_size` (in order of `parameters`) and `seed`: `accuracy` (settled training accuracy;
-        NaN where a run has not finished) and `examples` (the number of training examples).
+        Over `model_size` (in order of `parameters`) and `seed`: `accuracy` (settled training
+        accuracy; NaN where a run has not finished) and `examples` (the number of training
+        examples).
 
     Raises:
         NotEnoughDataError: more than one data size or value of a swept field.

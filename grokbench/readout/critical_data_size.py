@@ -1,8 +1,9 @@
 """The critical data size: the smallest number of training examples from which models generalize.
 
-An experiment trains at some data sizes only. A critical data size is therefore known to lie between two
-of them (interval-censored), below the smallest (left-censored), or above the largest (right-censored).
-It holds for the experiment's budget of steps. Source: Huang et al. 2024, § 2.2, Fig. 3.
+An experiment trains at some data sizes only. A critical data size is therefore known to lie between
+two of them (interval-censored), below the smallest (left-censored), or above the largest
+(right-censored). It holds for the experiment's budget of steps. Source: Huang et al. 2024, § 2.2,
+Fig. 3.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ def critical_data_size_brackets(
 ) -> xr.Dataset:
     """The two data sizes between which each seed's critical data size lies.
 
-    A seed's critical data size is the smallest data size such that its runs reach the threshold there
-    and at every larger data size tried. A run reaches the threshold if its settled mirror-free
-    accuracy does.
+    A seed's critical data size is the smallest data size such that its runs reach the threshold
+    there and at every larger data size tried. A run reaches the threshold if its settled
+    mirror-free accuracy does.
 
     Args:
         dataset: an experiment's dataset; one value of each swept field.
@@ -33,9 +34,9 @@ def critical_data_size_brackets(
         part: a part of the task, by default the first.
 
     Returns:
-        Over `model_size` (in order of `parameters`) and `seed`, in examples: `lower` (the largest data
-        size that was too small; 0 where all were enough) and `upper` (the smallest larger one that was
-        enough; infinite where there is none). Both are NaN where no run finished.
+        Over `model_size` (in order of `parameters`) and `seed`, in examples: `lower` (the largest
+        data size that was too small; 0 where all were enough) and `upper` (the smallest larger one
+        that was enough; infinite where there is none). Both are NaN where no run finished.
 
     Raises:
         NotEnoughDataError: an unknown part, or more than one value of a swept field.

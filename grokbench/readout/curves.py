@@ -1,9 +1,9 @@
 """Readings of a curve: its settled value, and the step at which it crosses a level.
 
-All detectors read curves with these functions. "Settled" and "crossed" then mean the same everywhere, a
-slingshot at the last evaluation changes no reading, and a missing run is NaN and never zero. (A
-slingshot is a brief spike of the loss that adaptive optimizers cause: Thilak et al. 2022,
-arXiv:2206.04817.)
+All detectors read curves with these functions. "Settled" and "crossed" then mean the same
+everywhere, a slingshot at the last evaluation changes no reading, and a missing run is NaN and
+never zero. (A slingshot is a brief spike of the loss that adaptive optimizers cause: Thilak et al.
+2022, arXiv:2206.04817.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRAILING_SHARE = 0.1
 """A settled value is the median over this share of the steps, at the end of training."""
 
 FEWEST_EVALUATIONS = 3
-"""The trailing window holds at least this number of evaluations: the median of 3 ignores one spike."""
+"""The trailing window holds at least this number: the median of 3 evaluations ignores one spike."""
 
 COLLAPSE = 0.2
 """A run has collapsed if training accuracy ends this far below the level that it had held."""
@@ -71,8 +71,9 @@ def settled(dataset: xr.Dataset, curve: xr.DataArray | str) -> xr.DataArray:
 def collapsed(dataset: xr.Dataset) -> xr.DataArray:
     """Which finished runs end with training accuracy far below the level it had held.
 
-    This tells a slingshot at the end from a result: a slingshot takes training accuracy down as well.
-    Validation accuracy that falls while training accuracy stays is ungrokking, not a collapse.
+    This tells a slingshot at the end from a result: a slingshot takes training accuracy down as
+    well. Validation accuracy that falls while training accuracy stays is ungrokking, not a
+    collapse.
 
     Returns:
         Bool over the grid.
@@ -80,8 +81,8 @@ def collapsed(dataset: xr.Dataset) -> xr.DataArray:
 
     def fall(steps: Floats, values: Floats) -> Floats:
         ended = _final(steps, values)
-        # The maximum is never below a level held. Medians of all windows take long, and are needed only
-        # where the fall from the maximum is large enough.
+        # The maximum is never below a level held. Medians of all windows take long, and are needed
+        # only where the fall from the maximum is large enough.
         fallen = values.max(axis=-1) - ended
         far = fallen > COLLAPSE
         fallen[far] = _held(steps, values[far]) - ended[far]
@@ -142,9 +143,9 @@ def _over_steps(
 ) -> xr.DataArray:
     """Apply `read(steps, values, *others)` to the evaluations that each run has.
 
-    Runs of one experiment may be evaluated at different steps; a NaN marks a step at which a run was
-    not. Runs with the same steps are read together: `values` is [runs, steps], each of `others` is
-    [runs]. A run without evaluations reads NaN.
+    Runs of one experiment may be evaluated at different steps; a NaN marks a step at which a run
+    was not. Runs with the same steps are read together: `values` is [runs, steps], each of `others`
+    is [runs]. A run without evaluations reads NaN.
     """
 
     def every(values: Floats, steps: Floats, *rest: Floats) -> Floats:
@@ -152,8 +153,8 @@ def _over_steps(
         curves = np.broadcast_to(values, (*shape, len(steps))).reshape(-1, len(steps))
         beside = [np.broadcast_to(one, shape).ravel() for one in rest]
         found = np.full(len(curves), np.nan)
-        # A schedule is a mask of the steps at which a run was evaluated. In a file, steps may stand in
-        # any order, so a run's own steps are taken in ascending order.
+        # A schedule is a mask of the steps at which a run was evaluated. In a file, steps may stand
+        # in any order, so a run's own steps are taken in ascending order.
         order = np.argsort(steps)
         schedules, which = np.unique(~np.isnan(curves), axis=0, return_inverse=True)
         for index, schedule in enumerate(schedules):

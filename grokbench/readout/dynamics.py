@@ -1,7 +1,7 @@
 """The training dynamic of each run: Huang et al. 2024, § 3, Fig. 2.
 
-Two thresholds on mirror-free validation accuracy and one on training accuracy decide. The order of the
-steps at which the curves cross them tells progression from grokking.
+Two thresholds on mirror-free validation accuracy and one on training accuracy decide. The order of
+the steps at which the curves cross them tells progression from grokking.
 """
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Da
             generalized.
 
     Returns:
-        Over the grid: `dynamic` (int8, the values of `Dynamic`, with CF flags); `censored` (bool: not
-        generalized by the last step, which may mean not yet); `collapsed` (bool: see `collapsed`);
-        `memorized_step`, `generalizing_step` and `generalized_step` (steps; NaN where the threshold
-        was not crossed); `final_accuracy` (settled mirror-free accuracy).
+        Over the grid: `dynamic` (int8, the values of `Dynamic`, with CF flags); `censored` (bool:
+        not generalized by the last step, which may mean not yet); `collapsed` (bool: see
+        `collapsed`); `memorized_step`, `generalizing_step` and `generalized_step` (steps; NaN where
+        the threshold was not crossed); `final_accuracy` (settled mirror-free accuracy).
 
     Raises:
         NotEnoughDataError: the task does not have the part.

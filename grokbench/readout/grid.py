@@ -57,7 +57,7 @@ def without_empty_seeds(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def log2_parameters(dataset: xr.Dataset | xr.DataArray) -> Floats:
-    """log2 of the number of parameters of each model size, [model_size]; NaN where it is not known."""
+    """log2 of the number of parameters of each model size, [model_size]; NaN where not known."""
     parameters = dataset["parameters"].to_numpy().astype(float)
     return np.asarray(np.log2(np.where(parameters > 0, parameters, np.nan)))
 

@@ -1,17 +1,17 @@
 """Regression of interval-censored values on a line, with logistic errors, maximum a posteriori.
 
-*Model.* A value is y = level + slope · x + scale · e, where e has the standard logistic distribution F.
-Of y only an interval (lower, upper] is known; either end may be infinite. With the height h = level +
-slope · x of the line, the likelihood of an interval is
+*Model.* A value is y = level + slope · x + scale · e, where e has the standard logistic
+distribution F. Of y only an interval (lower, upper] is known; either end may be infinite. With the
+height h = level + slope · x of the line, the likelihood of an interval is
 
     P(h) = F((upper - h)/scale) - F((lower - h)/scale).
 
-Level and slope have independent normal priors, so a fit exists even where all intervals are open at the
-same end. This is the log-logistic model of survival analysis in logarithms (Kalbfleisch and Prentice
-2002, The Statistical Analysis of Failure Time Data, § 2.2) with a prior.
+Level and slope have independent normal priors, so a fit exists even where all intervals are open at
+the same end. This is the log-logistic model of survival analysis in logarithms (Kalbfleisch and
+Prentice 2002, The Statistical Analysis of Failure Time Data, § 2.2) with a prior.
 
-*Method.* log P is concave in h, because the logistic density is log-concave (Pratt 1981, JASA 76, 103–106);
-with the prior there is exactly one maximum, and Newton's method finds it.
+*Method.* log P is concave in h, because the logistic density is log-concave (Pratt 1981, JASA 76,
+103–106); with the prior there is exactly one maximum. Newton's method climbs to it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from grokbench.statistics.intervals import Floats
 ITERATIONS = 300
 """At most; the loop ends as soon as no step exceeds TOLERANCE.
 
-Convergence is linear where all values lie far from the ends of their intervals (see LEAST_CURVATURE). The
-prior then pulls the line, and with narrow errors 300 steps go about 99 % of the way.
+Where the line is far from the ends of all intervals, the likelihood is flat and the prior alone
+pulls the line. LEAST_CURVATURE then keeps the steps short, and the loop may end before the maximum.
 """
 
 TOLERANCE = 1e-10
@@ -42,7 +42,7 @@ SCALES = 2.0 ** np.arange(-4, 4)
 """The scales tried, as multiples of the intervals' width: a sixteenth to eight times."""
 
 LEAST_SCALE = 1 / 4
-"""The smallest scale of the errors with which a line is fitted, as a multiple of the intervals' width."""
+"""The smallest scale with which a line is fitted, as a multiple of the intervals' width."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,18 @@ class IntervalRegression:
         Returns:
             Levels and slopes, each [fits].
         """
-        # scipy.optimize fits one line at a time; all rows (one for each seed left out) share this loop.
+        # scipy.optimize fits one line at a time; here all rows share one loop of array operations.
         prior = self.prior
         levels, slopes = np.full(len(weights), prior.level), np.zeros(len(weights))
         for _ in range(ITERATIONS):
             below, above = self._distribution(scale, levels, slopes, shifts)
             derivative = weights * (below + above - 1) / scale
-            # Where the line is far from an interval, log P is nearly linear: it has hardly any curvature,
-            # and a full Newton step would overshoot. More curvature than there is shortens the step; the
-            # maximum, where the gradient is 0, stays where it is.
+            # Where the line is far from an interval, log P is nearly linear: it has hardly any
+            # curvature, and a full Newton step would overshoot. More curvature than there is
+            # shortens the step; the maximum, where the gradient is 0, stays where it is.
             densities = below * (1 - below) + above * (1 - above)
             curvature = weights * np.maximum(densities, LEAST_CURVATURE) / scale**2
-            # The height of the line changes by 1 with the level and by x with the slope (chain rule).
+            # Chain rule: the height of the line changes by 1 with the level, by x with the slope.
             gradient = (
                 derivative.sum(axis=1) - (levels - prior.level) / prior.level_deviation**2,
                 derivative @ self.x - slopes / prior.slope_deviation**2,
@@ -109,9 +109,9 @@ class IntervalRegression:
     def likeliest_scale(self, width: float) -> tuple[float, float]:
         """The scale of the errors under which the intervals are most probable, out of SCALES.
 
-        Where all values share one interval, the likelihood has no maximum: it grows as the scale goes
-        to 0, wherever the line passes through the interval. The line is therefore fitted with at
-        least LEAST_SCALE, which draws it to the intervals' middles.
+        Where all values share one interval, the likelihood has no maximum: it grows as the scale
+        goes to 0, wherever the line passes through the interval. The line is therefore fitted with
+        at least LEAST_SCALE, which draws it to the intervals' middles.
 
         Args:
             width: a typical width of the intervals.
@@ -151,13 +151,13 @@ class IntervalRegression:
 
 
 def rounding_deviation(width: float | Floats, scale: float, typical_width: float) -> Floats:
-    """The standard deviation of the error that an estimate has because values are rounded to intervals.
+    """The standard deviation of an estimate's error that comes from rounding values to intervals.
 
-    Where all values fall into one interval the error is uniform over the interval, and has the standard
-    deviation width/√12. Where values spread over several intervals their errors average out, and less
-    of the error remains: the share is the characteristic function of the values' distribution at
-    the frequency 2π/width (Widrow and Kollár 2008, Quantization Noise, on dither). For the logistic
-    distribution this is t/sinh(t), with t = 2π² · scale/width.
+    Where all values fall into one interval the error is uniform over the interval, and has the
+    standard deviation width/√12. Where values spread over several intervals their errors average
+    out, and less of the error remains: the share is the characteristic function of the values'
+    distribution at the frequency 2π/width (Widrow and Kollár 2008, Quantization Noise, on dither).
+    For the logistic distribution this is t/sinh(t), with t = 2π² · scale/width.
 
     Args:
         width: of the intervals, any shape.

@@ -4,14 +4,14 @@ The jackknife serves where an estimate is no mean of one number a seed, such as 
 fitted curves cross. The estimate is computed once from all seeds and once without each of them. The
 spread of these replicates gives a variance, and Student's t an interval.
 
-Why not the bootstrap? The jackknife needs no random numbers, so the order of seeds does not matter and
-the same data give the same interval. The bootstrap's variance is too small by a factor of (n - 1)/n, and
-its percentiles do not widen for few seeds as Student's t does, so they cover too little with 3 or 5 seeds
-(Hesterberg 2015, The American Statistician 69, § 3).
+Why not the bootstrap? The jackknife needs no random numbers, so the order of seeds does not matter
+and the same data give the same interval. With n seeds, the bootstrap's variance is too small by the
+factor (n-1)/n, and its percentiles do not widen for few seeds as Student's t does. They cover too
+little with 3 or 5 seeds (Hesterberg 2015, The American Statistician 69, § 3).
 
-Seeds share the grid of the experiment and cannot show how coarse the grid is. A rounding error adds a
-variance of its own: the square of how far the estimate moves when the values that are rounded move by
-one standard deviation of the error (first-order propagation of errors).
+Seeds share the grid of the experiment and cannot show how coarse the grid is. A rounding error adds
+a variance of its own: the square of how far the estimate moves when the values that are rounded
+move by one standard deviation of the error (first-order propagation of errors).
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ class Jackknife:
 def jackknife_variance(left_out: Floats) -> Floats:
     """The variance of an estimate from its values without each of n seeds, [seeds, ...] to [...].
 
-    (n - 1)/n · Σ (value without seed i - their mean)². Its expectation is at least the variance of an
-    estimate from n - 1 seeds (Efron and Stein 1981, Annals of Statistics 9, 586–596).
+    (n - 1)/n · Σ (value without seed i - their mean)². Its expectation is at least the variance of
+    an estimate from n - 1 seeds (Efron and Stein 1981, Annals of Statistics 9, 586–596).
     """
     seeds = len(left_out)
     squares = (left_out - left_out.mean(axis=0)) ** 2

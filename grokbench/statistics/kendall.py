@@ -22,9 +22,9 @@ class Tau:
 def kendall_tau(lower: Floats, upper: Floats) -> Tau | None:
     """Kendall's tau between the order of values and the values, which are interval-censored.
 
-    Pairs known to rise minus pairs known to fall, over all pairs compared. A pair whose intervals overlap
-    counts as neither (as in Oakes 1982, Biometrics 38, 451–455, for censored values). A pair that is
-    censored at the same end, so that nothing is known of its order, is not compared.
+    Pairs known to rise minus pairs known to fall, over all pairs compared. A pair whose intervals
+    overlap counts as neither (as in Oakes 1982, Biometrics 38, 451–455, for censored values). A
+    pair that is censored at the same end, so that nothing is known of its order, is not compared.
 
     Args:
         lower: largest value known to be too small, [values]; 0 where the value is censored from

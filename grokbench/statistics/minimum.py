@@ -12,14 +12,14 @@ from grokbench.statistics.intervals import Floats
 def minimum_upper_bound(values: Floats, others: int, confidence: float) -> float:
     """An upper confidence bound for the minimum of a group, which is compared with another group's.
 
-    The minimum of few values may be low by chance. Suppose that the values and the `others` come from
-    one distribution, so that every order of all N of them is equally likely. The r smallest of all then
-    belong to the first group with the probability C(N - r, others) / C(N, others), a hypergeometric
-    one. The bound is the r-th smallest value, for the smallest r whose probability is at most
-    (1 - confidence)/2.
+    The minimum of few values may be low by chance. Suppose that the values and the `others` come
+    from one distribution, so that every order of all N of them is equally likely. The r smallest of
+    all then belong to the first group with the probability C(N - r, others) / C(N, others), a
+    hypergeometric one. The bound is the r-th smallest value, for the smallest r whose probability
+    is at most (1 - confidence)/2.
 
-    If no r is that improbable, the bound is the largest value. Three values against three are such a case:
-    their bound has a one-sided confidence of 95 %, and no higher confidence raises it.
+    If no r is that improbable, the bound is the largest value. Three values against three are such
+    a case: their bound has a one-sided confidence of 95 %, and no higher confidence raises it.
 
     Args:
         values: of the group, [n].

@@ -1,8 +1,8 @@
 """The framework of Huang et al. 2024 (§ 3, Fig. 1): two curves divide the grid into four zones.
 
-The capacity curve tells how many labels a model of each size memorizes. The critical curve tells how many
-examples a model of each size needs to generalize. Which curves a cell of the grid (a model size and a data
-size) lies above and below predicts the training dynamic of its runs.
+The capacity curve tells how many labels a model of each size memorizes. The critical curve tells
+how many examples a model of each size needs to generalize. Which curves a cell of the grid (a model
+size and a data size) lies above and below predicts the training dynamic of its runs.
 
 | module | has |
 | --- | --- |

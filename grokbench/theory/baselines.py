@@ -1,6 +1,7 @@
 """Predictions of training dynamics without the theory, with which the zone map is compared.
 
-Each baseline predicts one dynamic for every cell of the target. It knows no run of that cell's model size.
+Each baseline predicts one dynamic for every cell of the target. It knows no run of that cell's
+model size.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def threshold(known: Known) -> Labels:
     """For each data size one dynamic for small models, and one for large models.
 
     The threshold between them and both dynamics are those that fit most runs of the other model
-    sizes at the same data size (a decision stump). Of equally good thresholds the smallest is taken.
+    sizes at the same data size (a decision stump). Of equally good thresholds the smallest is
+    taken.
     """
     runs, sizes = known.target.dynamics, known.target.sizes
     predicted = np.empty(runs.shape[:2], np.int8)

@@ -1,4 +1,4 @@
-"""The capacity curve of Huang et al. 2024, Fig. 1: how many labels a model of each size memorizes."""
+"""The capacity curve of Huang et al. 2024, Fig. 1: how many labels each model size memorizes."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class CapacityCurve:
 def capacity_curve(random_labels: xr.Dataset, pairs: Pairs, saturated_at: float) -> CapacityCurve:
     """Measure the capacity curve.
 
-    A model memorizes the share of its labels that it knows (see `share_known`). The means over seeds
-    are made monotone by isotonic regression of their logarithms, because the theory's capacity
-    rises with model size (Huang et al. 2024, assumption 3.2). Beyond the sizes tried, the curve
-    continues with the slope of the least-squares line, or with 0 if that is negative.
+    A model memorizes the share of its labels that it knows (see `share_known`). The means over
+    seeds are made monotone by isotonic regression of their logarithms, because the theory's
+    capacity rises with model size (Huang et al. 2024, assumption 3.2). Beyond the sizes tried, the
+    curve continues with the slope of the least-squares line, or with 0 if that is negative.
 
-    A saturated model knows all its labels, and its capacity is at least that number. Only the smallest
-    saturated size is used, since each larger one adds the same bound at a larger size and would
-    flatten the curve.
+    A saturated model knows all its labels, and its capacity is at least that number. Only the
+    smallest saturated size is used, since each larger one adds the same bound at a larger size and
+    would flatten the curve.
 
     Args:
         random_labels: an experiment on random labels.

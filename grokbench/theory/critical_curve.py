@@ -120,8 +120,8 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
     parameters (`IntervalRegression`). A wide prior decides where the brackets leave level or slope
     open, and hardly matters elsewhere.
 
-    There is one replicate without each seed, and one for each model size, whose brackets are moved by
-    the standard deviation of their rounding error (`rounding_deviation`).
+    There is one replicate without each seed, and one for each model size, whose brackets are moved
+    by the standard deviation of their rounding error (`rounding_deviation`).
 
     Args:
         brackets: of the critical experiment.
@@ -150,7 +150,7 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
     widths = np.where(known.any(axis=1), brackets.widths, 0)
     typical = float(np.median(widths[widths > 0])) if (widths > 0).any() else DEFAULT_WIDTH
     scale, fitted_with = regression.likeliest_scale(typical)
-    # One row for each fit: all seeds, each seed left out (weight 0), each model size's brackets moved.
+    # Rows: all seeds; without each seed (weight 0); with each model size's brackets moved.
     seeds, sizes = len(brackets.seeds), len(brackets.sizes)
     weights = np.ones((1 + seeds + sizes, len(size)))
     weights[1 : 1 + seeds] = seed != np.arange(seeds)[:, None]

@@ -69,8 +69,8 @@ def crossing_of(capacity: CapacityCurve, critical: CriticalCurve, pairs: Pairs) 
 def _first_crossing(sizes: Floats, held: Floats, enough: Floats) -> Floats:
     """Size and height at which `held` first reaches `enough`, by linear interpolation.
 
-    If `held` lies above from the first size on, the size is minus infinity and the height infinite. If
-    it never reaches `enough`, the size is infinite and the height minus infinity.
+    If `held` lies above from the first size on, the size is minus infinity and the height infinite.
+    If it never reaches `enough`, the size is infinite and the height minus infinity.
     """
     gap = held - enough
     if gap[0] >= 0:

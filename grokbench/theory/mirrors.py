@@ -1,8 +1,8 @@
-"""The number of different labels of training pairs, where (a, b) and its mirror (b, a) share a label.
+"""The number of different labels of training pairs, where (a, b) and (b, a) share a label.
 
 A model that memorizes has one label to remember for both. Capacity is measured on all pairs, with
-random labels that are the same for mirrors (Huang et al. 2024, § 2.3), but models train on a part of the
-pairs, which has fewer mirrors. The two are therefore compared in labels, not in pairs.
+random labels that are the same for mirrors (Huang et al. 2024, § 2.3), but models train on a part
+of the pairs, which has fewer mirrors. The two are therefore compared in labels, not in pairs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from grokbench.statistics.intervals import Floats
 class Pairs:
     """Training pairs of numbers below a modulus P, drawn at random from all P² ordered pairs.
 
-    Under the split `unordered`, a pair and its mirror are drawn together. Under any other split each
-    pair is drawn by itself.
+    Under the split `unordered`, a pair and its mirror are drawn together. Under any other split
+    each pair is drawn by itself.
     """
 
     modulus: int | None
@@ -53,7 +53,7 @@ class Pairs:
         return np.asarray(drawn * (2 * p**2 + 2 * p + 1 - drawn) / (2 * p * (p + 1)))
 
     def examples(self, labels: Floats) -> Floats:
-        """The number of examples that have this number of different labels: the inverse of `labels`.
+        """The number of examples with this number of different labels: the inverse of `labels`.
 
         A multiple of all labels is taken as the same multiple of all examples. A capacity curve
         that is extrapolated needs a number beyond the last pair.
@@ -74,10 +74,10 @@ class Pairs:
 def pairs_of(memorization: xr.Dataset, target: xr.Dataset) -> tuple[Pairs, Pairs]:
     """The pairs that two experiments train on: one on random labels, and a target.
 
-    The modulus is the task's option. If neither task has that option, the modulus is the root of the
-    number of random labels, if it is a whole number; otherwise no example has a mirror. The
-    target has no mirrors either if all its validation examples are mirror-free although pairs
-    were drawn one by one.
+    The modulus is the task's option. If neither task has that option, the modulus is the root of
+    the number of random labels, if it is a whole number; otherwise no example has a mirror. The
+    target has no mirrors either if all its validation examples are mirror-free although pairs were
+    drawn one by one.
     """
     options = [_task_options(dataset) for dataset in (memorization, target)]
     given = [one["modulus"] for one in options if isinstance(one.get("modulus"), int)]

@@ -1,4 +1,4 @@
-"""The zone map of Huang et al. 2024, Fig. 1: the training dynamic predicted for each cell of a grid.
+"""The zone map of Huang et al. 2024, Fig. 1: the training dynamic predicted for each cell.
 
 | data size | zone |
 | --- | --- |
@@ -62,7 +62,7 @@ class ZoneOptions(CurveOptions):
 
 @dataclass(frozen=True, eq=False)
 class ZoneProbabilities:
-    """The probability of each zone, [sizes, data sizes, zones], with replicates of two experiments."""
+    """The probability of each zone, [sizes, data sizes, zones]."""
 
     memorization: Replicates
     """With replicates of the experiment on random labels."""
@@ -226,7 +226,7 @@ def zones(
 
 
 def _shares_runs(critical: xr.Dataset, target: xr.Dataset) -> Bools:
-    """Which of the target's model sizes have a finished run that the critical experiment has too."""
+    """Which of the target's model sizes share a finished run with the critical experiment."""
     sizes = target.sizes["model_size"]
     if "run_id" not in critical or "run_id" not in target:
         return np.full(sizes, critical.equals(target))
@@ -242,8 +242,8 @@ def _predicted_heights(
 ) -> Replicates:
     """The critical curve at the target's model sizes, [sizes]; without the size where held out."""
     sizes = log2_parameters(target)
-    # All fits have the same replicates (the same seeds, the same sizes' brackets moved), so those of one
-    # model size can be exchanged for those of another fit.
+    # All fits have the same replicates (the same seeds, the same sizes' brackets moved), so those
+    # of one model size can be exchanged for those of another fit.
     heights = critical_curve(brackets).at(sizes).rows
     labels = critical["model_size"].to_numpy().astype(str)
     for index in np.flatnonzero(held_out):
