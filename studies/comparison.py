@@ -193,10 +193,12 @@ def at_another_rate(repetitions: Sequence[Repetition], folder: Path, jobs: int) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python -m studies.comparison", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first repetition")
+    parser.add_argument("--jobs", type=int, default=1, help="worker processes of the training")
     parser.add_argument("--folder", type=Path, default=Path("build/comparison"))
     chosen = parser.parse_args()
     repetitions = []
