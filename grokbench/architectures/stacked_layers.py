@@ -91,7 +91,7 @@ class Layers:
         for i in range(self.design.layers):
             # Nothing reads the last layer's stream but the unembedding of the last position.
             asked = 1 if i == self.design.layers - 1 else sequences.rows.shape[1]
-            if i == 0:
+            if i == 0:  # from the tables
                 stream, query = (lookup(table, sequences.rows[:, -asked:]) for table in tables[:2])
                 seen = [lookup(table, sequences.rows) for table in tables[2:]]
             else:
@@ -100,9 +100,10 @@ class Layers:
                 query = self._linear(f"layers.{i}.query", normed[:, -asked:])
                 stream = stream[:, -asked:]
             passed += seen
-            if kept:
+            if kept:  # the prefix comes before the sequence's own positions
                 before = [lookup(value, sequences.earlier) for value in kept[2 * i : 2 * i + 2]]
                 seen = [torch.cat(pair, 1) for pair in zip(before, seen, strict=True)]
+            # As in `Layer.forward`: x ← x + attention(norm(x)), x ← x + network(norm(x)).
             stream = stream + self._linear(f"layers.{i}.output", self._attend(query, *seen))
             normed = self._norm(f"layers.{i}.norm_mlp", stream)
             hidden = self._linear(f"layers.{i}.expand", normed).relu_()
@@ -126,6 +127,7 @@ class Layers:
         return torch.stack(mixed, 1)
 
     def _linear(self, name: str, stream: Tensor) -> Tensor:
+        """One matrix product for all positions of a run, each run with its own weights."""
         weight, bias = self.parameters[f"{name}.weight"], self.parameters.get(f"{name}.bias")
         flat = stream.flatten(1, 2)
         if bias is None:
@@ -135,6 +137,7 @@ class Layers:
         return product.view(*stream.shape[:3], -1)
 
     def _norm(self, name: str, stream: Tensor) -> Tensor:
+        """Layer norm (Ba et al. 2016, arXiv:1607.06450), or nothing in a model without layer norms."""
         if self.design.epsilon is None:
             return stream
         weight, bias = (

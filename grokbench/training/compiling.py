@@ -13,8 +13,8 @@ from grokbench.record import Run
 from grokbench.training.memory import out_of_memory
 
 COMPILING_SECONDS = 60.0
-"""With less time left, a cohort that is to be compiled does not begin. Compiling took 16 to 50 s
-(benchmarks/README.md)."""
+"""With less time left, a cohort that is to be compiled does not begin. In measurements compiling took
+16 to 50 s."""
 
 COMPILED_WORK = PerDevice(cpu=4e13, cuda=2e15)
 """A cohort of at least this many floating-point operations is compiled: minutes of work, because
@@ -49,6 +49,7 @@ def compile_program(program: Program, parameters: Views, gradients: Views) -> No
     Raises:
         RuntimeError: there is too little memory.
     """
+    # Computing a gradient changes buffers and random streams, which must not show in the training.
     initial = copy.deepcopy(program.state())
     program.gradient(parameters, gradients)
     plain = {name: value.clone() for name, value in gradients.items()}

@@ -11,7 +11,7 @@ from grokbench.training.graphs import Graphs
 
 
 class Execution:
-    """Executes every operation of a step when Python comes to it.
+    """Executes each operation of a step when Python calls it.
 
     Attributes:
         stride: the most steps to ask for at once. Between two calls the loop may keep a checkpoint

@@ -63,7 +63,7 @@ class Measuring:
     def _snapshot(
         self, i: int, step: int, parameters: Views, outputs: Tensor, buffers: Views
     ) -> Snapshot:
-        """The i-th run as it stands.
+        """What measures see of the i-th run.
 
         Args:
             outputs: of this run, padded: [examples, outputs].
