@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from grokbench.claims import Verdict
-    from grokbench.comparison import CellComparison, Comparison, Contrast, VerdictPair
+    from grokbench.comparison import CellComparison, Comparison, Contrast, Reading, VerdictPair
+    from grokbench.comparison.pairing import Overlap
 
 SHOWN = 40
 """The most readings, and the most lines of a suite, that are listed; `--json` has all."""
@@ -138,49 +140,18 @@ def print_cells(out: Console, cells: CellComparison) -> None:
     """What was compared, which readings differ, and which differences could not be detected."""
     from grokbench.claims.words import percent
 
-    overlap, different = cells.overlap, cells.different
-    for side, alone in (("A", overlap.only_first), ("B", overlap.only_second)):
-        if alone:
-            names = ", ".join(f"{count(cells, 'cell')} of {name}" for name, cells in alone.items())
-            out.print(f"Only {side} has runs in {names}.")
-    if not overlap.cells:
-        out.print("There is no cell in which both have runs.")
+    overlap = cells.overlap
+    print_overlap(out, overlap)
+    compared = overlap.cells - overlap.identical_cells
+    if not compared:
         return
-    if overlap.shared_runs:
-        out.print(
-            f"{overlap.identical_runs} of {count(overlap.shared_runs, 'run')} that both have are "
-            f"equal bit by bit."
-        )
-    if overlap.identical_cells == overlap.cells:
-        out.print(
-            f"{overlap.identical_cells} of {count(overlap.cells, 'cell')} are identical: there is "
-            f"nothing left to compare."
-        )
-        return
-    compared = len(cells.readings)
-    apart = f"{len(different)} of {count(compared, 'reading')} in "
-    apart += count(overlap.cells - overlap.identical_cells, "cell")
     out.print(
-        f"{apart} differ by more than seeds explain "
+        f"{len(cells.different)} of {count(len(cells.readings), 'reading')} in "
+        f"{count(compared, 'cell')} differ by more than seeds explain "
         f"(the probability of any false alarm is at most {percent(cells.level)})."
     )
-    if different:
-        listed = table("experiment", "cell", "measured", "A", "B", "p, corrected")
-        for one in different[:SHOWN]:
-            measured = f"{one.measured} ({one.part})" if one.part else one.measured
-            listed.add_row(
-                one.experiment,
-                one.place,
-                measured.replace("_", " "),
-                f"{value(one.first)} ({one.seeds[0]})",
-                f"{value(one.second)} ({one.seeds[1]})",
-                f"{one.corrected:.2g}",
-            )
-        out.print()
-        out.print(listed)
-        out.print()
-        if len(different) > SHOWN:
-            out.print(f"… and {len(different) - SHOWN} more; --json has them all.")
+    if cells.different:
+        print_readings(out, cells.different)
     for seeds in cells.seeds:
         of = f"{seeds.first} against {count(seeds.second, 'seed')} ({count(seeds.cells, 'cell')})"
         if math.isinf(seeds.visible_gap):
@@ -201,8 +172,54 @@ def print_cells(out: Console, cells: CellComparison) -> None:
         )
 
 
-def value(number: float) -> str:
-    return "never" if math.isinf(number) else f"{number:.4g}"
+def print_overlap(out: Console, overlap: Overlap) -> None:
+    """What only one of the two has, and what both have bit by bit."""
+    for side, alone in (("A", overlap.only_first), ("B", overlap.only_second)):
+        if alone:
+            names = ", ".join(f"{count(cells, 'cell')} of {name}" for name, cells in alone.items())
+            out.print(f"Only {side} has runs in {names}.")
+    if not overlap.cells:
+        out.print("There is no cell in which both have runs.")
+        return
+    if overlap.shared_runs:
+        out.print(
+            f"{overlap.identical_runs} of {count(overlap.shared_runs, 'run')} that both have are "
+            f"equal bit by bit."
+        )
+    if overlap.identical_cells == overlap.cells:
+        out.print(
+            f"{overlap.identical_cells} of {count(overlap.cells, 'cell')} are identical: there is "
+            f"nothing left to compare."
+        )
+
+
+def print_readings(out: Console, readings: Sequence[Reading]) -> None:
+    """One row for each reading, with the number of seeds of A and of B in parentheses."""
+    listed = table("experiment", "cell", "measured", "A", "B", "p, corrected")
+    for one in readings[:SHOWN]:
+        measured = f"{one.measured} ({one.part})" if one.part else one.measured
+        listed.add_row(
+            one.experiment,
+            one.place,
+            measured.replace("_", " "),
+            f"{value(one.measured, one.first)} ({one.seeds[0]})",
+            f"{value(one.measured, one.second)} ({one.seeds[1]})",
+            f"{one.corrected:.2g}",
+        )
+    out.print()
+    out.print(listed)
+    out.print()
+    if len(readings) > SHOWN:
+        out.print(f"… and {len(readings) - SHOWN} more; --json has them all.")
+
+
+def value(measured: str, number: float) -> str:
+    """The number with four digits; a step that was not reached is `never`."""
+    from grokbench.comparison.readings import STEPS
+
+    if math.isinf(number):
+        return "never" if measured in STEPS else "∞" if number > 0 else "−∞"
+    return f"{number:.4g}"
 
 
 def print_provenance(out: Console, comparison: Comparison) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from grokbench.cli.compare import value
 
 Grokbench = Callable[..., Result]
 
@@ -134,3 +137,16 @@ def test_what_is_no_results_is_2(grokbench: Grokbench, trained: Path, wrong: str
         assert 2 == told.exit_code
         assert wrong in told.stderr
         assert "Traceback" not in told.output
+
+
+@pytest.mark.parametrize(
+    ("measured", "number", "text"),
+    [
+        ("generalized_step", 1234.56, "1235"),
+        ("generalized_step", math.inf, "never"),
+        ("hessian_sharpness", math.inf, "∞"),
+        ("hessian_sharpness", -math.inf, "−∞"),
+    ],
+)
+def test_only_a_step_that_is_infinite_never_came(measured: str, number: float, text: str) -> None:
+    assert text == value(measured, number)
