@@ -21,7 +21,9 @@ from grokbench.readout import settled
 
 ROOT = Path(grokbench.__file__).parents[1]
 DOCUMENTS = sorted(
-    path for folder in (".", "docs", "suites", "results") for path in ROOT.glob(f"{folder}/*.md")
+    path
+    for folder in (".", "docs", "docs/hooks", "suites", "results")
+    for path in ROOT.glob(f"{folder}/*.md")
 )
 VERDICTS = ["quick", "paper-lite", "paper"]
 """The results whose verdicts the README shows, from left to right."""
@@ -175,7 +177,15 @@ def test_the_plugin_in_the_readme_can_be_trained_on(documented: Path) -> None:
     assert bool(names["accuracy"].notnull().all())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def headings(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_within_the_project_leads_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text(encoding="utf-8"))
+    targets = [(document.parent / file if file else document, anchor) for file, anchor in links]
+    assert [] == [str(file) for file, _ in targets if not file.exists()]
+    assert [] == [anchor for file, anchor in targets if anchor and anchor not in headings(file)]
