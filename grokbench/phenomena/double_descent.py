@@ -31,7 +31,8 @@ from grokbench.statistics.dip_depth import DipDepth
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
 LEARNED = 0.1
-"""If mean mirror-free accuracy is below this at every model size, nothing was learned that could dip."""
+"""If mean mirror-free accuracy is below this at every model size, nothing was learned that could dip. It is
+the level below which `dynamics` says that a run has not generalized."""
 
 
 class DoubleDescentOptions(Options):

@@ -67,6 +67,8 @@ class DipTests:
         Wilson's interval for a share (1927). The observed variance would be wrong here: eleven runs
         that all happen to fail have almost none, and any dip there would be significant.
         """
+        # Restricted by `narrow` groups only: a curve whose narrow dips are at most `depth` deep has no deeper
+        # dip of longer groups.
         null = nearest_without_dip(self.observed, self.narrow, depth)
         observed = MeanCurve(self.observed.mean, self.variance.variance(null))
         simulated = self._simulated(null, score_type=True)

@@ -33,7 +33,8 @@ def block_levels(values: Floats, weights: Floats, band: float) -> Floats:
     low = np.full(within.shape[:2], values.min())
     high = np.full(within.shape[:2], values.max() + band)
     for _ in range(HALVINGS):
-        # The derivative of the cost rises with the level, so its sign says on which side the root is.
+        # Half of the cost's derivative. It rises with the level, so its sign says on which side the root
+        # is. Of equally cheap levels the lowest is found.
         level = (low + high) / 2
         over, under = level[..., None] - band - values, values - level[..., None]
         slope = (within * (np.maximum(over, 0) - np.maximum(under, 0))).sum(axis=-1)

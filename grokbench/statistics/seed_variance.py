@@ -32,8 +32,8 @@ LARGEST_SHARE = 0.99
 """At a share of 1 the parameters of the beta distribution would be zero."""
 
 RESAMPLES = 500
-"""Simulated experiments for each distribution. The 2.5 % quantile lies beyond 12 of them, so tails of higher
-confidences are not read off the draws but extrapolated by Student's t (`dip_depth`)."""
+"""Simulated experiments for each distribution. Only 12 of them lie beyond the 2.5 % quantile, so quantiles
+farther out are extrapolated by Student's t (`dip_depth`)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class SeedVariance:
         """Experiments whose true curve is `mean`, [sizes]: [resamples, sizes, seeds], NaN: no run.
 
         A parametric bootstrap: runs come from the beta distribution with this mean (`add_half`) and
-        variance. Each size has as many runs as it has in the data, in its first places.
+        variance. Each size has as many runs as it has in the data, in its first places. The wild
+        bootstrap (Wu 1986: residuals with random signs) was tried before; it simulates no variance at
+        sizes whose runs agree.
         """
         mean = add_half(mean, self.seeds)
         # A beta distribution with parameters m k and (1 - m) k has the variance m (1 - m) / (k + 1).

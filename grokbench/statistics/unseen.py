@@ -33,12 +33,14 @@ def deepest_unseen(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) 
         tail: probability that no seed shows any such run; the bound is exceeded no more often.
     """
     low, high = _reach(curve, groups, runs, tail)
+    # Parts of the budget spent at the peak, at the bottom and at the recovery.
     divisions = [
         (left, down, PARTS - left - down)
         for left in range(PARTS + 1)
         for down in range(PARTS + 1 - left)
     ]
     left, down, right = np.array(divisions, np.intp).T
+    # For each bottom and division: the highest peak before it and the highest recovery after it.
     return max(
         float(
             (
@@ -66,10 +68,11 @@ def _farthest(room: Floats, groups: Groups, runs: Floats, budgets: Floats) -> Fl
     condition 1 − p = c n / room, or p = 0 where that exceeds 1, with one c for the whole group.
     The size with the fewest runs, or the most room, is moved first. log c is found by bisection.
     """
+    # Sizes outside the group, and sizes without room, get the smallest number: its logarithm is finite.
     sizes, nothing = np.arange(len(room)), np.finfo(float).tiny
     inside = (groups.start[:, None] <= sizes) & (sizes < groups.end[:, None])
     own = np.where(inside, np.maximum(room, nothing), nothing)
-    start = np.log(own / runs)  # log c at which a size begins to move
+    start = np.log(own / runs)  # log c at which a size begins to move: there 1 - p is 1
     high = np.broadcast_to(start.max(axis=1), (len(budgets), len(own)))
     low = high - budgets[:, None] / runs.min()
     for _ in range(HALVINGS):
@@ -77,5 +80,6 @@ def _farthest(room: Floats, groups: Groups, runs: Floats, budgets: Floats) -> Fl
         costs = (runs * np.maximum(start - middle[..., None], 0)).sum(axis=-1)
         too_much = costs > budgets[:, None]
         low, high = np.where(too_much, middle, low), np.where(too_much, high, middle)
+    # `high` is the end of the bracket that spends no more than the budget.
     moved = np.maximum(own - np.exp(high)[..., None] * runs, 0).sum(axis=-1)
     return np.asarray(moved / (groups.end - groups.start))

@@ -208,7 +208,7 @@ def test_no_order_of_seeds_sizes_or_cells_changes_a_verdict(case, seed, order):
 @every_case
 @few
 @given(seed=numbers, confidence=st.floats(0.951, 0.9999))
-def test_a_surer_interval_holds_a_less_sure_one(case, seed, confidence):
+def test_an_interval_of_higher_confidence_contains_that_of_95_percent(case, seed, confidence):
     detector = KINDS[case.detector].from_options(case.options)
     for one in case.several(seed):
         _, narrow = case.unchanged(one)

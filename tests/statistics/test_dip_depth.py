@@ -59,12 +59,12 @@ def test_a_peak_and_a_recovery_may_both_be_hidden():
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 11])
-def test_the_surer_the_wider_and_no_dip_is_deeper_than_accuracy_can_be(seeds):
+def test_a_higher_confidence_gives_a_wider_interval_and_no_depth_exceeds_one(seeds):
     for accuracy in runs([0.6] * 12, seeds, 4, seed=seeds):
         dip = DipDepth.of(accuracy)
-        found = [dip.interval(sure) for sure in (0.5, 0.9, 0.95, 0.98, 0.99, 0.9917, 0.9964)]
-        for less, more in pairwise(found):
-            assert -1 <= more.low <= less.low <= less.high <= more.high <= 1
+        confidences = (0.5, 0.9, 0.95, 0.98, 0.99, 0.9917, 0.9964)
+        for lower, higher in pairwise(map(dip.interval, confidences)):
+            assert -1 <= higher.low <= lower.low <= lower.high <= higher.high <= 1
 
 
 @pytest.mark.parametrize("seeds", [5, 11])
@@ -77,7 +77,7 @@ def test_the_extreme_of_a_noisy_curve_is_rarely_taken_for_a_dip(seeds):
 
 @pytest.mark.parametrize("seeds", [5, 11])
 @pytest.mark.parametrize("width", [1, 3])
-def test_a_dip_of_just_so_much_is_rarely_said_to_be_less(seeds, width):
+def test_the_upper_end_is_rarely_below_the_true_depth(seeds, width):
     """Each run groks or does not; at three sizes the probability is lower by 0.4."""
     shares = [0.3, 0.6, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9]
     groks = runs(shares, seeds, 30, seed=seeds)
@@ -115,7 +115,7 @@ def test_it_does_not_matter_which_seeds_are_missing():
     )
 
 
-def test_what_it_takes_to_show_a_dip_is_more_where_noise_makes_them():
+def test_critical_values_are_larger_where_noise_makes_dips():
     generator = np.random.default_rng(0)
     noisy = (generator.random((15, 11)) < 0.5).astype(float)
     rising = np.array([0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0])[:, None]
