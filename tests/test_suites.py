@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grokbench import Plugins, load_suite, open_results, provenance, run_suite, score
+from grokbench import load_suite, provenance, run_suite
 from grokbench.claims import Outcome, Summary, verdicts_document
 from grokbench.claims.markdown import verdict_table
-from grokbench.cli.judged import judge
+from grokbench.cli.judged import Judged, judge
 from grokbench.plan import make_plan
 from grokbench.store import records_in
 
@@ -28,30 +29,36 @@ def test_every_suite_is_sound_and_says_where_its_claims_come_from(path: Path) ->
         assert "20" in claim.source
 
 
+@cache
+def judged(name: str) -> Judged:
+    """Committed results, judged by the suite that they carry."""
+    return judge(ROOT / "results" / name, None, ())
+
+
 @pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
 def test_committed_results_are_what_they_are_said_to_be(folder: Path) -> None:
     """As complete as results/README.md says, and they score to the committed verdicts."""
     suite = load_suite(ROOT / "suites" / f"{folder.name}.toml")
-    tree = open_results(folder)
-    assert suite.text == provenance(tree)["suite"]["text"]
-    plugins = Plugins.load()
-    missing = sum(len(one.runs) for one in make_plan(suite, plugins, records_in(tree)).missing)
+    results = judged(folder.name)
+    assert suite.text == provenance(results.tree)["suite"]["text"] == results.suite.text
+    plan = make_plan(suite, suite.plugins, records_in(results.tree))
+    missing = sum(len(one.runs) for one in plan.missing)
     runs = len(suite.runs())
     done = f"{runs - missing} of {runs} runs" if missing else "all of it"
     table = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     assert f"| `{folder.name}/` | `suites/{folder.name}.toml` | {done}" in table
-    verdicts = score(suite, tree, plugins.detectors)
-    again = json.loads(json.dumps(verdicts_document(suite, verdicts, tree)))
+    document = verdicts_document(suite, results.verdicts, results.tree)
+    again = json.loads(json.dumps(document))
     committed = json.loads((folder / "verdicts.json").read_text(encoding="utf-8"))
     assert summary(committed) == summary(again)
 
 
 @pytest.mark.parametrize("name", ["quick", "paper-lite", "paper"])
 def test_the_readme_of_the_results_shows_the_verdicts(name: str) -> None:
-    judged = judge(ROOT / "results" / name, None, ())
+    verdicts = judged(name).verdicts
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert verdict_table(judged.verdicts) in text
-    assert str(Summary.of(judged.verdicts)) in text
+    assert verdict_table(verdicts) in text
+    assert str(Summary.of(verdicts)) in text
 
 
 def summary(document: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -27,15 +27,18 @@ def test_the_command_line_offers_every_kind():
 
 
 @pytest.mark.parametrize("kinds", CHOICES, ids="-".join)
-def test_a_new_plugin_has_a_suite_without_mistakes(tmp_path, kinds):
-    folder = tmp_path / "made"
-    files = new_plugin("grokbench-made", folder, kinds)
+def test_a_new_plugin_has_a_suite_without_mistakes(tmp_path, monkeypatch, kinds):
+    folder, site = tmp_path / "made", tmp_path / "site"
+    # Each choice has a module of its own, because the modules are imported into one process.
+    module = f"grokbench_made_{len(kinds)}_{kinds[0]}"
+    files = new_plugin(module.replace("_", "-"), folder, kinds)
     for file in files:
         if file.suffix == ".py":
             ast.parse(file.read_text(encoding="utf-8"))
-    install(folder, tmp_path / "site", kinds)
-    done = run(tmp_path / "site", folder, "-m", "grokbench", "validate", "suite.toml")
-    assert "no mistakes" in done.stdout, done.stderr
+    install(folder, site, module, kinds)
+    monkeypatch.syspath_prepend(site)
+    result = CliRunner().invoke(cli, ["validate", str(folder / "suite.toml")])
+    assert "no mistakes" in result.stdout, result.output
 
 
 @pytest.mark.slow
@@ -82,12 +85,12 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 def test_the_trace_says_where_plugins_come_from_and_what_each_hook_call_did(tmp_path):
-    (tmp_path / "mine.py").write_text(
+    file = tmp_path.resolve() / "mine.py"
+    file.write_text(
         "import grokbench\n@grokbench.hookimpl\ndef register_tasks(register):\n    1 / 0\n"
     )
-    words = ["-m", "grokbench", "list", "tasks", "--plugin", "mine.py"]
-    lines = run(tmp_path, tmp_path, *words, GROKBENCH_TRACE="1").stderr.splitlines()
-    file = tmp_path.resolve() / "mine.py"
+    words = ["list", "tasks", "--plugin", str(file)]
+    lines = CliRunner().invoke(cli, words, env={"GROKBENCH_TRACE": "1"}).stderr.splitlines()
     assert f"grokbench: plugin {file} from {file} (a single file)" in lines
     raised = "raised ZeroDivisionError: division by zero (mine.py, line 4)"
     assert f"grokbench: register_tasks in {file} -> {raised}" in lines
@@ -95,19 +98,17 @@ def test_the_trace_says_where_plugins_come_from_and_what_each_hook_call_did(tmp_
         line.startswith("grokbench: register_tasks in grokbench.builtin -> task modular_addition")
         for line in lines
     )
-    assert "grokbench: plugin" not in run(tmp_path, tmp_path, *words).stderr
+    assert "grokbench: plugin" not in CliRunner().invoke(cli, words).stderr
 
 
-def install(folder: Path, site: Path, kinds: list[str]) -> None:
+def install(folder: Path, site: Path, module: str, kinds: list[str]) -> None:
     """Lay the package's modules and its entry points where Python finds them."""
     (folder / "src").rename(site)
-    metadata = site / "grokbench_made-0.1.0.dist-info"
+    metadata = site / f"{module}-0.1.0.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: grokbench-made\nVersion: 0.1.0\n"
-    )
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 0.1.0\n")
     if set(kinds) - {"command"}:
-        points = "[grokbench]\nmade = grokbench_made.plugin\n"
+        points = f"[grokbench]\nmade = {module}.plugin\n"
         (metadata / "entry_points.txt").write_text(points)
 
 
