@@ -160,7 +160,7 @@ def comparable(value: Any) -> Any:
     return tuple(map(comparable, value)) if isinstance(value, tuple) else value
 
 
-def stand() -> dict[str, Any]:
+def process_state() -> dict[str, Any]:
     """The values of all that importing a plugin must not change, by name."""
     found = {name: comparable(value) for name, value in read(LOADING).items()}
     # Libraries may add filters for their own warnings, so only filters for all warnings count.

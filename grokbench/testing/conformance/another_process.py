@@ -43,13 +43,13 @@ known, location, commands, answer = json.loads(sys.argv[1])
 sys.path[:] = known
 import click
 from grokbench.plugins.loading import import_file
-from grokbench.switches import changes, stand
+from grokbench.switches import changes, process_state
 if not commands:
     from grokbench import architectures, optimizers, phenomena, tasks
-before, stood, began = set(sys.modules), stand(), time.process_time()
+before, stood, began = set(sys.modules), process_state(), time.process_time()
 import_file(Path(location)) if location.endswith(".py") else importlib.import_module(location)
 seconds = time.process_time() - began
-found = seconds, sorted(set(sys.modules) - before), changes(stood, stand())
+found = seconds, sorted(set(sys.modules) - before), changes(stood, process_state())
 Path(answer).write_text(json.dumps(found), encoding="utf-8")
 """
 
