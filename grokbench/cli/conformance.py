@@ -1,4 +1,4 @@
-"""`grokbench test-plugin`: the conformance kit against a plugin."""
+"""`grokbench test-plugin`: the checks of the conformance kit for a plugin."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     type=(str, str),
     multiple=True,
     metavar="CHECK REASON",
-    help="Expect a check to fail, as 'task majority: mirror_free_is_true', and why; may be "
-    "given again.",
+    help="Expect a check to fail, such as 'task majority: mirror_free_is_true', and say why; may be "
+    "given several times.",
 )
 @options.as_json
 @click.pass_context
 def conformance(
     context: click.Context, name: str, expect: tuple[tuple[str, str], ...], json: bool
 ) -> None:
-    """Examine the plugin NAME and all that it registers.
+    """Examine the plugin NAME and everything that it registers.
 
     NAME is a package or an entry point, the path of a single .py file, the name of one registered
-    definition, or `grokbench`. Each check is one line: ok, FAILED, expected or skipped, and what is
-    worth knowing. The exit code is 1 when a check failed.
+    definition, or `grokbench` for the built-in definitions. Each check is one line: ok, FAILED,
+    expected or skipped, and what is worth knowing. The exit code is 1 if a check failed.
     """
     from grokbench.testing.conformance.checks import CheckOutcome
     from grokbench.testing.conformance.kit import checks_of_plugin
@@ -50,7 +50,7 @@ def conformance(
         raise click.BadParameter(str(error), param_hint="--expect") from None
     results: list[Result] = []
     for check in checks:
-        # What a plugin prints is no part of what is printed here.
+        # What a plugin prints must not mix with the results.
         with redirect_stdout(sys.stderr):
             results.append(check.result())
         if not json:

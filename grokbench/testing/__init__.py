@@ -1,4 +1,4 @@
-"""What plugin authors test with: a conformance kit, for the command line, pytest and hypothesis.
+"""Tests for plugin authors: the conformance kit, the simulator, and strategies for hypothesis.
 
 Each name is imported when it is first used: neither torch nor pytest comes with the package.
 """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from grokbench.suite import Claim, Suite
 
 SHOWN = 24
-"""So many cells are listed under a claim that failed."""
+"""The number of cells that are listed under a claim that failed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,15 +28,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="test the claims of a suite, one item for each; what is missing of the experiments "
-        "they need is trained; may be given again",
+        help="test the claims of a suite, one item for each; missing runs of the experiments that they "
+        "need are trained; may be given several times",
     )
     group.addoption(
         "--grokbench-results",
         default="results",
         metavar="DIR",
-        help="where results are looked for and stored, in a folder named after the suite, as "
-        "`grokbench run` has them [default: results]",
+        help="the folder of results; each suite has a subfolder of its name, as for `grokbench run` "
+        "[default: results]",
     )
     group.addoption(
         "--grokbench-jobs",
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(
 
 
 class SuiteFile(pytest.File):
-    """A suite; trained when the first of its claims is tested, and once."""
+    """A suite. Its runs are trained once, when the first of its claims is tested."""
 
     def collect(self) -> list[ClaimItem]:
         return [
@@ -78,7 +78,7 @@ class SuiteFile(pytest.File):
 
     @cached_property
     def sitting(self) -> Sitting | GrokbenchError:
-        """The results, with all that the selected claims need; or why there are none."""
+        """The results that the selected claims need, or the error that prevented them."""
         from grokbench.errors import GrokbenchError
         from grokbench.session import run_suite
 
@@ -115,7 +115,7 @@ class SuiteFile(pytest.File):
 
 
 def announcing(config: pytest.Config, name: str) -> Any:
-    """A watcher that says on the terminal what is about to be trained, for it may take long."""
+    """A watcher that writes on the terminal how many runs will be trained: this may take long."""
     from grokbench.session import Watcher
 
     class Announcing(Watcher):
@@ -132,7 +132,7 @@ def announcing(config: pytest.Config, name: str) -> Any:
 
 
 class UnexpectedVerdict(Exception):  # noqa: N818 - nothing went wrong in the program
-    """A claim that did not come out as its suite expects, or on fewer runs; in words."""
+    """A claim that came out otherwise than its suite expects, or rests on too few runs; in words."""
 
 
 class ClaimItem(pytest.Item):
@@ -170,7 +170,7 @@ class ClaimItem(pytest.Item):
 
 
 def explained(verdict: Verdict, sitting: Sitting, shortfall: Shortfall) -> str:
-    """What came out, what was expected, why, and the cells that it was read from."""
+    """What came out, what was expected, why, and the cells behind it."""
     from grokbench.claims.words import interval, rule_words
 
     claim, finding = verdict.claim, verdict.finding
@@ -195,7 +195,7 @@ def explained(verdict: Verdict, sitting: Sitting, shortfall: Shortfall) -> str:
 
 
 def crashes_behind(claim: Claim, sitting: Sitting) -> list[str]:
-    """What runs that the claim looks at crashed with, each message once."""
+    """The last line of each error with which runs of the claim crashed."""
     from grokbench.claims import datasets_of, selected
     from grokbench.errors import NotEnoughDataError
     from grokbench.record import Status
@@ -213,7 +213,7 @@ def crashes_behind(claim: Claim, sitting: Sitting) -> list[str]:
 
 
 def cells_behind(claim: Claim, sitting: Sitting) -> list[str]:
-    """A line for each cell that the claim looks at: how many runs, and how they ended."""
+    """A line for each cell of the claim: the number of runs, and their final accuracies."""
     from grokbench.claims import datasets_of, selected
     from grokbench.comparison.readings import cells_of
     from grokbench.errors import NotEnoughDataError

@@ -1,4 +1,4 @@
-"""A decorator that makes one pytest item of every check."""
+"""A decorator that makes every check a pytest item."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def parametrize_with_checks(
     architectures: Sequence[Architecture] = (),
     expected_failures: Mapping[str, str] | None = None,
 ) -> pytest.MarkDecorator:
-    """Run a test with every check of some definitions; the test calls its argument `check`.
+    """Run a test once for each check of some definitions; the test calls its argument `check`.
 
         @parametrize_with_checks([Majority, Perceptron])
         def test_the_contract_is_kept(check):
             check()
 
-    Args: as `checks_for`. A check that is expected to fail is a strict xfail.
+    Args: as for `checks_for`. A check that is expected to fail is a strict xfail.
     """
     import pytest
 

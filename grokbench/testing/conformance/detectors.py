@@ -109,16 +109,26 @@ def shown(finding: Finding) -> str:
 def finding(specimen: Specimen) -> Iterator[Exercise]:
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
+    shown = dict(copied(world))
 
     def act() -> Mapping[str, Any]:
-        found = detector.find(copied(world))
+        shown.update(copied(world))
+        found = detector.find(shown)
         return {"effect and interval": numbers(found), "evidence": found.evidence}
+
+    def given() -> Mapping[str, Any]:
+        return {
+            f"{name} of the dataset {role!r}": (one.dims, one.attrs, one.to_numpy().tolist())
+            for role, data in shown.items()
+            for name, one in data.variables.items()
+        }
 
     yield Exercise(
         detector,
         "find()",
         act,
         "draw resamples from numpy.random.default_rng with a fixed seed",
+        given,
     )
 
 
@@ -252,30 +262,6 @@ def order_changes_nothing(specimen: Specimen) -> None:
                 "another order",
                 "a suite lists sizes and seeds in any order",
                 "sort by the coordinates first: data.sortby(['parameters', 'data_size', 'seed'])",
-            )
-
-
-@promises("detector")
-def leaves_the_data_alone(specimen: Specimen) -> None:
-    """find() does not change one bit of the datasets."""
-    world, _ = seen(specimen)
-    own = copied(world)
-    specimen.make().find(own)
-    for role, data in world.items():
-        if set(own) != set(world) or not own[role].identical(data):
-            changed = [
-                str(name)
-                for name in {**data.variables, **own[role].variables}
-                if not (
-                    name in data.variables
-                    and name in own[role].variables
-                    and own[role][name].identical(data[name])
-                )
-            ]
-            raise Fault(
-                f"find() changes {', '.join(changed) or 'attributes'} of the dataset {role!r}",
-                "other claims look at the same datasets",
-                "work on a copy, or with operations that return one",
             )
 
 

@@ -15,7 +15,7 @@ from grokbench.testing.conformance.checks import (
     listed,
     promises,
 )
-from grokbench.testing.conformance.exercises import differing, exercises_of
+from grokbench.testing.conformance.exercises import differing, digests_of, exercises_of
 from grokbench.testing.conformance.global_state import RANDOM, SWITCHES, changed, disturb, kept
 from grokbench.testing.conformance.kinds import base_of, kind_of
 
@@ -112,23 +112,25 @@ def gives_the_same_in_another_process(specimen: Specimen) -> None:
 
 
 @promises(EVERY_KIND)
-def leaves_global_state_alone(specimen: Specimen) -> None:
-    """It changes no random generator, switch or environment variable, and none of its options."""
+def changes_nothing_else(specimen: Specimen) -> None:
+    """It changes nothing that it is given, no generator, switch or environment variable, and none of its options."""
     with kept():
         exercises = list(exercises_of(specimen))
     disturb(3)
     touched, doing = changed(specimen.make), "making an instance"
     for exercise in exercises:
         if not touched:
-            doing, before = exercise.doing, repr(exercise.owner.options)
+            doing, owner = exercise.doing, exercise.owner
+            options, given = repr(owner.options), digests_of(exercise.given())
             switches = {name: one for name, one in SWITCHES.items() if name not in exercise.lent}
             touched = changed(exercise.act, switches)
-            if (after := repr(exercise.owner.options)) != before:
-                touched.append(f"its options from {before} to {after}")
+            touched += differing(given, digests_of(exercise.given()))
+            if repr(owner.options) != options:
+                touched.append(f"its options from {options} to {owner.options!r}")
     if touched:
         raise Fault(
-            f"{doing} changes {' and '.join(touched)}",
-            "everything else that runs in the process would depend on it",
-            "draw from generators of your own, set switches only inside `with`, and keep what "
-            "changes elsewhere than in the options",
+            f"{doing} changes {listed(touched)}",
+            "everything else that runs in the process, or is given the same, would depend on it",
+            "draw from generators of your own, set switches only inside `with`, work on copies of "
+            "what is given, and keep nothing in the options",
         )

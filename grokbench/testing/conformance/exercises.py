@@ -31,6 +31,7 @@ class Exercise:
         doing: in words: "making examples".
         act: does it; returns results by name.
         instead: how to write it so that its results are the same.
+        given: what it is given, by name, which it must not change.
         lent: the global random generators that it may change.
         drawn_from: the global random generators that its results may depend on.
     """
@@ -39,6 +40,7 @@ class Exercise:
     doing: str
     act: Callable[[], Mapping[str, Any]]
     instead: str
+    given: Callable[[], Mapping[str, Any]] = dict
     lent: tuple[str, ...] = ()
     drawn_from: tuple[str, ...] = ()
 
@@ -46,7 +48,7 @@ class Exercise:
         """What comes out, with the global random generators in one state but for the disturbed."""
         disturb(0)
         disturb(1, disturbed)
-        return {name: digest(value) for name, value in self.act().items()}
+        return digests_of(self.act())
 
 
 Exercises = Callable[[Specimen], Iterator[Exercise]]
@@ -76,8 +78,12 @@ def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
     return EXERCISES[kind](specimen)
 
 
+def digests_of(values: Mapping[str, Any]) -> Digests:
+    """Equal for values that are equal to the bit and have the same order of names."""
+    return {name: digest(value) for name, value in values.items()}
+
+
 def digest(value: object) -> str:
-    """Equal for values that are equal to the bit."""
     if not isinstance(value, Tensor):
         return repr(value)
     content = value.detach().contiguous().numpy()

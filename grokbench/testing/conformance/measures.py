@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isnan
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,6 +71,23 @@ class Measuring:
         with reported_by("gives_a_number_for_each_quantity"):
             return dict(zip(self.measure.quantities, self.values(snapshot), strict=True))
 
+    def exercise(self, seed: int) -> Exercise:
+        """Measuring a model; the next evaluation uses its examples and its module again."""
+        shown = self.snapshot(seed)
+
+        def given() -> dict[str, Tensor]:
+            examples = {f"examples.{name}": one for name, one in vars(shown.examples).items()}
+            return examples | {f"like.{name}": v for name, v in shown.like.state_dict().items()}
+
+        return Exercise(
+            self.measure,
+            f"measuring {self}",
+            lambda: self.sound(shown),
+            "keep nothing from one call to the next, and draw random numbers with torch alone",
+            given=given,
+            lent=TORCH,
+        )
+
 
 @lru_cache(maxsize=16)
 def every_setting(specimen: Specimen) -> list[Setting]:
@@ -108,13 +123,7 @@ def measurings(specimen: Specimen) -> list[Measuring]:
 def measuring_models(specimen: Specimen) -> Iterator[Exercise]:
     every = measurings(specimen)
     for measuring, seed in [*((one, 0) for one in every), (every[0], 1)]:
-        yield Exercise(
-            measuring.measure,
-            f"measuring {measuring}",
-            lambda m=measuring, seed=seed: m.sound(m.snapshot(seed)),  # type: ignore[misc]
-            "keep nothing from one call to the next, and draw random numbers with torch alone",
-            lent=TORCH,
-        )
+        yield measuring.exercise(seed)
 
 
 @promises("measure")
@@ -225,29 +234,3 @@ def order_of_examples_does_not_matter(specimen: Specimen) -> None:
                 "a task may list its examples in any order",
                 "find an example by its inputs, not by its place",
             )
-
-
-@promises("measure")
-def leaves_model_and_examples_alone(specimen: Specimen) -> None:
-    """It changes neither the examples nor the module of the snapshot."""
-    for measuring in measurings(specimen):
-        snapshot = measuring.snapshot()
-        before = shared(snapshot)
-        measuring.sound(snapshot)
-        if touched := [
-            name
-            for name, value in shared(snapshot).items()
-            if value.shape != before[name].shape or not torch.equal(value, before[name])
-        ]:
-            raise Fault(
-                f"measuring changes {listed(touched)} ({measuring})",
-                "the next evaluation uses them again",
-                "work on copies: snapshot.module() is one, and so are snapshot.weights",
-            )
-
-
-def shared(snapshot: Snapshot) -> Mapping[str, Tensor]:
-    """Copies of all tensors that evaluations share."""
-    every: dict[str, Any] = {f"examples.{n}": one for n, one in vars(snapshot.examples).items()}
-    every |= {f"like.{name}": value for name, value in snapshot.like.state_dict().items()}
-    return {name: copy.deepcopy(value.detach()) for name, value in every.items()}

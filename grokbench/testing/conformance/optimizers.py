@@ -93,11 +93,23 @@ def near(first: Tensor, second: Tensor) -> bool:
 
 @exercised("optimizer")
 def five_steps(specimen: Specimen) -> Iterator[Exercise]:
+    shown = [Bowls.of(specimen)]
+
+    def act() -> Mapping[str, Tensor]:
+        shown[0] = Bowls.of(specimen)
+        return {"parameters": shown[0].steps(5)}
+
+    def given() -> Mapping[str, Tensor]:
+        """What the steps were given; the count less the steps that were taken."""
+        count = shown[0].count - shown[0].taken
+        return {"learning_rate": shown[0].rate, "weight_decay": shown[0].decay, "count": count}
+
     yield Exercise(
         specimen.make(),
         "taking five steps",
-        lambda: {"parameters": Bowls.of(specimen).steps(5)},
+        act,
         "draw nothing in step(), or draw from a generator that start() seeds",
+        given=given,
     )
 
 
@@ -130,7 +142,7 @@ def changes_parameters_in_place(specimen: Specimen) -> None:
 
 @promises("optimizer")
 def keeps_its_state_in_place(specimen: Specimen) -> None:
-    """A step changes the tensors that start() made, and nothing else."""
+    """A step writes into the tensors that start() made, and changes no other attribute."""
     bowls = Bowls.of(specimen)
 
     def state() -> dict[str, Any]:
@@ -140,7 +152,6 @@ def keeps_its_state_in_place(specimen: Specimen) -> None:
             for name, one in bowls.optimizer.state().items()
         }
 
-    given = [bowls.rate.clone(), bowls.decay.clone(), torch.tensor(3.0, dtype=torch.float64)]
     before = state()
     bowls.steps(3)
     after = state()
@@ -157,14 +168,6 @@ def keeps_its_state_in_place(specimen: Specimen) -> None:
             f"step() changes {listed(changed)}, which is no tensor",
             "a captured step would change it once, and replays would not",
             "use `count` for the number of the step, or a tensor that is changed in place",
-        )
-    left = {"learning_rate": bowls.rate, "weight_decay": bowls.decay, "count": bowls.count}
-    pairs = zip(left.items(), given, strict=True)
-    if touched := [name for (name, one), was in pairs if not torch.equal(one, was)]:
-        raise Fault(
-            f"step() changes {listed(touched)}",
-            "they belong to the recipe, and the next step needs them",
-            "work in tensors of your own",
         )
 
 

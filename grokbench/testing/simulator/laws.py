@@ -1,4 +1,4 @@
-"""What becomes of simulated runs: laws whose fields are the truth that a detector is to find."""
+"""Laws: what becomes of simulated runs. The fields of a law are the truth that detectors should find."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from grokbench.testing.simulator.layout import Floats
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """What becomes of each run, had it all the time it needs: each [model_size, data_size, seed].
+    """What becomes of each run if it trains long enough; each field is [*grid].
 
-    A run whose `at` lies beyond the last step is censored: it is on its way, or not yet.
+    A run whose `at` lies beyond the last step is censored: it has generalized in part, or not yet.
     """
 
     trained: Floats
-    """Training accuracy in the end."""
+    """Final training accuracy."""
     memorized: Floats
     """The step at which it is reached."""
     generalized: Floats
-    """Accuracy on mirror-free validation examples in the end."""
+    """Final accuracy on mirror-free validation examples; NaN if nothing validates."""
     at: Floats
     """The step at which it is reached."""
     norm: Floats
-    """The parameter norm at that step over the norm before it began to generalize."""
+    """The parameter norm at that step over the norm before generalization began."""
 
 
 class Law(Protocol):
     """Says what becomes of the runs of a grid."""
 
     def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
-        """Draw them; every random number comes from the generator."""
+        """Draw what becomes of the runs. Every random number comes from the generator."""
 
 
 @dataclass(frozen=True)
 class Circuits:
     """The competition of two circuits: Huang et al. 2024, § 2.2, Fig. 1.
 
-    More data than a model's capacity: progression, soon and in part. Otherwise the model memorizes,
-    and groks later the less its data exceed the critical data size; at exactly that size it is done
-    about the last step, a little below it on its way (semi-grokking), far below it at chance.
+    With more data than its capacity, a model shows progression: it generalizes early and in part.
+    Otherwise it memorizes first. It groks, and with data closer to the critical data size it groks
+    later. At the critical data size it finishes about the last step; a little below, it ends on its
+    way (semi-grokking); far below, it stays at chance.
     """
 
     critical_slope: float = -0.25
@@ -52,21 +53,22 @@ class Circuits:
     critical_at: tuple[float, float] = (64_192, 3000)
     """A number of parameters, and the critical data size there."""
     band: float = 0.0
-    """How far below the critical data size, as a share of it, runs still end between chance and all
-    (0.3 in the paper's words: 1000 examples below 3000 to 4000)."""
+    """How far below the critical data size, as a share of it, runs end between chance and perfect
+    accuracy. The paper's words give 0.3: 1000 examples below 3000 to 4000."""
     capacity_slope: float = 1.0
     """Doublings of the capacity per doubling of parameters."""
     capacity_at: tuple[float, float] = (9_000, 2600)
-    """A number of parameters, and how many examples it holds."""
+    """A number of parameters, and how many examples such a model memorizes."""
     norm_in_grokking: float = 0.8
-    """The norm after grokking over that before, the median."""
+    """The median of the norm after grokking over the norm before."""
     norm_in_progression: float = 1.3
     norm_spread: float = 0.12
     """The standard deviation of its logarithm from run to run."""
     critical_spread: float = 0.13
-    """The same of log2 of the critical data size."""
+    """The standard deviation of log2 of the critical data size from run to run."""
     tail: float = 0.25
-    """The scale of the heavy tail (Student's t, 3 degrees) of the logarithm of the time to grok."""
+    """The scale of the logarithm of the time to grok, which has Student's t distribution with 3
+    degrees of freedom: some runs grok very late."""
 
     def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
         size = np.log2(grid.parameters)[:, None, None]
@@ -81,7 +83,8 @@ class Circuits:
         progression = np.broadcast_to(data, grid.shape) > capacity
 
         tails = np.exp(self.tail * generator.standard_t(3, grid.shape))
-        # Time grows with a high power of what is lacking: 2 to 10 times for a tenth of the data.
+        # The time to grok grows with the 8th power of the critical over the actual data size: with
+        # the tails, 2 to 10 times for a tenth of the data.
         grokked = 0.9 * grid.steps * np.exp2(8 * (critical - data)) * tails
         memorized = 0.01 * grid.steps * np.exp2(normal(0.5))
         partly = generator.beta(3, 2, grid.shape)
@@ -106,14 +109,14 @@ class Circuits:
 
 @dataclass(frozen=True)
 class Memory:
-    """Random labels: a model holds as many as its capacity, and nothing validates."""
+    """Random labels: a model memorizes as many as its capacity, and nothing validates."""
 
     slope: float = 1.0
     """Doublings of the capacity per doubling of parameters; 0: it does not depend on them."""
     at: tuple[float, float] = (9_000, 4300)
-    """A number of parameters, and how many labels it holds."""
+    """A number of parameters, and how many labels such a model memorizes."""
     spread: float = 0.07
-    """The standard deviation of the logarithm of what a run holds."""
+    """The standard deviation of the logarithm of the number that a run memorizes."""
 
     def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
         size = np.log2(grid.parameters)[:, None, None]
@@ -126,14 +129,15 @@ class Memory:
 
 @dataclass(frozen=True)
 class Levels:
-    """Final accuracy along model size, whatever the data: the mean over many seeds is `levels`."""
+    """Final accuracy depends on model size alone: its mean over many seeds is `levels`."""
 
     levels: tuple[float, ...]
     """One for each model size, between 0 and 1."""
     concentration: float | tuple[float, ...] = 0.6
-    """How alike runs of one size are (of the beta distribution), for all sizes or for each. Runs
-    that grok or do not, and seldom end between: 0.6, as hidden size 96 in results/quick; runs that
-    show progression: 4, as size 4 there."""
+    """The concentration of the beta distribution from which final accuracies are drawn, for all
+    sizes or for each: larger values make runs of one size more alike. In results/quick, runs of
+    hidden size 96 grok or do not, and seldom end between (0.6); runs of size 4 show progression (4).
+    """
 
     def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
         level = np.clip(np.asarray(self.levels, float), 0.01, 0.99)[:, None, None]
@@ -147,10 +151,10 @@ class Levels:
 
 @dataclass(frozen=True)
 class Emerging:
-    """An ability that a model has from some number of parameters on, in its first part."""
+    """Models from some number of parameters on learn the first part of the task; smaller ones do not."""
 
     at: float = 10_000
-    """That number, the median over seeds; infinite: never."""
+    """That number of parameters, the median over seeds; infinite: no model learns it."""
     spread: float = 0.5
     """The standard deviation of its log2, from run to run."""
 
@@ -165,14 +169,14 @@ class Emerging:
 
 
 def dip(grid: Grid, depth: float, *, peak: float = 0.6, width: float = 1.0) -> tuple[float, ...]:
-    """Levels that rise to `peak` at size 8, fall by `depth` at sizes 24 to 40 and rise to one.
+    """Levels that rise to `peak` at size 8, fall by `depth` at sizes 24 to 40, and rise to 1.
 
     Args:
         grid: whose model sizes.
-        depth: 0 for a curve that only rises; `peak` for one that falls to nothing, as Fig. 6 (a)
-            of Huang et al. 2024 does.
+        depth: 0 for a curve that only rises; `peak` for a curve that falls to 0, as in Huang et
+            al. 2024, Fig. 6 (a).
         peak: accuracy before the dip.
-        width: 1 is the dip of Fig. 6 (a); less is narrower about size 31.
+        width: 1 for the dip of Fig. 6 (a); a smaller number makes it narrower around size 31.
     """
     floor = np.log2(24 / 31) * width, np.log2(40 / 31) * width
     places = [2.0, 3.0, *(np.log2(31) + end for end in floor), 6.0, 7.0]
@@ -182,5 +186,5 @@ def dip(grid: Grid, depth: float, *, peak: float = 0.6, width: float = 1.0) -> t
 
 
 def _line(size: Floats, through: tuple[float, float], slope: float) -> Floats:
-    """log2 of a power law of the number of parameters (given as log2)."""
+    """log2 of a power law through a point, at `size` = log2 of the number of parameters."""
     return np.asarray(np.log2(through[1]) + slope * (size - np.log2(through[0])))
