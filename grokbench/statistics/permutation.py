@@ -8,8 +8,9 @@ doi:10.2202/1544-6115.1585). All readings of a run move together, so their depen
 
 Statistic. The distance between two groups is the p value of Student's two-sample t test. It is not used as
 a p value, because many readings have only two values and are far from normal. As a statistic it weighs a
-gap against the spread within the groups. Ranks would not: with 5 runs against 5 there are 252
-relabellings, so that no gap, however large, could be significant among hundreds of readings.
+gap against the spread within the groups. Ranks would not: groups of 5 runs that do not overlap have the same
+rank distance however far apart they lie, and chance produces that distance in 2 of 252 relabellings,
+which is too often among hundreds of readings.
 
 Correction. Westfall and Young's step-down procedure (1993, "Resampling-based multiple testing") bounds the
 probability of any false alarm (family-wise error rate) by the level, under any dependence. A unit is a
