@@ -1,4 +1,4 @@
-"""One claim judged, and a suite's claims in the order of the file."""
+"""Judging one claim, and scoring all claims of a suite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DETECTORS = {detector.name: detector for detector in BUILT_IN}
 
 
 class Saying(Detector):
-    """A detector that says what it is told to."""
+    """A detector that returns a given finding."""
 
     name = "saying"
 
@@ -48,7 +48,7 @@ class Saying(Detector):
 
 
 class Refusing(Detector):
-    """A detector that raises what it is given."""
+    """A detector that raises a given error."""
 
     name = "refusing"
 
@@ -118,7 +118,7 @@ def test_fewer_seeds_than_the_claim_asks_for_decide_nothing():
 
 
 def test_more_seeds_than_there_are_decide_nothing():
-    """A seed whose run diverged is one; one that was not run is none."""
+    """A seed whose run diverged counts as trained; a seed that was not run does not."""
     runs = {0: NOT_RUN, 1: Run(status=Status.DIVERGED)}
     there = grid(lambda size, data_size, seed: runs.get(seed, ending_at(0.5)))
     verdict = judge(claim(), there, Saying(0.5, 0.4, 0.6, seeds=5))
@@ -290,7 +290,7 @@ SEEDS = (0, 1, 2)
 
 @st.composite
 def results(draw: st.DrawFn) -> xr.DataTree:
-    """Two experiments whose runs do anything at all, some of them missing."""
+    """Two experiments with arbitrary runs, some of which are missing."""
     generator = np.random.default_rng(draw(st.integers(0, 10**6)))
 
     def anything(size: int, data_size: int, seed: int) -> Run:

@@ -1,4 +1,4 @@
-"""Many claims judged together: Holm's step-down procedure over their detectors' intervals."""
+"""Several claims judged together: Holm's step-down procedure with intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SureOptions(Options):
 
 
 class Sure(Detector):
-    """An effect of so many standard errors, with the interval that the normal distribution gives."""
+    """An effect in standard errors, with its interval under the normal distribution."""
 
     name = "sure"
     Options = SureOptions
@@ -39,7 +39,7 @@ TREE = xr.DataTree.from_dict({"addition": world(lambda *_: ending_at(0.5), sizes
 
 
 def verdicts_on(*effects: float) -> list[Outcome]:
-    """The outcomes of as many claims, each that an effect of so many standard errors is over zero."""
+    """The outcomes of one claim for each effect (in standard errors): that the effect is above 0."""
     claims = {
         f"claim_{i}": Claim(
             f"claim_{i}",
@@ -65,7 +65,7 @@ def test_among_others_it_takes_more() -> None:
 
 
 def test_each_claim_that_is_decided_makes_the_next_easier() -> None:
-    """The second would not be decided among two that are open, and is once the first is."""
+    """The second claim alone passes at 95 %, and would not pass among two undecided claims."""
     assert [Outcome.REPRODUCED, Outcome.REPRODUCED] == verdicts_on(5.0, 1.97)
 
 
@@ -76,7 +76,7 @@ def test_what_fails_is_decided_with_the_same_care() -> None:
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=6))
 def test_the_procedure_is_holms(effects: list[float]) -> None:
-    """Against the textbook's: p-values in order, each held against 0.05 over what is left."""
+    """Reference: the textbook form. Sorted p values are compared with 0.05 / (claims left)."""
     p = 2 * stats.norm.sf(np.abs(effects))
     decided = set()
     for rank, index in enumerate(np.argsort(p, kind="stable")):
@@ -107,7 +107,7 @@ def test_the_reason_says_that_it_would_have_been_decided_alone() -> None:
 
 
 class Changeable(Sure):
-    """A detector whose wider intervals lie elsewhere."""
+    """A detector whose wider interval does not contain its narrower one."""
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         low = 1.0 if self.confidence <= 0.95 else -3.0

@@ -1,4 +1,4 @@
-"""Numbers, intervals and rules in words, and the tables made of them."""
+"""Numbers, intervals and rules as text, and the tables that show them."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_a_failure_says_more_than_missing_seeds(
 def test_what_the_suite_asks_beyond_the_results_is_missing(
     grokbench: Grokbench, results: Path, claiming: Callable[..., Path]
 ) -> None:
-    """Though the claim holds on what is there: how many seeds there are was fixed before the runs."""
+    """Although the claim holds on the trained seeds: the suite fixes the number of seeds in advance."""
     path = claiming(holds=HOLDS)
     path.write_text(path.read_text(encoding="utf-8").replace("seeds = 2\n", "seeds = 3\n", 1))
     told = grokbench("check", results, "--suite", path, "--junit-xml", "j.xml", "--summary", "s.md")

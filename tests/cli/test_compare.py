@@ -26,7 +26,7 @@ def trained(results: Path) -> Path:
 
 @pytest.fixture
 def changed(grokbench: Grokbench, suite: Path) -> Callable[..., Path]:
-    """Train the suite with some words replaced by others: B."""
+    """Train the suite after replacing words in its file: B."""
 
     def train(**replaced: str) -> Path:
         text = suite.read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ Groups = dict[str, xr.Dataset]
 
 
 def sizes_exchanged(experiment: str) -> Callable[[Groups], None]:
-    """The smallest models did what the largest did."""
+    """The smallest models get the curves of the largest, and the other way round."""
 
     def doctor(groups: Groups) -> None:
         data = groups[experiment]
@@ -34,13 +34,13 @@ def sizes_exchanged(experiment: str) -> Callable[[Groups], None]:
 
 
 def norms_inverted(groups: Groups) -> None:
-    """Wherever the norm fell it rose."""
+    """The norm rises where it fell, and falls where it rose."""
     norm = groups["addition"]["parameter_norm"]
     groups["addition"]["parameter_norm"] = norm.copy(data=400 / norm)
 
 
 def accuracies(experiment: str, *values: float) -> Callable[[Groups], None]:
-    """So many answers were right at each model size, whatever the seed, at every step."""
+    """Each model size has a given accuracy, the same for every seed and step."""
 
     def doctor(groups: Groups) -> None:
         data = groups[experiment]
@@ -60,7 +60,7 @@ def each(*doctors: Callable[[Groups], None]) -> Callable[[Groups], None]:
 
 
 def every_second_size_groks(groups: Groups) -> None:
-    """Whether a run generalizes, long after memorizing, says nothing of the sizes next to it."""
+    """Every second model size groks, so that neighbouring sizes predict nothing."""
     data = groups["addition"]
     groks = xr.DataArray(np.arange(data.sizes["model_size"]) % 2 == 0, dims="model_size")
     told = {
@@ -93,7 +93,7 @@ DOCTORS: dict[str, Callable[[Groups], None]] = {
 
 
 UNDECIDED = {"double_descent_with_little_data"}
-"""Of these nothing shows the contrary: eight seeds never exclude that a single size dips by 0.1."""
+"""Claims that cannot come out reversed: eight seeds never exclude a dip of 0.1 at a single size."""
 
 
 def test_every_claim_of_the_quick_suite_is_doctored() -> None:

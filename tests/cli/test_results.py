@@ -22,7 +22,7 @@ def test_score_says_what_run_said(grokbench: Grokbench, results: Path, suite: Pa
 def test_a_claim_that_is_not_reproduced_is_explained(
     grokbench: Grokbench, results: Path, suite: Path
 ) -> None:
-    """The words of the detector come out as they are, square brackets and all."""
+    """The detector's evidence is printed unchanged: rich does not read its square brackets."""
     assert "seen [once]" not in grokbench("score", results).stdout
     suite.write_text(suite.read_text().replace("at_most = 1.0", "at_most = -1.0"))
     told = grokbench("score", results, "--suite", suite).stdout

@@ -1,4 +1,4 @@
-"""Which cells of two results are told apart."""
+"""Which readings of two results are found to differ."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMBERS = st.floats(-1e6, 1e6).filter(lambda number: number == 0 or abs(number) 
 
 
 def told(comparison: CellComparison) -> set[tuple[str, str]]:
-    """What is told apart, and where."""
+    """Each reading that differs: its cell and its name."""
     return {(one.place, one.measured) for one in comparison.different}
 
 
@@ -88,7 +88,7 @@ def test_what_is_equal_bit_by_bit_is_the_same_and_not_compared() -> None:
 
 
 def test_runs_of_one_identity_that_came_out_otherwise_are_counted() -> None:
-    """As on another device: the same seeds, and other bits in one cell."""
+    """For example on another device: the same seeds, but other bits in one cell."""
     changed = results(planted(32, 600, norm=21.0))
     overlap = compare_cells(results(), changed).overlap
     assert (30, 25) == (overlap.shared_runs, overlap.identical_runs)
@@ -247,7 +247,7 @@ def test_a_field_that_one_of_them_sweeps_is_a_dimension_of_both() -> None:
 
 
 def test_what_is_reached_after_the_shorter_of_two_budgets_has_not_been_reached_by_then() -> None:
-    """All generalize at step 800: within a budget of 1000 steps, and not within one of 500."""
+    """All runs generalize at step 800. That is within a budget of 1000 steps, but not of 500."""
     short = replace(ADDITION, recipe=replace(RECIPE, steps=500))
     one = results(lambda run: Fate(1.0, 800))
     other = results(lambda run: Fate(1.0, 800), experiments=[short], seeds=OTHERS)
@@ -259,7 +259,7 @@ def test_what_is_reached_after_the_shorter_of_two_budgets_has_not_been_reached_b
 
 
 def test_cells_agree_in_model_size_however_it_is_spelled() -> None:
-    """A grid with deeper models has text for labels, and one without has numbers."""
+    """A grid with deeper models has text labels; a grid without has numbers."""
     deeper = replace(ADDITION, model_sizes=(*ADDITION.model_sizes, ModelSize(32, 2)))
     comparison = compare_cells(results(), results(experiments=[deeper], seeds=OTHERS))
     assert 6 == comparison.overlap.cells

@@ -1,4 +1,4 @@
-"""What differs in where two results come from."""
+"""What differs in the provenance of two results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What figures draw is what the datasets hold."""
+"""Figures draw the numbers of the datasets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ CAPACITY = world(random_labels, sizes=SIZES, data_sizes=(961,), seeds=SEEDS)
 
 
 def means(axes: Axes) -> dict[str, np.ndarray]:
-    """The drawn lines that have a name, by that name: their vertical positions."""
+    """Label → vertical positions, of every drawn line that has a label."""
     return {
         str(line.get_label()): np.asarray(line.get_ydata(), float)
         for line in axes.get_lines()

@@ -1,4 +1,4 @@
-"""The page holds every verdict and every figure, and nothing from elsewhere."""
+"""The page has every verdict and every figure, and loads nothing."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Element:
 
 
 class Page(HTMLParser):
-    """Reads a page into elements, and refuses one whose elements do not close in turn."""
+    """Parses a page into elements; fails if elements are not closed in order."""
 
     def __init__(self, source: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Verdicts as bars, and what they look at."""
+"""The bar of a verdict, and the words for where its claim looks."""
 
 from __future__ import annotations
 
