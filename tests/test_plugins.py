@@ -304,6 +304,7 @@ def test_what_an_import_sets_for_everybody_is_put_back(write, capsys):
         os.chdir(os.path.dirname(os.getcwd()))
         print("welcome")
     """
+    assert Plugins.load().tasks  # imports torch and numpy, which have settings from then on
     before = {name: comparable(value) for name, value in read(SWITCHES).items()}
     file = write("mine.py", dedent(meddling) + TASK.format(owner="Parity", name="parity"))
     assert "parity" in Plugins.load([file]).tasks
