@@ -45,6 +45,7 @@ def _without_dip_of_single_sizes(curve: MeanCurve, depth: float) -> Floats:
     exists, the smaller of two sides of c is at most u[j], so at most depth above c[j].) So u is fitted
     for every split, by isotonic regression on either side, and the nearest of all fits is taken.
     """
+    # With the variance of rounding, weights are finite where all seeds agree.
     sizes, weights = len(curve.mean), 1 / (curve.variance + ROUNDING**2)
     levels = block_levels(curve.mean, weights, depth)
     fits = []

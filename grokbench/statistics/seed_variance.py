@@ -58,6 +58,8 @@ class SeedVariance:
         mean = means(accuracy)
         own = np.nansum((accuracy - mean[..., None]) ** 2, axis=-1) / (seeds - 1)
         largest = _largest_variance(mean, seeds)
+        # Variances and largest variances are averaged before they are divided: a single ratio is unreliable
+        # where the largest variance is small.
         weight = COMMON * largest.mean(axis=-1, keepdims=True)
         common = own.sum(axis=-1, keepdims=True) / largest.sum(axis=-1, keepdims=True)
         share = np.maximum(
