@@ -199,7 +199,8 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
     for members in groups.values():
         members.sort(key=lambda run: (run.data_size, run.seed, run.id))
         shapes = Shapes.of(members[-1], plugins)
-        # For each parameter and example, two operations in the forward pass and four in the backward.
+        # All members are padded to the largest data size. For each parameter and example there are two
+        # operations in the forward pass and four in the backward pass.
         step = 6.0 * shapes.parameters * max(run.data_size for run in members)
         size = round(STACKED_WORK[kind] / max(1.0, step))
         room = COHORT_BYTES[kind] // bytes_of(members[-1], shapes)
@@ -214,6 +215,7 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
 
 def make_cohort(runs: Sequence[Run], shapes: Shapes) -> Cohort:
     first, last = runs[0], runs[-1]
+    # Records and checkpoints of a cohort carry its id: other runs must give another id.
     digest = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
     data = (
         f"{first.data_size}"

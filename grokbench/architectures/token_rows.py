@@ -54,6 +54,7 @@ class TokenRows:
         """
         length = inputs.shape[2]
         position = torch.arange(length, device=inputs.device)
+        # number[position, token] is the row of a token at a position.
         number = self.tokens.new_zeros(length, int(self.tokens.max()) + 1)
         number[self.positions, self.tokens] = torch.arange(len(self.tokens), device=inputs.device)
         first = torch.arange(len(inputs), device=inputs.device) * len(self.tokens)

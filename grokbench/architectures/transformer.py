@@ -21,6 +21,7 @@ from grokbench.tasks.judging import Judgement
 
 
 class TransformerOptions(Options):
+    # Four heads and four hidden units for each unit of width, as in Nanda et al. 2023.
     heads: Annotated[int, Field(ge=1)] = 4
     mlp_ratio: Annotated[int, Field(ge=1)] = 4
     """The width of the feed-forward network divided by the hidden size."""
@@ -52,9 +53,11 @@ class Layer(nn.Module):
         self.register_buffer("units", units_of_parts(hidden, parts))
 
     def forward(self, stream: Tensor, part: Tensor | None) -> Tensor:
+        # Norms come before the sublayers and not after them ("pre-norm"), where there are norms.
         stream = stream + self.attend(self.norm_attention(stream))
         hidden = functional.relu(self.expand(self.norm_mlp(stream)))
         if part is not None:
+            # The units of other parts give zero, and so their weights get no gradient.
             hidden = hidden * functional.embedding(part, self.units).unsqueeze(-2)
         contracted: Tensor = self.contract(hidden)
         return stream + contracted
@@ -68,6 +71,7 @@ class Layer(nn.Module):
         )
         # Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762, equation 1).
         scores = query @ key.transpose(-1, -2) / math.sqrt(split[-1])
+        # A position does not see later positions: their scores are −∞ and their weights zero.
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
         weights = scores.masked_fill(later, -math.inf).softmax(-1)
         mixed: Tensor = self.output((weights @ value).transpose(-3, -2).reshape(stream.shape))
@@ -93,6 +97,7 @@ class Transformer(nn.Module):
         self.unembed = nn.Linear(width, classes, bias=False)
         if options.initialization == "scaled_normal":
             self.initialize(width, classes)
+        # `own_program` compares this with the model when training starts.
         self.as_built = anatomy(self)
 
     def initialize(self, width: int, classes: int) -> None:
@@ -107,6 +112,7 @@ class Transformer(nn.Module):
         stream = self.tokens(inputs) + self.positions.weight
         for layer in self.layers:
             stream = layer(stream, part)
+        # Only the prediction at the last position is trained, so only that position is unembedded.
         logits: Tensor = self.unembed(self.norm(stream[..., -1, :]))
         return logits
 

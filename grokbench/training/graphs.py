@@ -64,6 +64,7 @@ class Graphs:
         while steps and (self.warm < WARM_UP or not self._ready()):
             self.step()
             self.warm, steps = self.warm + 1, steps - 1
+        # Whole strides by the large graph, and the rest by the graph of one step.
         for _ in range(steps // STRIDE):
             self.many.replay()
             self._keep_up()
@@ -74,7 +75,7 @@ class Graphs:
         """The evaluation after the steps taken so far; the next call overwrites the tensor."""
         if self.judged is None or self.refused:
             self.judged = self.compute()
-        elif self.evaluation is None:
+        elif self.evaluation is None:  # the second call: the first one was the warm-up
             self.evaluation, self.judged = self._captured(self.compute)
             return self.evaluate()
         else:
@@ -113,7 +114,7 @@ class Graphs:
                 given = what()
         except RuntimeError as error:
             if out_of_memory(error):
-                raise
+                raise  # the cohort is halved, and each half is captured
             self.refused = str(error).split("\n", maxsplit=1)[0]
             return None, None
         return graph, given

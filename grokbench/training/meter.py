@@ -138,6 +138,7 @@ class Meter:
         quantities = np.ascontiguousarray(measured.float().numpy().T)
         absent = (counts == 0).numpy()
         finite = (np.isfinite(metrics) | absent).all((1, 2, 3)) & np.isfinite(norm)
+        # From the first evaluation that is not finite on, nothing is kept.
         lost = int(np.argmin(finite)) if not finite.all() else len(finite)
         metrics[lost:], norm[lost:], quantities[:, lost:] = np.nan, np.nan, np.nan
         losses, accuracies = metrics[:, 0], metrics[:, 1]

@@ -28,6 +28,7 @@ class Transfers:
 
     def latest(self) -> Tensor:
         """The newest tensor that is likely to have arrived."""
+        # On a GPU the newest copy is probably still on its way.
         late = self._arrivals[-1] is not None and len(self._tensors) > 1
         return self._arrived(len(self._tensors) - (2 if late else 1))
 
