@@ -8,20 +8,19 @@ together than one cohort may need alone. Each cohort computes the same bits as a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import partial
+from dataclasses import replace
 from itertools import groupby
 
 import torch
 
 from grokbench.plan import COHORT_BYTES, Cohort
-from grokbench.plugins import Plugins
-from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.record import Record
 from grokbench.training.device import one_thread
 from grokbench.training.events import Events
-from grokbench.training.loop import train
 from grokbench.training.precision import float32_products
+from grokbench.training.trainer import Trainer
 
 LANES = {"cuda": 4}
 """How many cohorts at most share a device of this type; one on any other. Four was not measured: see
@@ -77,58 +76,58 @@ class Lanes:
             self.changed.notify_all()
 
 
-def train_side_by_side(
-    cohorts: Iterator[Cohort],
-    plugins: Plugins,
-    events: Events,
-    device: str,
-    checkpoints: Checkpoints | None,
-    should_stop: Callable[[], bool],
-    deadline: float,
-    lanes: int,
-) -> None:
-    """Train cohorts in `lanes` lanes; the methods of `events` are called by one lane at a time.
+class OneAtATime(Events):
+    """Passes events on, from one thread at a time."""
 
-    When `should_stop` says so, no more cohorts begin, and those in training keep a checkpoint. The same
-    happens when a lane raises an error, which is then raised here.
+    def __init__(self, events: Events) -> None:
+        self.events, self.lock = events, threading.Lock()
+
+    def started(self, cohort: Cohort) -> None:
+        with self.lock:
+            self.events.started(cohort)
+
+    def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
+        with self.lock:
+            self.events.advanced(cohort, step, validation_accuracy)
+
+    def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
+        with self.lock:
+            self.events.finished(cohort, records)
+
+
+def train_side_by_side(cohorts: Iterator[Cohort], trainer: Trainer, number: int) -> None:
+    """Train cohorts in `number` lanes.
+
+    When the trainer should stop, no more cohorts begin, and those in training keep a checkpoint. The
+    same happens when a lane raises an error, which is then raised here.
     """
-    room = COHORT_BYTES[torch.device(device).type]
-    events_lock = threading.Lock()
-
-    def train_in_lane(shared: Lanes) -> None:
-        while (cohort := shared.enter()) is not None:
-            failed = True
-            try:
-                train_one(cohort, shared)
-                failed = False
-            finally:
-                shared.leave(cohort, failed=failed)
-
-    def train_one(cohort: Cohort, shared: Lanes) -> None:
-        def on_evaluation(step: int, accuracy: float) -> None:
-            with events_lock:
-                events.advanced(cohort, step, accuracy)
-
-        with events_lock:
-            events.started(cohort)
-        safekeeping = Safekeeping(cohort.id, checkpoints, shared.should_stop, deadline)
-        records = train(cohort.runs, plugins, device, on_evaluation, safekeeping)
-        with events_lock:
-            events.finished(cohort, records)
-
+    room = COHORT_BYTES[torch.device(trainer.device).type]
+    events = OneAtATime(trainer.events)
     # The rounding of float32 products is a setting of the whole process: cohorts that differ in it
     # are never side by side.
     for _, alike in groupby(cohorts, key=lambda cohort: cohort.runs[0].recipe.precision == "tf32"):
         group = list(alike)
-        shared = Lanes(group, should_stop, room)
+        lanes = Lanes(group, trainer.should_stop, room)
+        own = replace(trainer, events=events, should_stop=lanes.should_stop)
         with (
             float32_products(group[0].runs[0].recipe.precision),
             one_thread(),
-            ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool,
+            ThreadPoolExecutor(number, thread_name_prefix="lane") as pool,
         ):
-            threads = [pool.submit(partial(train_in_lane, shared)) for _ in range(lanes)]
+            threads = [pool.submit(train_in_lane, lanes, own) for _ in range(number)]
             # Only this thread receives Ctrl-C, and only between two waits.
             while wait(threads, PATIENCE_SECONDS).not_done:
                 pass
         for thread in threads:
             thread.result()  # raises what the lane raised
+
+
+def train_in_lane(lanes: Lanes, trainer: Trainer) -> None:
+    """Train one cohort after the other, each as soon as there is memory for it."""
+    while (cohort := lanes.enter()) is not None:
+        failed = True
+        try:
+            trainer.train(cohort)
+            failed = False
+        finally:
+            lanes.leave(cohort, failed=failed)

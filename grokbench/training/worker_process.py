@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -20,9 +20,10 @@ from typing import Any
 
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
-from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.record import Record
+from grokbench.training.checkpoints import Checkpoints
 from grokbench.training.events import Events
-from grokbench.training.loop import train
+from grokbench.training.trainer import Trainer
 
 
 @dataclass(eq=False)
@@ -96,6 +97,8 @@ class Worker:
 def work(pipe: Connection, plugins: Plugins, device: str, checkpoints: Checkpoints | None) -> None:
     """What a worker process does until its parent closes the pipe, or dies."""
     threading.Thread(target=end_with_parent, daemon=True).start()
+    # Any message that arrives while the worker trains means: stop.
+    trainer = Trainer(plugins, device, ToParent(pipe), checkpoints, should_stop=pipe.poll)
     while True:
         try:
             cohort: Cohort | None = pipe.recv()
@@ -103,9 +106,20 @@ def work(pipe: Connection, plugins: Plugins, device: str, checkpoints: Checkpoin
             return
         if cohort is None:  # told to stop, but the cohort had already ended
             continue
-        # Any message that arrives while the worker trains means: stop.
-        safekeeping = Safekeeping(cohort.id, checkpoints, pipe.poll)
-        pipe.send(train(cohort.runs, plugins, device, lambda *news: pipe.send(news), safekeeping))
+        trainer.train(cohort)
+
+
+class ToParent(Events):
+    """Sends what happens in a worker process to `Worker.report` of its parent."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+
+    def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
+        self.pipe.send((step, validation_accuracy))
+
+    def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
+        self.pipe.send(list(records))
 
 
 @contextmanager

@@ -10,16 +10,15 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import Connection, wait
 
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
-from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.training.checkpoints import Checkpoints
 from grokbench.training.events import Events
 from grokbench.training.interruption import interruption_put_off
 from grokbench.training.lanes import LANES, train_side_by_side
-from grokbench.training.loop import train
+from grokbench.training.trainer import Trainer
 from grokbench.training.worker_process import Worker
 
 GRACE_SECONDS = 10.0
@@ -99,17 +98,12 @@ def train_here(
         def should_stop() -> bool:
             return interrupted() or time.monotonic() >= deadline
 
+        trainer = Trainer(plugins, device, events, checkpoints, should_stop, deadline)
         if lanes > 1:
-            train_side_by_side(
-                cohorts, plugins, events, device, checkpoints, should_stop, deadline, lanes
-            )
+            train_side_by_side(cohorts, trainer, lanes)
             return
         while not should_stop() and (cohort := next(cohorts, None)) is not None:
-            events.started(cohort)
-            on_evaluation = partial(events.advanced, cohort)
-            safekeeping = Safekeeping(cohort.id, checkpoints, should_stop, deadline)
-            records = train(cohort.runs, plugins, device, on_evaluation, safekeeping)
-            events.finished(cohort, records)
+            trainer.train(cohort)
 
 
 @dataclass(eq=False)

@@ -1,0 +1,41 @@
+"""How one process trains one cohort after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from grokbench.plan import Cohort
+from grokbench.plugins import Plugins
+from grokbench.training.checkpoints import Checkpoints, Safekeeping
+from grokbench.training.events import Events
+from grokbench.training.loop import train
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains cohorts in this process.
+
+    Attributes:
+        events: what happens to a cohort is told here.
+        checkpoints: where cohorts are kept while they train; None to keep nothing.
+        should_stop: says whether a cohort in training should keep a checkpoint and stop.
+        deadline: the moment of `time.monotonic` at which `should_stop` will say so.
+    """
+
+    plugins: Plugins
+    device: str
+    events: Events
+    checkpoints: Checkpoints | None
+    should_stop: Callable[[], bool]
+    deadline: float = math.inf
+
+    def train(self, cohort: Cohort) -> None:
+        """Train a cohort to its end, or until `should_stop` says so."""
+        self.events.started(cohort)
+        on_evaluation = partial(self.events.advanced, cohort)
+        safekeeping = Safekeeping(cohort.id, self.checkpoints, self.should_stop, self.deadline)
+        records = train(cohort.runs, self.plugins, self.device, on_evaluation, safekeeping)
+        self.events.finished(cohort, records)
