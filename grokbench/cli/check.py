@@ -48,7 +48,7 @@ def check(
     summary: Path | None,
     json: bool,
 ) -> None:
-    """Check whether the claims on RESULTS came out as their suite expects.
+    """Check whether the claims on RESULTS came out as expected.
 
     RESULTS is a dataset, or the folder it is in. A suite expects each claim to be reproduced unless
     the claim says otherwise (`expect = "not reproduced"`). The exit code is 0 when all claims came

@@ -27,14 +27,16 @@ Rows = list[dict[str, Any]]
 @click.argument(
     "kind",
     type=click.Choice([*KINDS, "plugins", "suites"]),
+    metavar="KIND",
 )
 @options.plugin_files
 @options.as_json
 @click.pass_context
 def listing(context: click.Context, kind: str, plugin: tuple[Path, ...], json: bool) -> None:
-    """List all definitions of one KIND, or all plugins or suites, with their origin.
+    """List all definitions of one KIND with their origin.
 
-    Suites are searched in the current folder and in `suites/`.
+    KIND is tasks, architectures, optimizers, measures, detectors, plugins or suites. Suites are
+    searched in the current folder and in `suites/`.
     """
     rows = rows_of(kind, context, plugin)
     if json:

@@ -29,9 +29,10 @@ KINDS = (*DEFINITION_KINDS, "command")
     help="The parent folder of the package.  [default: the current folder]",
 )
 def new_plugin(name: str, kind: tuple[str, ...], into: Path) -> None:
-    """Write a plugin package NAME that can be installed, passes its tests and trains a suite.
+    """Write a new plugin package NAME.
 
-    NAME is the name of the package, such as grokbench-parity. No existing file is overwritten.
+    NAME is the name of the package, such as grokbench-parity. The package can be installed, passes
+    its tests, and has a suite to train. No existing file is overwritten.
     """
     from grokbench import scaffold
 

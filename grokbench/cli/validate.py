@@ -14,9 +14,10 @@ from grokbench.cli import options
 @options.suite_file
 @options.plugin_files
 def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
-    """Print every mistake in SUITE, with its place in the file and what to write instead.
+    """Print every mistake in SUITE.
 
-    A warning is printed if a suite without mistakes may be unable to decide a claim.
+    Each mistake comes with its place in the file and what to write instead. A warning is printed if
+    a suite without mistakes may be unable to decide a claim.
     """
     from grokbench.suite import load_suite
     from grokbench.suite.warnings import warnings_about
