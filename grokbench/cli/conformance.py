@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     type=(str, str),
     multiple=True,
     metavar="CHECK REASON",
-    help="Expect a check to fail, such as 'task majority: mirror_free_is_true', and say why; may be "
-    "given several times.",
+    help="Expect a check to fail, such as 'task majority: mirror_free_is_true', and say why; may "
+    "be given several times.",
 )
 @options.as_json
 @click.pass_context

@@ -28,15 +28,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="test the claims of a suite, one item for each; missing runs of the experiments that they "
-        "need are trained; may be given several times",
+        help="test the claims of a suite, one item for each; missing runs of their experiments are "
+        "trained; may be given several times",
     )
     group.addoption(
         "--grokbench-results",
         default="results",
         metavar="DIR",
-        help="the folder of results; each suite has a subfolder of its name, as for `grokbench run` "
-        "[default: results]",
+        help="the folder of results, in which each suite has a subfolder of its name, as for "
+        "`grokbench run` [default: results]",
     )
     group.addoption(
         "--grokbench-jobs",
@@ -132,7 +132,7 @@ def announcing(config: pytest.Config, name: str) -> Any:
 
 
 class UnexpectedVerdict(Exception):  # noqa: N818 - nothing went wrong in the program
-    """A claim that came out otherwise than its suite expects, or rests on too few runs; in words."""
+    """A claim came out otherwise than its suite expects, or rests on too few runs; in words."""
 
 
 class ClaimItem(pytest.Item):

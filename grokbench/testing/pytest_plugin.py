@@ -20,8 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="examine a grokbench plugin (a package, a .py file, or the name of a definition), with one "
-        "item for each check of `grokbench test-plugin NAME`",
+        help="examine a grokbench plugin (a package, a .py file, or a definition's name), with one item "
+        "for each check of `grokbench test-plugin NAME`",
     )
 
 

@@ -70,7 +70,7 @@ def datasets(
 def _drawn(
     layout: Layout, status: npt.NDArray[Any], validates: bool, noise: np.random.Generator
 ) -> xr.Dataset:
-    """The dataset of runs with random curves, NaN from half of the steps on where a run diverged."""
+    """The dataset of runs with random curves; those of diverged runs are NaN after half way."""
     grid, steps = status.shape, len(layout.steps)
     shape = (*grid, steps, len(layout.parts))
     validation = 1.0 if validates else np.nan

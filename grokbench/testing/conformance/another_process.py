@@ -1,8 +1,8 @@
 """Definitions tried in other processes: one that imports a plugin, and one that repeats exercises.
 
 Python salts hash("…") at every start, and the order of a set of strings follows from the salt
-(PYTHONHASHSEED). Results that depend on the salt are the same all the time in one process, and differ
-in the next. The process that repeats exercises is started once, with another salt.
+(PYTHONHASHSEED). Results that depend on the salt are always the same in one process, and differ in
+the next. The process that repeats exercises is started once, with another salt.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def digests_elsewhere(specimen: Specimen) -> Digests:
 
 
 class _ByName(pickle.Pickler):
-    """Refers to classes of single files by name: pickle refuses a class whose file was imported again."""
+    """Refers to classes of single files by name: a file may have been imported again since."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, type) and value.__module__.startswith(SINGLE_FILE):

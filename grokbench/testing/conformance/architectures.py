@@ -98,7 +98,7 @@ def refuses_in_words(specimen: Specimen) -> None:
             must_be_none_or_words(answer, "refuses()", task.name)
             if answer != architecture.refuses(task, size):
                 raise Fault(
-                    f"refuses() gives two different answers for {task.name}, one of them {answer!r}",
+                    f"refuses() gives two answers for {task.name}, one of them {answer!r}",
                     "a suite must be either valid or invalid",
                     "decide by the task, the size and the options alone",
                 )

@@ -1,7 +1,7 @@
 """A check: one promise of a definition, examined by trying.
 
-A check is a function of a specimen. It returns what is worth knowing, or None. It raises `Fault` when
-the promise is broken, and `Inapplicable` when there is nothing that it could examine.
+A check is a function of a specimen. It returns what is worth knowing, or None. It raises `Fault`
+when the promise is broken, and `Inapplicable` when there is nothing that it could examine.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ EVERY_KIND = "definition"
 
 
 def promises(kind: str) -> Callable[[Examination], Examination]:
-    """Make a function a check of a kind of definition; the first line of its docstring is the promise."""
+    """Make a function a check of a kind; the first line of its docstring is the promise."""
 
     def registered(examination: Examination) -> Examination:
         EXAMINATIONS[kind][examination.__name__] = examination

@@ -353,7 +353,7 @@ def details_survive_json(specimen: Specimen) -> None:
 
 @promises("detector")
 def is_deaf_to_noise(specimen: Specimen) -> str:
-    """Where nothing depends on anything, it finds an effect no more often than its confidence allows."""
+    """Where there is no effect, it finds one no more often than its confidence allows."""
     nothing: float | None = specimen.make().null
     if nothing is None:
         raise Inapplicable("its effect is a level, which noise has, too (`null = None`)")
@@ -379,7 +379,7 @@ def is_deaf_to_noise(specimen: Specimen) -> str:
 
 
 def largest_count(worlds: int, rate: float = RATE) -> int:
-    """The largest number of findings that is no fault: an upper quantile of the binomial distribution."""
+    """The largest number of findings that is no fault: an upper quantile of the binomial."""
     tail, count = 1.0, 0
     while tail >= CERTAINTY:
         tail -= math.comb(worlds, count) * rate**count * (1 - rate) ** (worlds - count)

@@ -70,7 +70,7 @@ def survives_being_written_down(specimen: Specimen) -> None:
 
 @promises(EVERY_KIND)
 def gives_the_same_again(specimen: Specimen) -> None:
-    """Its results are the same bits when they are computed again, whatever else was computed before."""
+    """Its results are the same bits when they are computed again, whatever came before."""
     one, other = list(exercises_of(specimen)), list(exercises_of(specimen))
     first = [exercise.digests() for exercise in one]
     again = [exercise.digests() for exercise in one]
@@ -113,7 +113,10 @@ def gives_the_same_in_another_process(specimen: Specimen) -> None:
 
 @promises(EVERY_KIND)
 def changes_nothing_else(specimen: Specimen) -> None:
-    """It changes nothing that it is given, no generator, switch or environment variable, and none of its options."""
+    """It changes nothing that it is given, no global state, and none of its options.
+
+    Global state is random generators, switches of libraries, and environment variables.
+    """
     with kept():
         exercises = list(exercises_of(specimen))
     disturb(3)

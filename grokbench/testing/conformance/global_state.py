@@ -1,4 +1,4 @@
-"""What all code in a process shares: random generators and switches, which definitions must not change."""
+"""What all code in a process shares, and a definition must not change: generators and switches."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ KINDS = {
     "measure": ("grokbench.measures.base", "Measure"),
     "detector": ("grokbench.phenomena.base", "Detector"),
 }
-"""Kind → the module and the name of its base class. Its checks are in the module of its name here."""
+"""Kind → the module and the name of its base class."""
 
 
 def base_of(kind: str) -> type[Definition]:

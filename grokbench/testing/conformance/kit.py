@@ -48,8 +48,8 @@ def checks_for(
         worlds: for a detector, in addition to the kit's own simulated experiments.
         architectures: for a measure, in addition to grokbench's dense transformer.
         expected_failures: a check's name, or its id `task majority: mirror_free_is_true` → why it
-            may fail; in addition to the class's own attribute of this name. A check that is expected
-            to fail and does not is a failure.
+            may fail; in addition to the class's own attribute of this name. A check that is
+            expected to fail and does not is a failure.
 
     Raises:
         TypeError: it is not a definition.
@@ -143,8 +143,8 @@ def own_failures(definition: type[Definition]) -> Mapping[str, str]:
     if all(isinstance(one, str) and one.strip() for pair in pairs for one in pair):
         return dict(found)
     raise PluginError(
-        f"{definition.__name__}.expected_failures is {reprlib.repr(found)}; write a table of checks "
-        'and reasons: {"mirror_free_is_true": "order is part of the question"}'
+        f"{definition.__name__}.expected_failures is {reprlib.repr(found)}; write a table of "
+        'checks and reasons: {"mirror_free_is_true": "order is part of the question"}'
     )
 
 

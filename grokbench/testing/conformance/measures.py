@@ -33,7 +33,7 @@ from grokbench.training.measuring import numbers
 from grokbench.training.random_state import torchs_generators
 
 ALIKE = 1e-6
-"""The largest relative difference between the same numbers in float64, from examples in another order."""
+"""The largest relative difference that another order of examples may make in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ def measuring_models(specimen: Specimen) -> Iterator[Exercise]:
 
 @promises("measure")
 def refuses_in_words(specimen: Specimen) -> str:
-    """refuses() returns None, or says in words why a model cannot be measured; it accepts some models."""
+    """refuses() returns None, or says in words why it cannot measure a model; it accepts some."""
     measure, served, answer = specimen.make(), [], None
     for setting in every_setting(specimen):
         answer = measure.refuses(setting.task, setting.architecture, setting.size)
@@ -200,7 +200,7 @@ def bears_a_diverged_run(specimen: Specimen) -> None:
 
 @contextmanager
 def strict_distributions() -> Iterator[None]:
-    """Have torch's distributions check their arguments; torch.compile() switches these checks off."""
+    """Have torch's distributions check their arguments; torch.compile() turns the checks off."""
     former = Distribution._validate_args
     Distribution.set_default_validate_args(True)
     try:

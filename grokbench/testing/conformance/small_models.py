@@ -22,7 +22,6 @@ from grokbench.tasks.base import Examples, Task
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.testing.conformance.checks import (
     Fault,
-    Inapplicable,
     Specimen,
     listed,
     reported_by,
@@ -159,27 +158,22 @@ def served(specimen: Specimen) -> list[Setting]:
 
 
 def buildable(specimen: Specimen) -> list[Setting]:
-    """Those of `served` whose module can be built.
-
-    Raises:
-        Inapplicable: no module can be built, which another check reports.
-    """
+    """Those of `served` whose module can be built; an error is reported by another check."""
     with reported_by("builds_what_it_does_not_refuse"):
-        every = served(specimen)
-    if found := [setting for setting in every if setting.builds]:
-        return found
-    raise Inapplicable("see builds_what_it_does_not_refuse")
+        return some([setting for setting in served(specimen) if setting.builds])
 
 
 def settings(specimen: Specimen) -> list[Setting]:
-    """Those of `buildable` whose module can be called.
+    """Those of `buildable` whose module can be called; an error is reported by another check."""
+    every = buildable(specimen)
+    with reported_by("gives_an_output_for_each_answer"):
+        return some([setting for setting in every if setting.works])
 
-    Raises:
-        Inapplicable: no module can be called, which another check reports.
-    """
-    if found := [setting for setting in buildable(specimen) if setting.works]:
-        return found
-    raise Inapplicable("see gives_an_output_for_each_answer")
+
+def some(found: list[Setting]) -> list[Setting]:
+    if not found:
+        raise ValueError("no module works")
+    return found
 
 
 @dataclass(frozen=True, eq=False)

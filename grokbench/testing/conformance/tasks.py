@@ -221,7 +221,7 @@ def has_rows_that_belong_together(specimen: Specimen) -> None:
 
 @promises("task")
 def splits_are_disjoint(specimen: Specimen) -> None:
-    """No example both trains and validates, and no validation example has the input of a training example."""
+    """No example both trains and validates, and no validation example has a training input."""
     for size in possible_sizes(specimen):
         examples = sound(specimen, data_size=size)
         if both := int((examples.train.bool() & examples.validation.bool()).sum()):
@@ -336,7 +336,7 @@ def another_seed_other_examples(specimen: Specimen) -> None:
     raise Fault(
         f"the number of different sets of examples among {SEEDS} seeds is {len(different)}",
         "an interval counts each seed as independent, and most of these would be copies",
-        "draw the split with streams('split'), or seed a generator with all of streams.key('split')",
+        "draw the split with streams('split'), or seed a generator with streams.key('split')",
     )
 
 
@@ -417,8 +417,8 @@ def mirror_free_is_true(specimen: Specimen) -> str | None:
 def mirrors_of(task: Task, examples: Examples) -> Iterator[tuple[str, Tensor]]:
     """Other ways to ask the same questions: what is done to the inputs, and the inputs after it.
 
-    This is the task's own `mirror(inputs)` if it has one. Otherwise, for tokens, it is every exchange
-    of two places that never changes a label.
+    This is the task's own `mirror(inputs)` if it has one. Otherwise, for tokens, it is every
+    exchange of two places that never changes a label.
     """
     if mirror := getattr(task, "mirror", None):
         yield "as its mirror() says", mirror(examples.inputs)
@@ -431,7 +431,7 @@ def mirrors_of(task: Task, examples: Examples) -> Iterator[tuple[str, Tensor]]:
 
 
 def never_changes_a_label(examples: Examples, swapped: Tensor) -> bool:
-    """Whether every changed input of a validating part is an example, too, and has the same label."""
+    """Whether every changed input of a validating part is an example, too, of the same label."""
     relevant = torch.isin(examples.part, examples.part[examples.validation.bool()])
     moved = relevant & (examples.inputs != swapped).any(1)
     rows, labels = rows_of(examples.inputs[relevant]), examples.labels[relevant].tolist()

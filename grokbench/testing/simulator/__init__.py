@@ -5,11 +5,11 @@
     grid = Grid(model_sizes=(8, 16, 32, 64), data_sizes=(2600, 3000, 4000), seeds=11)
     dataset = simulate(Circuits(critical_slope=0.0), grid, seed=1)
 
-simulates an experiment in which the critical data size does not depend on the model size. A law says
-what becomes of each run, and its fields are the truth. `Flaws` hide the truth: noise, slingshots,
-leaking mirrors, cells that were not run, seeds that crash. `dataset` describes runs one by one,
-each by a `Story`; `Layout` takes whole curves. All datasets have the form in which the store
-assembles trained runs, and the laws resemble the trained runs in results/quick.
+simulates an experiment in which the critical data size does not depend on the model size. A law
+says what becomes of each run, and its fields are the truth. `Flaws` hide the truth: noise,
+slingshots, leaking mirrors, cells that were not run, seeds that crash. `dataset` describes runs one
+by one, each by a `Story`; `Layout` takes whole curves. All datasets have the form in which the
+store assembles trained runs, and the laws resemble the trained runs in results/quick.
 """
 
 from grokbench.testing.simulator.changes import World, copied, null, shuffled, without_runs

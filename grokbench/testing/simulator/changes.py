@@ -45,19 +45,19 @@ def without_runs(
     changed = {}
     for role, data in world.items():
         gone = lost(data["status"])
-        kept = data.copy(deep=True)
-        for name, variable in data.data_vars.items():
-            if variable.dtype.kind == "f":
-                kept[name] = variable.where(~gone).astype(variable.dtype)
-            elif variable.dtype.kind == "i" and name not in ("status", "train_examples"):
-                kept[name] = variable.where(~gone, 0).astype(variable.dtype)
-        kept["status"] = data["status"].where(~gone, int(status)).astype(np.int8)
-        changed[role] = kept
+        absent = {"f": np.nan, "i": 0}
+        left = {
+            name: variable.where(~gone, absent[variable.dtype.kind]).astype(variable.dtype)
+            for name, variable in data.data_vars.items()
+            if variable.dtype.kind in absent and name not in ("status", "train_examples")
+        }
+        left["status"] = data["status"].where(~gone, int(status)).astype(np.int8)
+        changed[role] = data.copy(deep=True).assign(left)
     return changed
 
 
 def null(world: World, seed: int) -> World:
-    """The null hypothesis: each cell holds the run of a random cell, so nothing depends on anything.
+    """The null hypothesis: each cell holds the run of a random cell; nothing depends on anything.
 
     Runs are exchanged between all experiments that hold the same variables of a run, so that the
     experiments do not differ either. The number of training examples stays with the cell;
@@ -79,11 +79,12 @@ def dealt_anew(world: World, generator: np.random.Generator) -> dict[str, xr.Dat
     made = {}
     for role, data in world.items():
         drawn = generator.integers(pool.sizes["run"], size=data["status"].size)
-        made[role] = data.copy(deep=True)
+        measured = {}
         for name, dealt in pool.isel(run=drawn).data_vars.items():
             dimensions = (*data["status"].dims, *dealt.dims[1:])
             values = dealt.to_numpy().reshape([data.sizes[one] for one in dimensions])
-            made[role][name] = (dimensions, values, data[name].attrs)
+            measured[name] = (dimensions, values, data[name].attrs)
+        made[role] = data.copy(deep=True).assign(measured)
     return made
 
 

@@ -27,7 +27,7 @@ class Flaws:
     slingshots: float = 0.01
     """The share of evaluations after generalization whose accuracy is far below."""
     mirror_leak: float = 0.3
-    """The share of validation examples with a mirror in training that a memorizing model answers."""
+    """The share of validation examples with a mirror in training that memorization answers."""
     missing: float = 0.0
     """The share of cells that were not run."""
     crashed: float = 0.0

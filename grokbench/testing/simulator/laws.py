@@ -1,4 +1,4 @@
-"""Laws: what becomes of simulated runs. The fields of a law are the truth that detectors should find."""
+"""Laws: what becomes of simulated runs. Their fields are the truth that detectors should find."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Circuits:
     """
 
     critical_slope: float = -0.25
-    """Doublings of the critical data size per doubling of parameters; 0: it does not depend on them.
+    """Doublings of the critical data size per doubling of parameters; 0: independent of them.
     From 4000 examples at hidden size 32 and 3000 at 64 (Fig. 3) it is -0.245."""
     critical_at: tuple[float, float] = (64_192, 3000)
     """A number of parameters, and the critical data size there."""
@@ -136,8 +136,8 @@ class Levels:
     concentration: float | tuple[float, ...] = 0.6
     """The concentration of the beta distribution from which final accuracies are drawn, for all
     sizes or for each: larger values make runs of one size more alike. In results/quick, runs of
-    hidden size 96 grok or do not, and seldom end between (0.6); runs of size 4 show progression (4).
-    """
+    hidden size 96 grok or do not, and seldom end between (0.6); runs of hidden size 4 show
+    progression (4)."""
 
     def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
         level = np.clip(np.asarray(self.levels, float), 0.01, 0.99)[:, None, None]
@@ -151,10 +151,10 @@ class Levels:
 
 @dataclass(frozen=True)
 class Emerging:
-    """Models from some number of parameters on learn the first part of the task; smaller ones do not."""
+    """Models with enough parameters learn the first part of the task; smaller models do not."""
 
     at: float = 10_000
-    """That number of parameters, the median over seeds; infinite: no model learns it."""
+    """The number of parameters that is enough, the median over seeds; infinite for none."""
     spread: float = 0.5
     """The standard deviation of its log2, from run to run."""
 

@@ -1,4 +1,4 @@
-"""The one builder of simulated datasets: arrays of curves, laid out as the store lays out records."""
+"""The one builder of simulated datasets: curves in arrays, laid out as the store does it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What one simulated run leaves behind: values at each evaluation step, and how the run ended."""
+    """What one simulated run leaves behind: values at each evaluation step, and how it ended."""
 
     train: Floats
     """Accuracy on training examples, [step]."""
