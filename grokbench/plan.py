@@ -15,9 +15,9 @@ from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Suite
 
 STACKED_WORK = PerDevice(cpu=1e8, cuda=4e10)
-"""About how many floating-point operations one step of a cohort should have. Fewer, and the time goes
-into starting operations. More, and on a CPU the step leaves the cache (measured); on a GPU (estimated,
-about a millisecond a step) more data sizes are padded to the largest."""
+"""About how many floating-point operations one step of a cohort should have. Fewer, and the time
+goes into starting operations. More, and on a CPU the step leaves the cache (measured); on a GPU
+(estimated, about a millisecond a step) more data sizes are padded to the largest."""
 
 LARGEST_COHORT = PerDevice(cpu=10, cuda=1024)
 """The most runs in one cohort."""
@@ -27,8 +27,8 @@ COHORT_BYTES = PerDevice(cpu=2 * 2**30, cuda=48 * 2**30)
 
 OTHER_PARAMETERS = 9000
 """The cost of an example that does not grow with the model, counted in parameters. Measured with
-`suites/quick.toml` on two cores: with 500 examples a step took 0.45 ms at 500 parameters and 3.2 ms at
-54 000."""
+`suites/quick.toml` on two cores: with 500 examples a step took 0.45 ms at 500 parameters and 3.2 ms
+at 54 000."""
 
 PER_RUN = ("learning_rate", "weight_decay", "initial_scale")
 """Recipe fields in which runs of one cohort may differ."""
@@ -103,7 +103,7 @@ class Plan:
         seeds: int | None = None,
         shard: tuple[int, int] | None = None,
     ) -> tuple[Cohort, ...]:
-        """The missing cohorts of some experiments, of the first seeds, or of a share of all cohorts.
+        """The missing cohorts of some experiments, of the first seeds, or of a share of all.
 
         Args:
             only: names of experiments; all experiments when empty.
@@ -144,8 +144,8 @@ def make_plan(
 ) -> Plan:
     """Lay out a suite's cohorts, and count which runs have a record.
 
-    The layout depends on the suite and the type of device alone, never on which runs are missing: an
-    interrupted suite must end with the same bits, and the bits of a run depend on its cohort.
+    The layout depends on the suite and the type of device alone, never on which runs are missing.
+    An interrupted suite must end with the same bits, and the bits of a run depend on its cohort.
 
     Args:
         records: by the id of the run.
@@ -199,8 +199,8 @@ def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort,
     for members in groups.values():
         members.sort(key=lambda run: (run.data_size, run.seed, run.id))
         shapes = Shapes.of(members[-1], plugins)
-        # All members are padded to the largest data size. For each parameter and example there are two
-        # operations in the forward pass and four in the backward pass.
+        # All members are padded to the largest data size. For each parameter and example there are
+        # two operations in the forward pass and four in the backward pass.
         step = 6.0 * shapes.parameters * max(run.data_size for run in members)
         size = round(STACKED_WORK[kind] / max(1.0, step))
         room = COHORT_BYTES[kind] // bytes_of(members[-1], shapes)
@@ -245,9 +245,9 @@ def bytes_of(run: Run, shapes: Shapes) -> int:
 
     Where the estimate is too low and memory runs out, training halves the cohort.
     """
-    # Numbers of four bytes: seven for a parameter (itself, gradient, two moments, what the optimizer
-    # works with), twenty for each hidden unit, token and layer of every training example, and four
-    # for each output of every evaluated example.
+    # Numbers of four bytes: seven for a parameter (itself, gradient, two moments, what the
+    # optimizer works with), twenty for each hidden unit, token and layer of every training example,
+    # and four for each output of every evaluated example.
     hidden = run.size.hidden_size * run.size.layers * shapes.length * run.data_size
     return 4 * (7 * shapes.parameters + 20 * hidden + 4 * shapes.outputs * shapes.examples + 1)
 

@@ -41,9 +41,9 @@ class Batch:
 class Program(ABC):
     """Computes the gradients and outputs of a stack of runs; made once for constant examples.
 
-    A program must give the gradients of each run's own loss, as if the run were alone. The losses of
-    the runs are summed and not averaged: Adam's epsilon is not scale-free, so that gradients divided
-    by the number of runs would train otherwise.
+    A program must give the gradients of each run's own loss, as if the run were alone. The losses
+    of the runs are summed and not averaged: Adam's epsilon is not scale-free, so that gradients
+    divided by the number of runs would train otherwise.
     """
 
     autocasts: ClassVar[bool] = False
@@ -109,15 +109,15 @@ class Architecture(Definition, ABC):
     takes_part: ClassVar[bool] = False
 
     def refuses(self, task: Task, size: ModelSize) -> str | None:
-        """Why no model of this size can be made for this task, and what to write instead; else None."""
+        """Why there is no model of this size for this task, and what to write instead; else None."""
         return None
 
     @abstractmethod
     def build(self, size: ModelSize, task: Task) -> nn.Module:
         """A freshly initialized module.
 
-        Draw initial weights from torch's global generator. The trainer has seeded that generator for
-        the run and restores it afterwards.
+        Draw initial weights from torch's global generator. The trainer has seeded that generator
+        for the run and restores it afterwards.
         """
 
     def program(

@@ -3,17 +3,17 @@
 Only the last position is read, and its token is the same in every example. So its query is one
 constant vector, and keys, values and attention scores depend on (token, position) alone: they are
 tables with a row for each token at each position (2P + 1 rows for `a b =`), not tensors over
-examples. Computed for each example are a weighted sum of table rows, the feed-forward network and the
-unembedding. The function and its gradients are those of `Transformer` up to rounding.
+examples. Computed for each example are a weighted sum of table rows, the feed-forward network and
+the unembedding. The function and its gradients are those of `Transformer` up to rounding.
 
 The arithmetic is about a third. For hidden size d, three tokens and terms of d² alone: the plain
 module multiplies with 12 d² weights at each position (attention 4 d², feed-forward network 8 d²),
-with two operations in the forward and four in the backward pass, which is 216 d² for each example and
-step. Here 9 d² weights are left for each example, which is 54 d², and the table of P = 113 takes
-2730 d² for all examples together.
+with two operations in the forward and four in the backward pass, which is 216 d² for each example
+and step. Here 9 d² weights are left for each example, which is 54 d², and the table of P = 113
+takes 2730 d² for all examples together.
 
-The softmax is taken for each example with the example's own maximum. A maximum that is shared by the
-whole table would underflow for pairs whose scores all lie far below it.
+The softmax is taken for each example with the example's own maximum. A maximum that is shared by
+the whole table would underflow for pairs whose scores all lie far below it.
 
 The backward pass is written out. So examples can pass in blocks that fit into the cache, and every
 gradient is accumulated in place by a matrix product.
@@ -34,8 +34,8 @@ from grokbench.per_device import PerDevice
 from grokbench.tasks.judging import Judgement
 
 BLOCK_BYTES = PerDevice(cpu=2**20, cuda=2**28)
-"""The size of the hidden activations of one block of examples. On a CPU about the second-level cache
-of a core. On a GPU an estimate, not measured: enough that few blocks are started."""
+"""The size of the hidden activations of one block of examples. On a CPU about the second-level
+cache of a core. On a GPU an estimate, not measured: enough that few blocks are started."""
 
 SMALLEST_BLOCK = 64
 """A block has at least this many examples, however wide the network is."""
@@ -229,8 +229,8 @@ class Example:
     ) -> None:
         """Add this block's share to `gradients` and to the gradient of the table.
 
-        The chain rule through `__init__`, from its last line to its first. For y = W x, the gradient
-        of W is the sum over examples of (dL/dy) xᵀ, and dL/dx = Wᵀ dL/dy.
+        The chain rule through `__init__`, from its last line to its first. For y = W x, the
+        gradient of W is the sum over examples of (dL/dy) xᵀ, and dL/dx = Wᵀ dL/dy.
 
         Args:
             slope: d(loss)/d(outputs), [runs, examples, outputs].

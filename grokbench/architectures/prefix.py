@@ -1,15 +1,15 @@
 """The exact prefix form of a causal transformer of any depth, for a stack of runs.
 
-What a causal transformer computes at a position depends on the tokens up to that position alone, and
-many examples share a prefix: the P² questions `a b =` have P prefixes of one token. So each different
-prefix goes through the layers once and leaves its keys and values, as the prompt that requests share
-does in the prefix cache of a language model server. Examples go through the layers with the positions
-after their prefix. Two more savings: embeddings, queries, keys and values of the first layer depend
-on (token, position) alone and are a table; in the last layer only the last position is computed. The
-function and its gradients are those of `Transformer` up to rounding.
+What a causal transformer computes at a position depends on the tokens up to that position alone,
+and many examples share a prefix: the P² questions `a b =` have P prefixes of one token. So each
+different prefix goes through the layers once and leaves its keys and values, as the prompt that
+requests share does in the prefix cache of a language model server. Examples go through the layers
+with the positions after their prefix. Two more savings: embeddings, queries, keys and values of the
+first layer depend on (token, position) alone and are a table; in the last layer only the last
+position is computed. The function and its gradients are those of `Transformer` up to rounding.
 
-The backward pass is autograd's, one block of examples at a time, so that the activations of only one
-block are kept. The gradients of tables, keys and values are summed over blocks and then go back
+The backward pass is autograd's, one block of examples at a time, so that the activations of only
+one block are kept. The gradients of tables, keys and values are summed over blocks and then go back
 through the prefixes once.
 """
 

@@ -1,8 +1,8 @@
 """Prefixes that many examples share, computed apart from the tokens after them.
 
 The P² questions `a b =` have only P different first tokens, so a causal transformer computes only P
-different things at the first position. Prefixes of n positions cost n for each different prefix, and
-save n for each example. The length with the least work is found by counting.
+different things at the first position. Prefixes of n positions cost n for each different prefix,
+and save n for each example. The length with the least work is found by counting.
 """
 
 from __future__ import annotations

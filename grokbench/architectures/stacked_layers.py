@@ -137,7 +137,7 @@ class Layers:
         return product.view(*stream.shape[:3], -1)
 
     def _norm(self, name: str, stream: Tensor) -> Tensor:
-        """Layer norm (Ba et al. 2016, arXiv:1607.06450), or nothing in a model without layer norms."""
+        """Layer norm (Ba et al. 2016, arXiv:1607.06450), or nothing in a model without norms."""
         if self.design.epsilon is None:
             return stream
         weight, bias = (

@@ -195,7 +195,7 @@ def refuses_heads(size: ModelSize, heads: int) -> str | None:
 
 
 def refuses_shares(size: ModelSize, options: TransformerOptions, parts: int) -> str | None:
-    """Why parts have no equal shares of the network; unequal shares would be models of unequal sizes."""
+    """Why parts have no equal shares; unequal shares would be models of unequal sizes."""
     units = options.mlp_ratio * size.hidden_size
     if units % parts == 0:
         return None

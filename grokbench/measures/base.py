@@ -42,7 +42,7 @@ class Snapshot:
     like: nn.Module
 
     def module(self) -> nn.Module:
-        """A new module with these weights, in evaluation mode; it may be called, hooked or changed."""
+        """A new module with these weights, in evaluation mode; it may be called and changed."""
         module = copy.deepcopy(self.like).to(self.outputs.device)
         # Not strict: tied parameters have two names in the module and one name in `weights`.
         module.load_state_dict({**self.weights, **self.buffers}, strict=False)

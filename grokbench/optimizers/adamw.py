@@ -16,8 +16,8 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 class AdamWOptions(Options):
     betas: tuple[Beta, Beta] = (0.9, 0.98)
-    """Decay rates of the first and second moments. The literature on grokking uses 0.98 for the second
-    (Power et al. 2022, arXiv:2201.02177; Nanda et al. 2023, arXiv:2301.05217)."""
+    """Decay rates of the first and second moments. The literature on grokking uses 0.98 for the
+    second (Power et al. 2022, arXiv:2201.02177; Nanda et al. 2023, arXiv:2301.05217)."""
     epsilon: Annotated[float, Field(gt=0)] = 1e-8
 
 
@@ -46,8 +46,8 @@ class AdamW(Optimizer):
         count: Tensor,
     ) -> None:
         beta1, beta2 = self.options.betas
-        # 1 − βᵗ corrects the bias of the moments (Kingma & Ba 2015, arXiv:1412.6980, § 3). A tensor,
-        # because a captured step must not contain the number t.
+        # 1 − βᵗ corrects the bias of the moments (Kingma & Ba 2015, arXiv:1412.6980, § 3). A
+        # tensor, because a captured step must not contain the number t.
         correction1, correction2 = (1 - self.betas**count).unbind()
         # θ ← θ − η λ θ
         torch.mul(parameters, weight_decay, out=self._scale)

@@ -26,7 +26,7 @@ class Optimizer(Definition, ABC):
 
     @abstractmethod
     def start(self, parameters: Tensor) -> None:
-        """Make the state for `parameters` [runs, parameters]; called once, before the first step."""
+        """Make the state for `parameters` [runs, parameters]; called before the first step."""
 
     @abstractmethod
     def step(

@@ -26,8 +26,8 @@ class SGDOptions(Options):
 class SGD(Optimizer):
     """Gradient descent with momentum; weight decay is added to the gradient (L2 regularization).
 
-    The algorithm of `torch.optim.SGD` without dampening, with a learning rate and a weight decay for
-    each run.
+    The algorithm of `torch.optim.SGD` without dampening, with a learning rate and a weight decay
+    for each run.
     """
 
     name = "sgd"

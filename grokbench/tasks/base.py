@@ -60,7 +60,7 @@ class Task(Definition, ABC):
     @property
     @abstractmethod
     def judgement(self) -> Judgement:
-        """The loss and what counts as correct: `CrossEntropy(classes)` or `SquaredError(outputs)`."""
+        """The loss, and what is correct: `CrossEntropy(classes)` or `SquaredError(outputs)`."""
 
     @property
     def parts(self) -> tuple[str, ...]:

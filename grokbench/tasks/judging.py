@@ -76,9 +76,9 @@ class CrossEntropy(Judgement):
 class SquaredError(Judgement):
     """Mean squared error over `outputs`; labels are floating point [..., outputs].
 
-    With `correct_by="argmax"`, for one-hot labels, an example is correct when the largest output has
-    the place of the largest label. With `"tolerance"` it is correct when no output differs from its
-    label by more than `tolerance`.
+    With `correct_by="argmax"`, for one-hot labels, an example is correct when the largest output
+    has the place of the largest label. With `"tolerance"` it is correct when no output differs from
+    its label by more than `tolerance`.
     """
 
     outputs: int

@@ -27,8 +27,8 @@ class MixtureOptions(PairOptions):
 class Mixture(Task):
     """Modular addition mixed with subtraction that has random answers (Huang et al. 2024, § 5).
 
-    Examples are `a + b =` and `a - b =`. The sign is a token, so no input is in both parts. The data
-    size is the number of additions that train. The other additions validate.
+    Examples are `a + b =` and `a - b =`. The sign is a token, so no input is in both parts. The
+    data size is the number of additions that train. The other additions validate.
     """
 
     name = "mixture"

@@ -1,4 +1,4 @@
-"""Modular arithmetic: the tasks of the grokking literature (Power et al. 2022, Nanda et al. 2023)."""
+"""Modular arithmetic, as in work on grokking (Power et al. 2022, Nanda et al. 2023)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ModularAddition(PairTask):
 
 
 class ModularSquare(ModularAddition):
-    """(a + b)² mod P, asked as `a b =`; harder to generalize than a + b (Huang et al. 2024, Fig. 7)."""
+    """(a + b)² mod P, asked as `a b =`: harder to generalize (Huang et al. 2024, Fig. 7)."""
 
     name = "modular_square"
     power = 2

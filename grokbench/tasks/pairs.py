@@ -75,8 +75,8 @@ def train_mask(modulus: int, data_size: int, split: Split, generator: torch.Gene
     mask[chosen] = True
     mask[b[chosen] * modulus + a[chosen]] = True
     if int(mask.sum()) < data_size:
-        # One example is missing, and the next pair would add two. Add the next free diagonal pair. If
-        # none is free, replace a diagonal pair by the next pair.
+        # One example is missing, and the next pair would add two. Add the next free diagonal pair.
+        # If none is free, replace a diagonal pair by the next pair.
         diagonal = shuffled[width == 1]
         free = diagonal[~mask[diagonal]]
         if len(free):

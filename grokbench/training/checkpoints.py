@@ -1,7 +1,8 @@
 """Checkpoints: the state of a cohort in training, so that an interruption costs little work.
 
-A checkpoint is a file `<cohort>-<runs>-<digest>.pt`: the cohort's id, a digest of the ids of the runs
-in it, and a digest of the file's bytes. The file is removed once the cohort's records are stored.
+A checkpoint is a file `<cohort>-<runs>-<digest>.pt`: the cohort's id, a digest of the ids of the
+runs in it, and a digest of the file's bytes. The file is removed once the cohort's records are
+stored.
 
 A checkpoint is used for the same runs and program, on the same type of device, with the same
 versions of grokbench and torch. Training then ends with the same bits as without the interruption.

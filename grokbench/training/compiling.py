@@ -13,18 +13,18 @@ from grokbench.record import Run
 from grokbench.training.memory import out_of_memory
 
 COMPILING_SECONDS = 60.0
-"""With less time left, a cohort that is to be compiled does not begin. In measurements compiling took
-16 to 50 s."""
+"""With less time left, a cohort that is to be compiled does not begin. In measurements compiling
+took 16 to 50 s."""
 
 COMPILED_WORK = PerDevice(cpu=4e13, cuda=2e15)
 """A cohort of at least this many floating-point operations is compiled: minutes of work, because
-compiling takes most of a minute. On a CPU this was measured, for steps about 1.2 times as fast; on a
-GPU it is an estimate. The operations are counted from shapes and never timed: a compiled program
+compiling takes most of a minute. On a CPU this was measured, for steps about 1.2 times as fast; on
+a GPU it is an estimate. The operations are counted from shapes and never timed: a compiled program
 rounds otherwise, and the same cohort must always give the same bits."""
 
 AGREEMENT = 0.05
-"""How far, relatively, compiled and plain gradients may differ. The bound lies between the rounding of
-bfloat16 products (about 0.01) and a wrong gradient (about 1)."""
+"""How far, relatively, compiled and plain gradients may differ. The bound lies between the rounding
+of bfloat16 products (about 0.01) and a wrong gradient (about 1)."""
 
 
 def pays(runs: Sequence[Run], parameters: int, device: torch.device) -> bool:
@@ -34,8 +34,8 @@ def pays(runs: Sequence[Run], parameters: int, device: torch.device) -> bool:
         parameters: the number of parameters of one run.
     """
     examples = sum(run.data_size for run in runs)
-    # A multiplication and an addition per parameter, example and step in the forward pass, and twice
-    # as many in the backward pass.
+    # A multiplication and an addition per parameter, example and step in the forward pass, and
+    # twice as many in the backward pass.
     work = 6.0 * parameters * examples * runs[0].recipe.steps
     return work >= COMPILED_WORK[device.type]
 
@@ -80,8 +80,8 @@ def compile_without_limit() -> None:
 def agree(found: Views, expected: Views) -> bool:
     """Whether gradients are finite and near the expected gradients, parameter by parameter.
 
-    A gradient that is zero but for rounding (for example, of a bias of keys) agrees with nothing. So
-    each gradient may also be wrong by a millionth of the norm of all gradients.
+    A gradient that is zero but for rounding (for example, of a bias of keys) agrees with nothing.
+    So each gradient may also be wrong by a millionth of the norm of all gradients.
     """
     whole = torch.cat([value.flatten() for value in expected.values()]).double()
     noise = 1e-6 * torch.linalg.vector_norm(whole)

@@ -94,7 +94,7 @@ def kind_of(cohort: Cohort) -> tuple[str, int, int]:
 
 
 def begin(_: Plugins) -> None:
-    """Do nothing: a worker process that is asked for it has started and imported torch."""
+    """Do nothing: a worker process that returns from here has started and imported torch."""
 
 
 def measure(cohort: Cohort, *, plugins: Plugins, device: str) -> Cost:
@@ -147,7 +147,7 @@ def finish(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most bytes that this process has held on the device so far; 0 where the system does not tell."""
+    """The most bytes that this process has held on the device; 0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     try:

@@ -14,8 +14,8 @@ from grokbench.training.precision import refuses
 
 BUILD_LOCK = threading.RLock()
 """Held by a thread that builds, compiles or captures. Torch's compiler and plugins are not known to
-be safe in threads. On a GPU, compiling and beginning a capture wait for the whole device, which is an
-error while another thread captures."""
+be safe in threads. On a GPU, compiling and beginning a capture wait for the whole device, which is
+an error while another thread captures."""
 
 THREAD = threading.local()
 """`THREAD.streams`: each thread's own CUDA streams, by the number of the GPU."""

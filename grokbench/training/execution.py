@@ -68,9 +68,10 @@ def execution_of(training: CohortTraining) -> Execution:
 def reads_back(optimizer: Optimizer) -> str:
     """Why an optimizer cannot be captured: it looks at values; empty if it looks at none.
 
-    Takes one step on torch's `meta` device, where tensors have shapes and no values, so that looking
-    at a value raises an error. Such an optimizer would wait for the device at every step. To try a
-    capture instead would not do: one that fails can spoil later captures of the same process.
+    Takes one step on torch's `meta` device, where tensors have shapes and no values, so that
+    looking at a value raises an error. Such an optimizer would wait for the device at every step.
+    To try a capture instead would not do: one that fails can spoil later captures of the same
+    process.
     """
     parameters = torch.empty(2, 3, device="meta")
     rate, count = parameters.new_empty(2, 1), parameters.new_empty((), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Cohorts side by side on one device, in lanes: each lane is a thread with a CUDA stream of its own.
+"""Cohorts side by side on one device, each in a lane: a thread with a CUDA stream of its own.
 
 One small cohort leaves most of a large GPU idle, and cohorts of different model sizes cannot be
 stacked. So several cohorts are trained at once in one process, as long as they need no more memory
@@ -23,8 +23,8 @@ from grokbench.training.precision import float32_products
 from grokbench.training.trainer import Trainer
 
 LANES = {"cuda": 4}
-"""How many cohorts at most share a device of this type; one on any other. Four was not measured: see
-benchmarks/README.md."""
+"""How many cohorts at most share a device of this type; one on any other. Four was not measured:
+see benchmarks/README.md."""
 
 PATIENCE_SECONDS = 0.1
 """How often a lane that waits for memory asks whether it should stop."""
@@ -54,7 +54,7 @@ class Lanes:
         return self.failed or self.asked()
 
     def enter(self) -> Cohort | None:
-        """The next cohort, as soon as its memory is free; None when no more cohorts should begin."""
+        """The next cohort, as soon as its memory is free; None when no more should begin."""
         with self.changed:
             while not self.should_stop():
                 self.next = self.next or next(self.waiting, None)
@@ -98,8 +98,8 @@ class OneAtATime(Events):
 def train_side_by_side(cohorts: Iterator[Cohort], trainer: Trainer, number: int) -> None:
     """Train cohorts in `number` lanes.
 
-    When the trainer should stop, no more cohorts begin, and those in training keep a checkpoint. The
-    same happens when a lane raises an error, which is then raised here.
+    When the trainer should stop, no more cohorts begin, and those in training keep a checkpoint.
+    The same happens when a lane raises an error, which is then raised here.
     """
     room = COHORT_BYTES[torch.device(trainer.device).type]
     events = OneAtATime(trainer.events)

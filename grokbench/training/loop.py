@@ -59,8 +59,8 @@ def train(
     the error, and the other runs are trained. An error that `on_evaluation` raises is raised.
 
     Returns:
-        A record for each run, or fewer when `safekeeping` said to stop. The other runs continue from
-        their checkpoint when they are trained again.
+        A record for each run, or fewer when `safekeeping` said to stop. The other runs continue
+        from their checkpoint when they are trained again.
 
     Raises:
         DeviceError: a GPU does nothing more for this process; these runs get no record.

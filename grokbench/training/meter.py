@@ -23,8 +23,8 @@ SETS = ("train", "validation", "mirror_free")
 class Meter:
     """Losses and accuracies of every run, part and set of examples, at each evaluation.
 
-    One evaluation is a tensor [runs, values]. Its columns are the losses and accuracies of every set
-    and part, the norm of all parameters, and then the quantities of the measures.
+    One evaluation is a tensor [runs, values]. Its columns are the losses and accuracies of every
+    set and part, the norm of all parameters, and then the quantities of the measures.
 
     Args:
         quantities: the names of what the measures give; a quantity may be NaN.

@@ -28,8 +28,8 @@ class ModuleProgram(Program):
     """Gradients and outputs of plain modules, by autograd.
 
     A module that draws random numbers in training draws from a stream of the run's own when modules
-    are computed one after the other; `vmap` refuses such a module. A module that draws from numpy or
-    Python is refused (`PluginError`).
+    are computed one after the other; `vmap` refuses such a module. A module that draws from numpy
+    or Python is refused (`PluginError`).
 
     Args:
         models: one for each run. Their parameters are not used, their buffers are.

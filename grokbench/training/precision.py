@@ -1,9 +1,9 @@
 """The arithmetic that a recipe names: what is stored, and how matrix products are computed.
 
-`float32` and `float64` are IEEE arithmetic on every device, whatever the process has set. `tf32` and
-`bfloat16` are faster and coarser: the factors of a product have 10 and 7 explicit bits of mantissa
-(float32 has 23). In both, parameters, moments and losses are float32. They are options with a name
-of their own, because coarser products may change whether a model groks.
+`float32` and `float64` are IEEE arithmetic on every device, whatever the process has set. `tf32`
+and `bfloat16` are faster and coarser: the factors of a product have 10 and 7 explicit bits of
+mantissa (float32 has 23). In both, parameters, moments and losses are float32. They are options
+with a name of their own, because coarser products may change whether a model groks.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 @contextmanager
 def arithmetic(precision: str, device: str | torch.device) -> Iterator[None]:
-    """Within the block, products on `device` are computed as `precision` says; afterwards as before.
+    """Within the block, products on `device` are computed as `precision` says.
 
     Entering takes tens of microseconds. The training loop therefore enters `float32_products` once
     and `factors` at each step.
@@ -71,7 +71,7 @@ def arithmetic(precision: str, device: str | torch.device) -> Iterator[None]:
 
 
 def factors(precision: str, device: str | torch.device) -> torch.autocast:
-    """Within the block, the factors of products are rounded to bfloat16, if that is the precision."""
+    """Within the block, factors of products are rounded to bfloat16, if that is the precision."""
     return torch.autocast(
         torch.device(device).type,
         torch.bfloat16,

@@ -14,8 +14,8 @@ from grokbench.training.probe import why_not_stacked
 from grokbench.training.stack import Stack
 
 PROBED_RUNS = 3
-"""A plan probes this many runs of each shape, which stand for all of them. Training probes the whole
-cohort."""
+"""A plan probes this many runs of each shape, which stand for all of them. Training probes the
+whole cohort."""
 
 
 def choose_program(stack: Stack) -> Program:

@@ -1,8 +1,8 @@
 """Random numbers of plugins: drawn from torch's generators in a state of the run's own.
 
-Modules, `build` and measures draw from torch's global generators, as ordinary PyTorch code does. The
-trainer seeds these generators for the run and restores them afterwards. Numpy's and Python's global
-generators are not seeded, and a plugin that draws from them is refused.
+Modules, `build` and measures draw from torch's global generators, as ordinary PyTorch code does.
+The trainer seeds these generators for the run and restores them afterwards. Numpy's and Python's
+global generators are not seeded, and a plugin that draws from them is refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def torchs_generators(device: torch.device, borrower: str) -> Iterator[None]:
 
 
 def begin_at(state: Tensor, device: torch.device) -> None:
-    """Set torch's CPU generator to `state`, and the GPU's generator to a seed that is drawn from it."""
+    """Set torch's CPU generator to `state`, and the GPU's to a seed that is drawn from the CPU's."""
     torch.set_rng_state(state)
     if device.type == "cuda":
         with torch.cuda.device(device):

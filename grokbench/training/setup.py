@@ -1,4 +1,4 @@
-"""A run's task, architecture, optimizer and measures, made from the names and options in the run."""
+"""A run's task, architecture, optimizer and measures, made from the run's names and options."""
 
 from __future__ import annotations
 

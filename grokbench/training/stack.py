@@ -1,4 +1,4 @@
-"""A stack: runs of one shape side by side, their parameters in one tensor and their examples padded."""
+"""A stack: runs of one shape, with their parameters in one tensor and their examples padded."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Parameters:
         )
 
     def trained(self) -> Tensor | None:
-        """1 for each parameter that is trained, 0 for the others: [parameters]; None for all ones."""
+        """1 for each parameter that is trained, 0 for the others: [parameters]; None for all 1."""
         if not self.frozen:
             return None
         return self._where(lambda name, shape: name not in self.frozen)
@@ -158,7 +158,7 @@ def training_batch(examples: Sequence[Examples], like: Tensor) -> Batch:
 
 
 def evaluation_batch(examples: Sequence[Examples], like: Tensor) -> Batch:
-    """Every example of every run, padded to the largest number; weight one, and zero for padding."""
+    """Every example of every run, padded to the largest number; the weight of padding is zero."""
     counts = [len(one.train) for one in examples]
     longest = max(counts)
     rows = [_padded(torch.arange(count), longest) for count in counts]

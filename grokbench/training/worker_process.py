@@ -1,7 +1,7 @@
 """One worker process: it trains the cohorts that its parent sends, one at a time, in one thread.
 
-A worker whose parent died ends itself. A worker that is told to stop keeps a checkpoint of its cohort
-first.
+A worker whose parent died ends itself. A worker that is told to stop keeps a checkpoint of its
+cohort first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Worker:
 
     @classmethod
     def start(cls, plugins: Plugins, device: str, checkpoints: Checkpoints | None) -> Worker:
-        # Spawned and not forked: CUDA cannot be used after a fork (PyTorch, notes on multiprocessing).
+        # Spawned and not forked: CUDA cannot be used after a fork (PyTorch, notes on
+        # multiprocessing).
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -127,7 +128,8 @@ def signals_blocked() -> Iterator[None]:
     """Processes started within the block never receive SIGINT and SIGTERM.
 
     Both signals may be sent to the whole process group. The parent receives them and tells the
-    workers what to do. A child inherits the blocked signals, so that they are blocked from its start.
+    workers what to do. A child inherits the blocked signals, so that they are blocked from its
+    start.
     """
     # Starting the resource tracker unblocks both signals, and the first child would start it.
     resource_tracker.ensure_running()

@@ -1,4 +1,4 @@
-"""A single-file plugin: measures that can be compared with other variables of the results, and wrong measures."""
+"""A single-file plugin: measures whose values are known from other variables, and wrong measures."""
 
 from __future__ import annotations
 

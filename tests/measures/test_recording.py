@@ -18,7 +18,7 @@ from grokbench.record import Choice, Record, Run, Status
 from grokbench.schema import RESERVED
 from grokbench.store.attributes import COORDINATE_ATTRIBUTES, VARIABLE_ATTRIBUTES
 from grokbench.training import train
-from tests.training.worlds import MIXTURE, run
+from tests.training.small_runs import MIXTURE, run
 
 PLUGIN = Path(__file__).with_name("measuring_plugin.py")
 PLUGINS = Plugins.load([PLUGIN])

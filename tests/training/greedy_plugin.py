@@ -1,4 +1,4 @@
-"""A single-file plugin: architectures that have too little memory for stacks of more than two runs."""
+"""A single-file plugin: architectures without memory for stacks of more than two runs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from grokbench.record import Choice, ModelSize, Run
 from grokbench.training.module_program import ModuleProgram
 from grokbench.training.programs import choose_program
 from grokbench.training.stack import Stack
-from tests.training.worlds import PLUGINS, run
+from tests.training.small_runs import PLUGINS, run
 
 
 def stack_of(runs: Sequence[Run]) -> Stack:

@@ -1,4 +1,4 @@
-"""Interrupted training ends with the same bits, or starts over; no checkpoint ever stops training."""
+"""Interrupted training ends with the same bits, or starts over; no checkpoint stops training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from grokbench.training import checkpoints, train
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.cohort import CohortTraining
 from grokbench.training.loop import train_to_end
-from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, TEACHER, curves, run
+from tests.training.small_runs import ADDITION, MIXTURE, PLUGINS, TEACHER, curves, run
 
 MOMENTUM = {"optimizer": Choice("sgd", {"momentum": 0.9}), "learning_rate": 1e-2}
 NESTEROV = {"optimizer": Choice("sgd", {"momentum": 0.9, "nesterov": True}), "learning_rate": 1e-2}

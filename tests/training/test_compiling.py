@@ -1,4 +1,4 @@
-"""Compiling changes nothing but speed: without a compiler, or with a wrong one, the program is plain."""
+"""Compiling changes nothing but speed; without a compiler that is right, programs stay plain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
 from grokbench.training.compiling import COMPILED_WORK, COMPILING_SECONDS, compile_program, pays
 from grokbench.training.loop import train, train_to_end
-from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
+from tests.training.small_runs import ADDITION, PLUGINS, TEACHER, run
 
 DEEP = ModelSize(8, 2)
 CASES = {

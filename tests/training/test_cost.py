@@ -11,7 +11,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Choice, Run
 from grokbench.training import cost
 from grokbench.training.cost import Cost, measure_costs
-from tests.training.worlds import ADDITION, PLUGINS, run
+from tests.training.small_runs import ADDITION, PLUGINS, run
 
 COUNTING = '''
 from pathlib import Path

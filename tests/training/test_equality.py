@@ -12,8 +12,7 @@ from grokbench.record import Choice, ModelSize, Run
 from grokbench.training import train
 from grokbench.training.module_program import ModuleProgram
 from grokbench.training.programs import choose_program
-from tests.training.stacks import gradient, stack_of, views
-from tests.training.worlds import (
+from tests.training.small_runs import (
     ADDITION,
     MIXTURE,
     PLUGINS,
@@ -23,6 +22,7 @@ from tests.training.worlds import (
     run,
     trained,
 )
+from tests.training.stacks import gradient, stack_of, views
 
 NORMED = Choice("dense", {"layer_norm": True})
 WIDE = Choice("dense", {"heads": 2, "mlp_ratio": 3, "initialization": "torch"})

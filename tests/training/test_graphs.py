@@ -21,7 +21,7 @@ from grokbench.training.execution import Execution, execution_of, reads_back
 from grokbench.training.graphs import AHEAD, STRIDE, WARM_UP, Graphs
 from grokbench.training.loop import train_to_end
 from grokbench.training.transfers import Transfers
-from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
+from tests.training.small_runs import ADDITION, PLUGINS, TEACHER, run
 
 
 class Event:

@@ -15,8 +15,8 @@ from grokbench.plugins import Plugins
 from grokbench.record import Choice, Status
 from grokbench.training import checkpoints, train, train_cohorts
 from grokbench.training.checkpoints import Checkpoints
+from tests.training.small_runs import ADDITION, PLUGINS, curves, run
 from tests.training.test_workers import Acts, Log, cohorts, in_order, never_stopped
-from tests.training.worlds import ADDITION, PLUGINS, curves, run
 
 GREEDY = Path(__file__).with_name("greedy_plugin.py")
 

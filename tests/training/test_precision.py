@@ -9,8 +9,8 @@ import torch
 
 from grokbench.record import ModelSize
 from grokbench.training.precision import arithmetic, libraries, refuses, storage
+from tests.training.small_runs import ADDITION
 from tests.training.stacks import gradient, own_program, small_stack, views
-from tests.training.worlds import ADDITION
 
 DEEP = ModelSize(16, layers=2)
 

@@ -15,6 +15,7 @@ from grokbench.record import Choice, ModelSize
 from grokbench.tasks import Examples, Task, Tokens
 from grokbench.tasks.judging import CrossEntropy
 from grokbench.training.stack import Parameters, Stack, evaluation_batch, training_batch
+from tests.training.small_runs import ADDITION, MIXTURE
 from tests.training.stacks import (
     gradient,
     own_program,
@@ -23,7 +24,6 @@ from tests.training.stacks import (
     small_stack,
     views,
 )
-from tests.training.worlds import ADDITION, MIXTURE
 
 SIZES = (50, 33, 71)
 NORMED: dict[str, Any] = {"layer_norm": True}

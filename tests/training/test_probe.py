@@ -7,8 +7,8 @@ import pytest
 from grokbench.record import Choice
 from grokbench.training.probe import why_not_stacked
 from grokbench.training.programs import choose_program, why_one_by_one
+from tests.training.small_runs import ADDITION, PLUGINS, TEACHER, run
 from tests.training.stacks import stack_of
-from tests.training.worlds import ADDITION, PLUGINS, TEACHER, run
 
 
 def reason(architecture: str, task: Choice = ADDITION) -> str:

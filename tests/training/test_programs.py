@@ -15,7 +15,7 @@ from grokbench.record import Choice, ModelSize, Run
 from grokbench.training.cohort import CohortTraining
 from studies.distributions.plain_loop import PlainLoop
 from studies.distributions.programs import PROGRAMS, cohort_with
-from tests.training.worlds import ADDITION, MIXTURE, PLUGINS, STEADY, run
+from tests.training.small_runs import ADDITION, MIXTURE, PLUGINS, STEADY, run
 
 DEEP = "two split layers with norm"
 CASES = {
@@ -134,7 +134,7 @@ def distance(found: Tensor, expected: Tensor) -> Tensor:
 def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
     case: str, program: str, compiled: bool
 ) -> None:
-    """Gradients agree to 1e-12 and a step to 1e-15, at initial and trained weights; 20 steps to 1e-8."""
+    """Gradients agree to 1e-12, a step to 1e-15, 20 steps to 1e-8; before and after training."""
     runs = seven(case, "float64")
     for order in ORDERS[-1:] if compiled else ORDERS:
         ordered = [runs[i] for i in order]
@@ -156,7 +156,8 @@ def test_in_float64_a_run_is_its_plain_loop_whatever_stands_beside_it(
 def test_in_float32_every_step_of_a_plain_loop_is_the_programs_and_so_are_ten_together(
     case: str, program: str, compiled: bool
 ) -> None:
-    """Each step starts from the plain loop's state, so that chaos does not grow; then ten steps to 1e-5.
+    """Each step starts from the plain loop's state, so that chaos does not grow; then ten steps to
+    1e-5.
 
     The gradient is that of float64 to 1e-5; or, where layer norms make it ill-conditioned, to
     three times what the plain loop misses it by. The step is the plain loop's to float32's

@@ -9,7 +9,7 @@ import torch
 from grokbench.record import Choice, Status
 from grokbench.schema import METRICS
 from grokbench.training import train
-from tests.training.worlds import (
+from tests.training.small_runs import (
     ADDITION,
     MIXTURE,
     PLUGINS,
@@ -40,7 +40,7 @@ def test_a_record_holds_every_metric_at_every_evaluation_for_every_part() -> Non
 
 
 def test_metrics_are_means_over_the_right_examples() -> None:
-    """An untrained model answers one in P correctly; a trained one answers its training examples."""
+    """An untrained model answers one in P correctly; a trained one, its training examples."""
     [record] = train([run(steps=600, learning_rate=1e-2, weight_decay=0.0, size=16)], PLUGINS)
     first, last = 0, -1
     assert record.curves["train_accuracy"][first, 0] < 0.4

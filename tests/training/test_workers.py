@@ -1,4 +1,4 @@
-"""Cohorts in worker processes or in this one, and what happens to them when training is interrupted."""
+"""Cohorts in worker processes or in this one, and what an interruption does to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from grokbench.record import Choice, Record, Run, Status
 from grokbench.training import Events, checkpoints, train, train_cohorts, workers
 from grokbench.training.checkpoints import Checkpoints
 from grokbench.training.memory import out_of_memory
-from tests.training.worlds import ADDITION, PLUGINS, curves, run
+from tests.training.small_runs import ADDITION, PLUGINS, curves, run
 
 DEADLY = '''
 import os

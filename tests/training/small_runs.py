@@ -24,8 +24,8 @@ MIXTURE = Choice("mixture", {"modulus": 11, "memorization_size": 40})
 TEACHER = Choice("teacher")
 
 STEADY = Choice("adamw", {"epsilon": 1e-4})
-"""With the usual 1e-8, Adam turns the rounding error in the gradient of a barely active unit into a step
-of full length, so that two exact computations would differ."""
+"""With the usual 1e-8, Adam turns the rounding error in the gradient of a barely active unit into a
+step of full length, so that two exact computations would differ."""
 
 
 def run(
