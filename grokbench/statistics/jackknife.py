@@ -1,17 +1,18 @@
 """The jackknife: how much an estimate varies between seeds, from leaving one seed out at a time.
 
-The jackknife serves where an estimate is no mean of one number a seed, such as a point at which two
+The jackknife serves where an estimate is not a mean over seeds, for example the point at which two
 fitted curves cross. The estimate is computed once from all seeds and once without each of them. The
 spread of these replicates gives a variance, and Student's t an interval.
 
 Why not the bootstrap? The jackknife needs no random numbers, so the order of seeds does not matter
-and the same data give the same interval. With n seeds, the bootstrap's variance is too small by the
-factor (n-1)/n, and its percentiles do not widen for few seeds as Student's t does. They cover too
-little with 3 or 5 seeds (Hesterberg 2015, The American Statistician 69, § 3).
+and the same data give the same interval. For a mean of n seeds, the bootstrap's variance is too
+small by the factor (n-1)/n, and its percentiles do not widen for few seeds as Student's t does.
+Percentile intervals cover too little with 3 or 5 seeds (Hesterberg 2015, The American Statistician
+69, § 3).
 
 Seeds share the grid of the experiment and cannot show how coarse the grid is. A rounding error adds
 a variance of its own: the square of how far the estimate moves when the values that are rounded
-move by one standard deviation of the error (first-order propagation of errors).
+move by one standard deviation of the error (first-order propagation of independent errors).
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ class Jackknife:
     def freedom(self) -> float:
         """Degrees of freedom of the variance, by Welch–Satterthwaite.
 
-        The variance of rounding is known rather than estimated. It adds to the numerator alone.
+        The variance of rounding is known rather than estimated, so it has no term in the
+        denominator.
         """
         parts = [(_variance_of_finite(group), len(group) - 1) for group in self.left_out]
         spread = sum(part**2 / freedom for part, freedom in parts)
@@ -133,8 +135,9 @@ class Jackknife:
 def jackknife_variance(left_out: Floats) -> Floats:
     """The variance of an estimate from its values without each of n seeds, [seeds, ...] to [...].
 
-    (n - 1)/n · Σ (value without seed i - their mean)². Its expectation is at least the variance of
-    an estimate from n - 1 seeds (Efron and Stein 1981, Annals of Statistics 9, 586–596).
+    (n - 1)/n · Σ (value without seed i - their mean)². The sum alone has an expectation of at least
+    the variance of an estimate from n - 1 seeds (Efron and Stein 1981, Annals of Statistics 9,
+    586–596). The factor, exact for a mean, takes this variance to n seeds.
     """
     seeds = len(left_out)
     squares = (left_out - left_out.mean(axis=0)) ** 2

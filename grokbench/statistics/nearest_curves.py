@@ -1,8 +1,9 @@
 """The curve nearest to the observed means that dips by at most a depth, and by at least a depth.
 
-Each is a restricted estimate: the curve that fits the means best of all curves for which a null hypothesis
-is true. The fit is weighted least squares, with the inverse variances of the means as weights. Tests of
-that hypothesis simulate experiments under this curve.
+Each is a restricted estimate: of all curves for which a null hypothesis is true, the one that fits
+the means best. Tests of that hypothesis simulate experiments under this curve. The fit is weighted
+least squares, with the inverse variances of the means as weights. The fit is exact where single
+sizes form the dips; the functions say what is approximate for wider groups.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from grokbench.statistics.intervals import Floats
 from grokbench.statistics.isotonic import block_levels, isotonic
 
 WIDTH_HALVINGS = 8
-"""Bisection steps for the depth of single sizes at which groups of sizes dip by just the depth asked for:
-to within 1/256 of the curve's range. Each step fits a curve, so steps cost."""
+"""Bisection steps for the depth of single sizes at which groups of sizes dip by just the depth
+asked for: to within 1/256 of the curve's range. Each step fits a curve, so more steps cost time."""
 
 
 def nearest_without_dip(curve: MeanCurve, groups: Groups, depth: float) -> Floats:
@@ -38,12 +39,15 @@ def nearest_without_dip(curve: MeanCurve, groups: Groups, depth: float) -> Float
 
 
 def _without_dip_of_single_sizes(curve: MeanCurve, depth: float) -> Floats:
-    """The nearest curve no single size of which dips by more than `depth`: a unimodal regression.
+    """The nearest curve in which no single size dips by more than `depth`: a unimodal regression.
 
-    Such a curve c lies between u − depth and u for some curve u that rises up to a split and falls from
-    there. (If c has no deeper dip, u[j] = min(max of c up to j, max of c from j on) is such a curve. If u
-    exists, the smaller of two sides of c is at most u[j], so at most depth above c[j].) So u is fitted
-    for every split, by isotonic regression on either side, and the nearest of all fits is taken.
+    A curve c is of this kind exactly if it lies between u − depth and u, for some curve u that
+    rises up to a split and falls from there. Proof. If no size of c dips deeper, then u[j] =
+    min(max of c up to j, max of c from j on) is such a u. If there is such a u and i < j < k, then
+    min(c[i], c[k]) ≤ min(u[i], u[k]) ≤ u[j] ≤ c[j] + depth.
+
+    Therefore u is fitted for every split, by isotonic regression on either side, and the nearest of
+    all fits is taken.
     """
     # With the variance of rounding, weights are finite where all seeds agree.
     sizes, weights = len(curve.mean), 1 / (curve.variance + ROUNDING**2)
@@ -62,9 +66,13 @@ def _without_dip_of_single_sizes(curve: MeanCurve, depth: float) -> Floats:
 def nearest_with_dip(curve: MeanCurve, groups: Groups, depth: float) -> Floats:
     """The nearest curve, [sizes], with a dip of `groups` that is at least `depth` deep.
 
-    For one dip this is quadratic programming: the three group means move as little as possible, in their
-    variances, subject to peak − bottom ≥ depth and recovery − bottom ≥ depth. The solution has one
-    Lagrange multiplier a leg. The cheapest of all dips is taken.
+    For one dip this is quadratic programming: minimize the squared moves of the three group means,
+    divided by their variances, subject to peak − bottom ≥ depth and recovery − bottom ≥ depth. The
+    solution has one Lagrange multiplier for each leg. The cheapest of all dips is taken.
+
+    All sizes of a group move alike. Where their variances differ, least squares over single sizes
+    would move each in proportion to its variance. The curve may leave the range from 0 to 1;
+    simulated noise is then that at the nearer bound.
     """
     over = groups.over(curve)
     variance = over.variance + ROUNDING**2
@@ -85,26 +93,26 @@ def nearest_with_dip(curve: MeanCurve, groups: Groups, depth: float) -> Floats:
             best[bottom] = -fall[cheapest] - rise[cheapest]
     moved = curve.mean.copy()
     for group in np.flatnonzero(best):
-        # A group's mean moves by multiplier × variance, and all its sizes move alike.
+        # By Lagrange's condition a group's mean moves by multiplier × variance.
         moved[groups.start[group] : groups.end[group]] += best[group] * variance[group]
     return moved
 
 
 def _multipliers(
-    fall: Floats, rise: Floats, peak: Floats, recovery: Floats, bottom: float
+    short_fall: Floats, short_rise: Floats, peak: Floats, recovery: Floats, bottom: float
 ) -> tuple[Floats, Floats]:
-    """Lagrange multipliers of the two legs, from their shortfalls and the variances of the means.
+    """Lagrange multipliers of fall and rise, from their shortfalls and the groups' variances.
 
-    With both constraints active they solve
-        (peak + bottom) · falling + bottom · rising = fall
-        bottom · falling + (recovery + bottom) · rising = rise.
-    A negative multiplier means that this leg is long enough once the other is; it becomes zero, and the
-    other leg is solved for alone (Karush–Kuhn–Tucker conditions).
+    With both constraints active the multipliers solve
+        (peak + bottom) · fall + bottom · rise = short_fall
+        bottom · fall + (recovery + bottom) · rise = short_rise.
+    A negative multiplier means that this leg is long enough once the other is. This multiplier
+    becomes zero, and the other leg is solved for alone (Karush–Kuhn–Tucker conditions).
     """
     determinant = (peak + bottom) * (recovery + bottom) - bottom**2
-    falling = ((recovery + bottom) * fall - bottom * rise) / determinant
-    rising = ((peak + bottom) * rise - bottom * fall) / determinant
+    fall = ((recovery + bottom) * short_fall - bottom * short_rise) / determinant
+    rise = ((peak + bottom) * short_rise - bottom * short_fall) / determinant
     return (
-        np.where(falling < 0, 0, np.where(rising < 0, fall / (peak + bottom), falling)),
-        np.where(rising < 0, 0, np.where(falling < 0, rise / (recovery + bottom), rising)),
+        np.where(fall < 0, 0, np.where(rise < 0, short_fall / (peak + bottom), fall)),
+        np.where(rise < 0, 0, np.where(fall < 0, short_rise / (recovery + bottom), rise)),
     )
