@@ -5,8 +5,8 @@ errors of the leg. It is a maximum because a dip is looked for everywhere along 
 holds for all dips simultaneously (Westfall and Young 1993, "Resampling-based multiple testing").
 
 The null distribution comes from a parametric bootstrap (Davison and Hinkley 1997, "Bootstrap methods and
-their application"): experiments are simulated from beta distributions under the curve that is nearest to
-the observed means of all curves for which the null hypothesis is true.
+their application"): experiments are simulated from beta distributions under a curve for which the null
+hypothesis is true and which lies near the observed means (`nearest_curves`).
 """
 
 from __future__ import annotations

@@ -26,14 +26,6 @@ class Interval:
     low: float
     high: float
 
-    def widened(self, factor: float) -> Interval:
-        """The same estimate with both ends `factor` times as far away."""
-        return Interval(
-            self.estimate,
-            self.estimate - factor * (self.estimate - self.low),
-            self.estimate + factor * (self.high - self.estimate),
-        )
-
 
 def t_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
     """The mean of independent values with Student's t interval.
@@ -56,7 +48,10 @@ def t_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
 def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE) -> Interval:
     """mean(first) - mean(second) for two independent groups with unequal variances.
 
-    Source: Welch 1947, Biometrika 34, 28–35.
+    Where neither group has any spread, the interval is the point. This is a convention: the formula
+    is undefined there.
+    Source: Welch 1947, Biometrika 34, 28–35; degrees of freedom by Satterthwaite 1946, Biometrics
+    Bulletin 2, 110–114.
 
     Args:
         first, second: one finite value for each seed, [seeds].
@@ -76,7 +71,7 @@ def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE
     total = sum(errors)
     if total == 0:
         return Interval(difference, difference, difference)
-    # Welch–Satterthwaite: (e₁ + e₂)² / Σ eᵢ² / (nᵢ - 1), divided through by (e₁ + e₂)².
+    # Welch–Satterthwaite: (e₁ + e₂)² / Σ [eᵢ² / (nᵢ - 1)], divided through by (e₁ + e₂)².
     freedom = 1 / sum(
         (error / total) ** 2 / (len(group) - 1)
         for error, group in zip(errors, (first, second), strict=True)
@@ -88,9 +83,10 @@ def welch_interval(first: Floats, second: Floats, confidence: float = CONFIDENCE
 def share_interval(share: float, trials: int, confidence: float = CONFIDENCE) -> Interval:
     """A share of independent trials with the exact interval of Clopper and Pearson.
 
-    The interval misses the true share at most as often as the confidence allows, for every share
-    and every confidence. 5 successes in 5 trials give 0.48 to 1.
-    Source: Clopper and Pearson 1934, Biometrika 26, 404–413.
+    With whole successes the interval misses the true share at most as often as the confidence
+    allows, for every share and every confidence. 5 successes in 5 trials give 0.48 to 1.
+    Source: Clopper and Pearson 1934, Biometrika 26, 404–413. They did not treat a count of successes
+    that is not whole: that is an extension without a proof.
 
     Args:
         share: successes divided by trials. A trial may succeed in part, so `share * trials` need
@@ -104,9 +100,11 @@ def share_interval(share: float, trials: int, confidence: float = CONFIDENCE) ->
     if trials < 1:
         raise NotEnoughDataError("a share of no trials has no interval")
     tail, hits = (1 - confidence) / 2, share * trials
-    # The ends are quantiles of beta distributions, which extend to successes in part.
+    # P(at least k of n successes) is a beta distribution function of the share, so the ends are beta
+    # quantiles. They are defined for parts of successes as well.
     low = stats.beta.ppf(tail, hits, trials - hits + 1) if hits > 0 else 0.0
     high = stats.beta.ppf(1 - tail, hits + 1, trials - hits) if hits < trials else 1.0
+    # min and max guard against rounding only.
     return Interval(share, min(share, float(low)), max(share, float(high)))
 
 

@@ -12,14 +12,18 @@ from grokbench.statistics.intervals import Floats
 def minimum_upper_bound(values: Floats, others: int, confidence: float) -> float:
     """An upper confidence bound for the minimum of a group, which is compared with another group's.
 
-    The minimum of few values may be low by chance. Suppose that the values and the `others` come
-    from one distribution, so that every order of all N of them is equally likely. The r smallest of
+    The minimum of few values may be low by chance. Suppose that the two groups have one distribution
+    up to a shift. Without the shift, every order of all N values is equally likely. The r smallest of
     all then belong to the first group with the probability C(N - r, others) / C(N, others), a
     hypergeometric one. The bound is the r-th smallest value, for the smallest r whose probability
     is at most (1 - confidence)/2.
 
     If no r is that improbable, the bound is the largest value. Three values against three are such
     a case: their bound has a one-sided confidence of 95 %, and no higher confidence raises it.
+
+    The bound does not hold for groups with different spreads. With normal values of standard
+    deviations 1 and 0.05, eleven of each, the wide group's bound lay below the narrow group's
+    minimum in 64 % of 2000 simulations.
 
     Args:
         values: of the group, [n].

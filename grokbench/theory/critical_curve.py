@@ -114,7 +114,7 @@ class CriticalCurve:
 
 
 def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> CriticalCurve:
-    """Fit the power law under which the brackets are most probable.
+    """Fit a power law to the brackets, maximum a posteriori.
 
     log2 of a run's critical data size has a logistic distribution about a line in log2 of the
     parameters (`IntervalRegression`). A wide prior decides where the brackets leave level or slope

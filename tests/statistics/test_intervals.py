@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.statistics.intervals import Interval, share_interval, t_interval, welch_interval
+from grokbench.statistics.intervals import share_interval, t_interval, welch_interval
 
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=12).map(np.array)
 
@@ -64,11 +64,6 @@ def test_an_interval_of_higher_confidence_contains_one_of_lower(sample, confiden
     ):
         wide, narrow = kind(confidence), kind(0.95)
         assert wide.low <= narrow.low <= narrow.high <= wide.high
-
-
-def test_a_widened_interval_keeps_its_estimate():
-    """Each end is twice as far away."""
-    assert Interval(1.0, -1.0, 2.5) == Interval(1.0, 0.0, 1.75).widened(2)
 
 
 @pytest.mark.parametrize("sample", [[], [0.3]])
