@@ -1,27 +1,32 @@
 """Depth of the deepest dip of a curve along model size: an estimate and a confidence interval.
 
-Estimated is the depth of the curve of expected accuracies: the smaller of the fall into its deepest dip and
-the rise out of it (`dips`).
+Estimated is the depth of the curve of expected accuracies: the smaller of the fall into its deepest
+dip and the rise out of it (`dips`).
 
-Method. Each number inverts a test (`dip_tests`): it is the depth d for which the test statistic is at its
-critical value, a quantile of the statistic under the null hypothesis. Since the null hypothesis depends on
-d, the equation is solved by iteration. Half of the distribution makes the estimate median-unbiased.
+Method. Each number inverts a test (`dip_tests`): it is the depth d for which the test statistic is
+at its critical value, a quantile of the statistic under the null hypothesis. Since the null
+hypothesis depends on d, the equation is solved by iteration. The estimate is about median-unbiased,
+because its critical value is the median.
 
-| number | null hypothesis | statistic at its critical value |
+| number | null hypothesis | its critical value is |
 | --- | --- | --- |
 | lower end | no dip is deeper than d | exceeded in 2.5 % of simulated experiments |
 | estimate | no dip is deeper than d | exceeded in 50 % |
-| upper end | some dip is at least d deep | not reached in 1.25 %: either leg may fall short |
+| upper end | some dip is at least d deep | not reached in 1.25 % |
 
-The upper end is also at least the depth of a dip made by runs with an outcome that no seed happens to
-show (`unseen`). A confidence other than 95 % changes the critical values by the difference between
-Student's quantiles, because 500 simulated experiments do not tell quantiles farther out.
+The 2.5 % of the upper end are halved (Bonferroni's correction for two legs): in the simulated curve
+one leg may be longer than d, while in the true curve both may be d long and either may fall short.
+The upper end is also at least the depth of a dip made by runs with an outcome that no seed happens
+to show (`unseen`). A confidence other than 95 % changes the critical values by the difference
+between Student's quantiles, because 500 simulated experiments do not tell quantiles farther out.
 
-Sources: inversion of tests, Davison and Hinkley 1997, "Bootstrap methods and their application", and those
-that `dip_tests` and `unseen` name. The calibration in docs/detectors.md shows how often the ends err.
+Sources: Davison and Hinkley 1997, "Bootstrap methods and their application", for the inversion of
+tests, and those that `dip_tests` and `unseen` name. The calibration in docs/detectors.md shows how
+often the ends err.
 
-Assumptions: runs are independent; the accuracies of a size have a beta distribution, whose variance is
-estimated as `seed_variance` says; each size has at least two runs.
+Assumptions: all runs are independent, also runs of one seed at different sizes; the accuracies of a
+size have a beta distribution, whose variance is estimated as `seed_variance` says; each size has at
+least two runs.
 """
 
 from __future__ import annotations
@@ -41,11 +46,12 @@ TAIL = (1 - CONFIDENCE) / 2
 """Probability beyond either end of a 95 % interval."""
 
 ITERATIONS = 3
-"""Of "find the null distribution for depth d, then solve for d". On 24 simulated curves (15 sizes, 11 seeds)
-the median change from three iterations to six was at most 0.004, the largest 0.04."""
+"""Of "find the null distribution for depth d, then solve for d". On 24 simulated curves (15 sizes,
+11 seeds) the median change from three iterations to six was at most 0.004, the largest 0.04."""
 
 LONGEST = 6
-"""Largest number of neighbouring sizes in a group; cost grows with the square of the number of groups."""
+"""Most neighbouring sizes in a group; with a width above 3, 2 · width − 1. Longer groups cost time,
+which grows with the square of the number of groups."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +59,17 @@ class CriticalValues:
     """Critical values of the tests behind an interval, in standard errors of a leg."""
 
     lower_end: float
-    """Both legs of a dip exceed the lower end by this."""
+    """In some dip both legs exceed the lower end by this or more. Above 95 % confidence the lower end
+    may rest on a larger value, from the curve without any dip."""
     estimate: float
-    """Both legs of a dip exceed the estimate by this."""
+    """In some dip both legs exceed the estimate by this or more."""
     upper_end: float
-    """Zero or negative: all dips fall short of the upper end by this."""
+    """Zero or negative: in each dip a leg exceeds the upper end by no more than this."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A test whose statistic is at its critical value."""
+    """A null hypothesis and the critical value of its test, at the depth solved for."""
 
     null: NullDistribution
     critical: float
@@ -79,8 +86,8 @@ class DipDepth:
     Args:
         accuracy: [sizes, seeds], NaN where there is no run; at least two runs a size.
         groups: groups of sizes of which an observed dip may consist.
-        narrow: groups of which the true dip may consist; fewer, since a true dip of longer groups
-            contains one of these that is as deep.
+        narrow: groups of which the true dip may consist. Fewer are enough, since a true dip of
+            longer groups contains a dip of narrow ones that is at least as deep.
     """
 
     accuracy: Floats
@@ -93,7 +100,8 @@ class DipDepth:
 
         With `smoothing` longer groups show a dip, too, because their means have less noise.
         """
-        # A group twice as long as `width` is two groups, one of which is as high, or as low.
+        # A group of 2 · `width` sizes or more consists of narrow ones. Of these, one has a mean at
+        # least as high, and one at least as low.
         narrow = Groups.of(len(accuracy), width, 2 * width - 1)
         longest = max(LONGEST, 2 * width - 1)
         groups = Groups.of(len(accuracy), width, longest) if smoothing else narrow
@@ -111,7 +119,7 @@ class DipDepth:
 
     @cached_property
     def estimate(self) -> float:
-        """Median-unbiased: at most 0 in half of the experiments whose true curve has no dip."""
+        """At most 0 in about half, or more, of the experiments whose true curve has no dip."""
         return self._median_solution.depth()
 
     def lower_end(self, confidence: float = CONFIDENCE) -> float:
@@ -119,8 +127,8 @@ class DipDepth:
         more = self._more_errors(confidence)
         low = self._lower_solution.depth(more)
         if more > 0:
-            # The curve without any dip can vary more than the one that dips by the 95 % end, so a
-            # higher confidence must hold under that curve as well.
+            # Experiments can vary more under the curve without any dip than under the curve that
+            # dips by the 95 % end. A higher confidence must hold under both curves.
             low = min(low, self._lower_solution_without_dip.depth(more))
         return low
 
@@ -144,8 +152,9 @@ class DipDepth:
     def _tests(self) -> DipTests:
         return DipTests.of(self.accuracy, self.groups, self.narrow)
 
-    # Student's quantile would be right if a dip could be in one place only. Among many places noise exceeds
-    # it more often, so it is the least critical value of the lower end; the upper end begins with it.
+    # Student's quantile would be right if a dip could be in one place only. In one of many places
+    # noise exceeds it more often. So Student's quantile is the least critical value of the lower
+    # end; the iteration for the upper end begins with it.
 
     @cached_property
     def _lower_solution(self) -> Solution:
@@ -160,11 +169,11 @@ class DipDepth:
         return self._solved(TAIL, at_least=self._student(CONFIDENCE), iterations=1)
 
     def _solved(self, tail: float, at_least: float, iterations: int = ITERATIONS) -> Solution:
-        """Solve for the depth d at which the test of "no dip is deeper than d" is at its critical value.
+        """The depth d at which the test of "no dip is deeper than d" is at its critical value.
 
-        The critical value is exceeded in a share `tail` of simulated experiments; it is never below
-        `at_least`. The first iteration tests d = 0. If its solution is zero or less, "no dip" is not
-        rejected and that solution stands.
+        The critical value is exceeded in a share `tail` of simulated experiments, and is at least
+        `at_least`. The first iteration tests d = 0. If its solution is zero or less, "no dip" is
+        not rejected and that solution stands.
         """
         depth = 0.0
         for _ in range(iterations):
@@ -182,7 +191,7 @@ class DipDepth:
 
     @cached_property
     def _critical_value_of_upper_end(self) -> float:
-        """At most zero: how far all dips fall short of a true depth, in standard errors."""
+        """How far all dips fall short of a true depth, in standard errors: zero or negative."""
         critical = -self._student(CONFIDENCE)
         for _ in range(ITERATIONS):
             null = self._tests.some_dip_as_deep_as(min(1.0, self._depth_short_by(critical)))
@@ -202,8 +211,9 @@ class DipDepth:
     def _student(self, confidence: float) -> float:
         """Student's two-sided quantile for the variance of a mean, estimated as in `seed_variance`.
 
-        A variance averaged over three sizes with weights 1-2-1 has (1 + 2 + 1)² / (1² + 2² + 1²) = 8/3
-        times the degrees of freedom of one size (Satterthwaite 1946). Unequal numbers of runs count
+        The average of three equal variances with weights 1-2-1 has (1 + 2 + 1)² / (1² + 2² + 1²) =
+        8/3 times the degrees of freedom of one size (Satterthwaite 1946). The part that all sizes
+        share adds some; the ends of the curve have fewer, 8/5 times. Unequal numbers of runs count
         with their harmonic mean.
         """
         runs = float(stats.hmean(self._runs))
@@ -220,7 +230,10 @@ class DipDepth:
 
     @cached_property
     def place(self) -> tuple[int, int, int]:
-        """Which of `groups` are peak, bottom and recovery of the dip with the strongest support."""
+        """Which of `groups` are peak, bottom and recovery of the dip with the strongest support.
+
+        Support is the smaller of the lower confidence bounds of both legs (Student's t).
+        """
         support = reduced_by(self._student(CONFIDENCE))
         return deepest_place(self._tests.observed, self.groups, support)
 

@@ -1,11 +1,12 @@
-"""Tests of hypotheses on the depth of a curve's deepest dip: statistics and their null distributions.
+"""Tests of hypotheses on the depth of a curve's deepest dip.
 
-The test statistic for a depth d is the maximum over all dips of the smaller leg's excess over d, in standard
-errors of the leg. It is a maximum because a dip is looked for everywhere along the curve, so one quantile
-holds for all dips simultaneously (Westfall and Young 1993, "Resampling-based multiple testing").
+Test statistic for a depth d: the excess of each leg over d is divided by the leg's standard error.
+The smaller of the two quotients counts for a dip, and the maximum over all dips is the statistic.
+A maximum is taken because a dip is looked for everywhere along the curve. One quantile then holds
+for all dips simultaneously (Westfall and Young 1993, "Resampling-based multiple testing").
 
-The null distribution comes from a parametric bootstrap (Davison and Hinkley 1997, "Bootstrap methods and
-their application"): experiments are simulated from beta distributions under a curve for which the null
+Null distribution: a parametric bootstrap (Davison and Hinkley 1997, "Bootstrap methods and their
+application"). Experiments are simulated from beta distributions under a curve for which the null
 hypothesis is true and which lies near the observed means (`nearest_curves`).
 """
 
@@ -63,12 +64,13 @@ class DipTests:
     def no_dip_deeper_than(self, depth: float) -> NullDistribution:
         """The null hypothesis that no dip is deeper than `depth`; large statistics reject it.
 
-        Standard errors are of the score type: their variance is that under the null hypothesis, as in
-        Wilson's interval for a share (1927). The observed variance would be wrong here: eleven runs
-        that all happen to fail have almost none, and any dip there would be significant.
+        Standard errors are of the score type: their variance is that under the null hypothesis, as
+        in Wilson's interval for a share (1927). The observed variance would be too small where all
+        runs happen to fail, and such a size seems to dip: for eleven runs that end at 0 or at 1 the
+        standard error would be 0.06, but is 0.15 if the true mean is 0.5.
         """
-        # Restricted by `narrow` groups only: a curve whose narrow dips are at most `depth` deep has no deeper
-        # dip of longer groups.
+        # Restricted by `narrow` groups only: a curve whose narrow dips are at most `depth` deep has
+        # no deeper dip of longer groups.
         null = nearest_without_dip(self.observed, self.narrow, depth)
         observed = MeanCurve(self.observed.mean, self.variance.variance(null))
         simulated = self._simulated(null, score_type=True)
@@ -94,6 +96,6 @@ class DipTests:
         accuracy = self.variance.simulated(null)
         # The variance between seeds is estimated anew in each experiment, as it is in the data.
         mean, variance = means(accuracy), SeedVariance.of(accuracy)
-        # Runs are drawn about a mean a little off the null's (`add_half`); only their noise is used.
+        # Runs are drawn about means a little off the null's (`add_half`). Only the noise is used.
         noise = mean - add_half(null, variance.seeds)
         return MeanCurve(null + noise, variance.variance(null if score_type else mean))

@@ -1,10 +1,10 @@
-"""Dips of a curve of mean accuracy along model size: which groups of sizes form them, and the deepest.
+"""Dips of a curve of mean accuracy along model size: the groups that form them, and the deepest.
 
-A dip consists of three groups of neighbouring sizes: a peak, after it a bottom, after that a recovery.
-The first leg is the fall, mean of the peak minus mean of the bottom. The second leg is the rise, mean of
-the recovery minus mean of the bottom. The depth of a dip is its smaller leg, because accuracy must both
-fall and rise. The depth of a curve is that of its deepest dip; it is zero or negative where the curve
-only rises, only falls, or rises and then falls.
+A dip consists of three groups of neighbouring sizes: a peak, after it a bottom, after that a
+recovery. The first leg is the fall: mean of the peak minus mean of the bottom. The second leg is
+the rise: mean of the recovery minus mean of the bottom. The depth of a dip is its smaller leg,
+because accuracy must both fall and rise. The depth of a curve is that of its deepest dip. The depth
+is zero or negative where the curve only rises, only falls, or rises and then falls.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from grokbench.statistics.intervals import Floats
 Indices = npt.NDArray[np.intp]
 
 ROUNDING = 1e-6
-"""The smallest standard error of a leg. Accuracies are stored as float32, so a spread of zero between seeds
-may hide differences of this order; it also keeps divisions by a standard error finite."""
+"""Added to the standard error of each leg, so that a quotient is finite where all seeds agree.
+Accuracies are stored as float32, whose rounding error near 1 is smaller (3e-8)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Groups:
     def over(self, curve: MeanCurve) -> MeanCurve:
         """The mean over each group and its variance: [..., groups] in place of [..., sizes].
 
-        Sizes are independent, so the variance of their mean is the sum of variances over length².
+        Sizes are independent, so the variance of their mean is the sum of their variances, divided
+        by length².
         """
         length = self.end - self.start
         return MeanCurve(self._sums(curve.mean) / length, self._sums(curve.variance) / length**2)
@@ -83,8 +84,8 @@ class Groups:
 
 
 # The two scores are inverse to each other. Both grow with the leg, so the deepest dip scored by
-# `reduced_by(c)` is d exactly where the deepest dip scored by `excess_over(d)` is c. One is the test
-# statistic of "the dip is d deep", the other solves the test's equation for d.
+# `reduced_by(c)` is d exactly where the deepest dip scored by `excess_over(d)` is c. `excess_over`
+# gives the test statistic for a depth d, `reduced_by` solves the test's equation for d.
 
 LegScore = Callable[[Floats, Floats], Floats]
 """The score of legs from their lengths and standard errors, two arrays of one shape."""
@@ -101,9 +102,10 @@ def excess_over(depth: float) -> LegScore:
 
 
 def deepest(curve: MeanCurve, groups: Groups, score: LegScore) -> Floats:
-    """The largest score of all dips of each curve, [...], where a dip scores as its smaller leg.
+    """The largest score of all dips of each curve, [...].
 
-    A maximum over all dips: its quantiles hold for all dips simultaneously (max-type statistic).
+    The score of a dip is the smaller score of its two legs. The largest is a max-type statistic:
+    its quantiles hold for all dips simultaneously.
     """
     over = groups.over(curve)
     # For one bottom the best peak and the best recovery are chosen independently of each other, so
@@ -119,7 +121,7 @@ def deepest(curve: MeanCurve, groups: Groups, score: LegScore) -> Floats:
 
 
 def deepest_place(curve: MeanCurve, groups: Groups, score: LegScore) -> tuple[int, int, int]:
-    """Which groups are peak, bottom and recovery of the dip with the largest score, in one curve."""
+    """Which groups are peak, bottom and recovery of the dip with the largest score."""
     over, best, deep = groups.over(curve), (0, 0, 0), -np.inf
     for bottom, before, after in groups.dips:
         falls, rises = (_leg_scores(over, side, bottom, score) for side in (before, after))

@@ -1,11 +1,14 @@
-"""Variance between seeds at each model size, and simulated runs that vary as much (beta distributions).
+"""Variance between seeds at each model size, and simulated runs that vary as much.
 
-Accuracies lie between 0 and 1, so with mean m their variance is at most m (1 − m): then every run ends at 0
-or at 1. What is estimated is the variance as a share of that maximum. The share is pooled over
-neighbouring sizes, because a few seeds say little about their own variance. A share keeps its meaning
-when the mean is moved, so the variance under another curve (the null of a test) is share · m (1 − m).
+Accuracies lie between 0 and 1, so with mean m their variance is at most m (1 − m). The maximum is
+reached if every run ends at 0 or at 1. What is estimated is the variance as a share of this
+maximum. The share is pooled over neighbouring sizes, because a few seeds say little about their own
+variance. A share keeps its meaning when the mean is moved, so the variance under another curve (the
+null hypothesis of a test) is share · m (1 − m). Here m is always the mean after `add_half`, so the
+maximum is never zero. Runs are simulated from beta distributions.
 
-Assumption: the share varies slowly with model size, or a size that differs shows it in its own runs.
+Assumption: the share varies slowly with model size, or a size that differs shows it in its own
+runs.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ import numpy as np
 from grokbench.statistics.intervals import Floats
 
 COMMON = 0.3
-"""Weight of all sizes' average in the share of each size; its neighbourhood has weight 1. That a few
-seeds of a size agree does not show that all would."""
+"""Weight of the average of all sizes in the share of each size; the neighbourhood has weight 1.
+That the few seeds of a neighbourhood agree does not show that all seeds would."""
 
 OWN = 0.75
-"""A size's share is at least this part of its own estimate. Few seeds overestimate their variance as easily as
-they underestimate it. With 1 a shallow dip was found in 5.7 % of 1000 simulated experiments without
-one, with 0.75 in 4.9 %; with 0.5 sizes whose runs vary much seemed certain too often."""
+"""A size's share is at least this part of its own estimate. Not the whole, because the variance of
+few seeds may also come out too large. With 1 a shallow dip was found in 5.7 % of 1000 simulated
+experiments without one, with 0.75 in 4.9 %. With 0.5 the variance of sizes whose runs vary much was
+underestimated too often."""
 
 LEAST_SHARE = 1e-12
 """Share of runs that agree exactly: positive, so that a beta distribution exists."""
@@ -32,13 +36,13 @@ LARGEST_SHARE = 0.99
 """At a share of 1 the parameters of the beta distribution would be zero."""
 
 RESAMPLES = 500
-"""Simulated experiments for each distribution. Only 12 of them lie beyond the 2.5 % quantile, so quantiles
-farther out are extrapolated by Student's t (`dip_depth`)."""
+"""Simulated experiments for each distribution. Only 12 of them lie beyond the 2.5 % quantile and 6
+beyond the 1.25 % quantile. Quantiles farther out are extrapolated by Student's t (`dip_depth`)."""
 
 
 @dataclass(frozen=True)
 class SeedVariance:
-    """Variance of the runs of each size, as a share of m (1 − m), the largest with mean m.
+    """Variance of the runs of each size, as a share of m (1 − m), the largest variance with mean m.
 
     `share` and `seeds`, the number of runs, are [sizes], or [resamples, sizes].
     """
@@ -51,15 +55,16 @@ class SeedVariance:
         """Estimate from accuracies, [..., sizes, seeds], NaN where there is no run.
 
         The share of a size is a ratio of averages, variances over largest variances, in its
-        neighbourhood (weights 1-2-1) and, with weight `COMMON`, over all sizes. It is at least `OWN`
-        times the size's own ratio, so that a size which varies far more than its neighbours is noticed.
+        neighbourhood (weights 1-2-1) and, with weight `COMMON`, over all sizes. It is at least
+        `OWN` times the size's own ratio, so that a size whose runs vary far more than those of its
+        neighbours is noticed.
         """
         seeds = (~np.isnan(accuracy)).sum(axis=-1)
         mean = means(accuracy)
         own = np.nansum((accuracy - mean[..., None]) ** 2, axis=-1) / (seeds - 1)
         largest = _largest_variance(mean, seeds)
-        # Variances and largest variances are averaged before they are divided: a single ratio is unreliable
-        # where the largest variance is small.
+        # Variances and largest variances are averaged before they are divided: a single ratio is
+        # unreliable where the largest variance is small.
         weight = COMMON * largest.mean(axis=-1, keepdims=True)
         common = own.sum(axis=-1, keepdims=True) / largest.sum(axis=-1, keepdims=True)
         share = np.maximum(
@@ -69,7 +74,7 @@ class SeedVariance:
         return cls(np.clip(share, LEAST_SHARE, LARGEST_SHARE), seeds)
 
     def variance(self, mean: Floats) -> Floats:
-        """Variance of the mean over seeds at each size, if `mean` ([..., sizes]) is the true curve."""
+        """Variance of the mean over seeds at each size, for the true curve `mean`, [..., sizes]."""
         return self.share * _largest_variance(mean, self.seeds) / self.seeds
 
     def simulated(self, mean: Floats) -> Floats:
@@ -77,11 +82,11 @@ class SeedVariance:
 
         A parametric bootstrap: runs come from the beta distribution with this mean (`add_half`) and
         variance. Each size has as many runs as it has in the data, in its first places. The wild
-        bootstrap (Wu 1986: residuals with random signs) was tried before; it simulates no variance at
-        sizes whose runs agree.
+        bootstrap (Wu 1986), in the form that gives residuals random signs, was tried before. It
+        simulates no variance at sizes whose runs agree.
         """
         mean = add_half(mean, self.seeds)
-        # A beta distribution with parameters m k and (1 - m) k has the variance m (1 - m) / (k + 1).
+        # A beta distribution with parameters m k and (1 - m) k has variance m (1 - m) / (k + 1).
         concentration = 1 / self.share - 1
         runs = np.arange(self.seeds.max()) < self.seeds[:, None]
         parameters = (mean * concentration)[:, None], ((1 - mean) * concentration)[:, None]
@@ -97,9 +102,9 @@ def means(accuracy: Floats) -> Floats:
 
 
 def add_half(mean: Floats, seeds: Floats) -> Floats:
-    """The mean after half a success and half a failure more (Krichevsky and Trofimov 1981).
+    """The mean with half a success and half a failure added (Krichevsky and Trofimov 1981).
 
-    It is never 0 or 1: if all of eleven seeds generalize, the twelfth may not.
+    This mean is never 0 or 1: if all of eleven seeds generalize, the twelfth may not.
     """
     return np.asarray((np.clip(mean, 0, 1) * seeds + 0.5) / (seeds + 1))
 
@@ -110,6 +115,6 @@ def _largest_variance(mean: Floats, seeds: Floats) -> Floats:
 
 
 def _neighbourhood(values: Floats) -> Floats:
-    """Average with both neighbours, weights 1-2-1; at an end the size itself replaces the missing one."""
+    """Average with both neighbours, weights 1-2-1; an end size is its own missing neighbour."""
     padded = np.concatenate([values[..., :1], values, values[..., -1:]], axis=-1)
     return np.asarray((padded[..., :-2] + 2 * values + padded[..., 2:]) / 4)
