@@ -25,6 +25,7 @@ from grokbench.testing.conformance.exercises import TORCH, Exercise, exercised
 from grokbench.testing.conformance.global_state import disturb
 from grokbench.testing.conformance.reference_tasks import reference_tasks
 from grokbench.testing.conformance.small_models import (
+    HIDDEN_SIZES,
     Setting,
     Shelf,
     Stack,
@@ -91,10 +92,11 @@ def tensors_of(model: nn.Module) -> list[tuple[str, Tensor]]:
 def refuses_in_words(specimen: Specimen) -> None:
     """refuses() returns None, or says in words why a model is impossible."""
     architecture = specimen.make()
+    hidden = sorted({*range(1, 20), *HIDDEN_SIZES})
+    every = [ModelSize(size, layers) for layers in (1, 2) for size in hidden]
     for task in (*specimen.tasks, *reference_tasks()):
-        for hidden, layers in [*((size, 1) for size in range(1, 20)), (64, 2)]:
-            size = ModelSize(hidden, layers)
-            answer = architecture.refuses(task, size)
+        answers = [architecture.refuses(task, size) for size in every]
+        for size, answer in zip(every, answers, strict=True):
             must_be_none_or_words(answer, "refuses()", task.name)
             if answer != architecture.refuses(task, size):
                 raise Fault(

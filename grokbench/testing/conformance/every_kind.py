@@ -105,7 +105,7 @@ def gives_the_same_in_another_process(specimen: Specimen) -> None:
         if differing(here, next(exercises_of(specimen)).digests()):
             raise Inapplicable("see gives_the_same_again")
         raise Fault(
-            f"{listed(names)} are others in another process",
+            f"{listed(names)} have other values in another process",
             "a run could not be repeated, and a suite could not be trained in several processes",
             "do not use hash(…), and write sorted(…) around a set",
         )

@@ -58,7 +58,7 @@ EXERCISES: dict[str, Exercises] = {}
 
 
 def exercised(kind: str) -> Callable[[Exercises], Exercises]:
-    """Make a function the one that gives the exercises of a kind of definition."""
+    """Register the function that gives the exercises of a kind of definition."""
 
     def registered(exercises: Exercises) -> Exercises:
         EXERCISES[kind] = exercises
@@ -68,10 +68,10 @@ def exercised(kind: str) -> Callable[[Exercises], Exercises]:
 
 
 def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
-    """What a definition does, with a new instance. The first exercise is repeated elsewhere, too.
+    """What a new instance does. The first exercise is also repeated in another process.
 
     Raises:
-        Inapplicable: it does nothing without an error, which another check reports.
+        Inapplicable: the definition raises an error, which another check reports.
     """
     kind = kind_of(specimen.definition)
     import_module(f"grokbench.testing.conformance.{kind}s")
@@ -79,7 +79,7 @@ def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
 
 
 def digests_of(values: Mapping[str, Any]) -> Digests:
-    """Equal for values that are equal to the bit and have the same order of names."""
+    """A digest of each value; equal bits have equal digests."""
     return {name: digest(value) for name, value in values.items()}
 
 

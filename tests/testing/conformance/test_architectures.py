@@ -470,7 +470,7 @@ FAULTS = [
     (Fixed, "grows_with_model_size", "curves over model size would show the same model twice"),
     (Restarted, "gives_the_same_again", "embed.weight change from one time to the next"),
     (Privy, "gives_the_same_again", "salt change from one time to the next"),
-    (Unsorted, "gives_the_same_in_another_process", "are others in another process"),
+    (Unsorted, "gives_the_same_in_another_process", "have other values in another process"),
     (Numbed, "builds_what_it_does_not_refuse", "it draws from numpy's global random generator"),
     (Seeding, "another_seed_other_weights", "seeds 0 and 1 have the same weights"),
     (Switching, "changes_nothing_else", "changes torch's default dtype"),

@@ -11,7 +11,7 @@ import torch
 
 from grokbench import CrossEntropy, Examples, Options, PluginError, SquaredError, Task, Tokens
 from grokbench.testing import CheckOutcome, checks_for
-from tests.testing.faults import faults, notes
+from tests.testing.faults import examined, faults, notes
 
 PRIME = 11
 
@@ -330,7 +330,7 @@ FAULTS = [
         "changes its options from Diary(seen=[]) to Diary(seen=[60])",
     ),
     (Salted, "gives_the_same_in_another_process", "train, validation"),
-    (Unsorted, "gives_the_same_in_another_process", "labels are others in another process"),
+    (Unsorted, "gives_the_same_in_another_process", "labels have other values in another process"),
     (Torchlit, "gives_the_same_again", "labels depend on torch's random state"),
     (Torchlit, "changes_nothing_else", "changes torch's random state"),
     (Numbed, "gives_the_same_again", "labels depend on numpy's random state"),
@@ -488,6 +488,6 @@ def test_what_is_no_definition_is_an_error():
 def test_checking_leaves_global_state_as_it_was():
     torch.manual_seed(7)
     before = torch.get_rng_state(), torch.get_default_dtype()
-    faults(Torchlit), faults(Switching)
+    examined(Torchlit), examined(Switching)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1] is torch.get_default_dtype()
