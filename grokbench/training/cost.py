@@ -18,9 +18,10 @@ from grokbench.training.cohort import CohortTraining
 from grokbench.training.device import one_thread, repeat_exactly, stream_of_its_own
 from grokbench.training.execution import execution_of
 from grokbench.training.memory import keep_freed_memory
+from grokbench.training.precision import float32_products
 
 TIMED_SECONDS = 0.4
-"""How long steps are timed; evaluations are timed for half as long."""
+"""About how long steps are timed; two calls at least. Evaluations are timed for half as long."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,14 @@ class Cost:
     """What one kind of cohort costs in one process.
 
     Attributes:
-        start: seconds until the first step: examples, initial weights, the probe.
+        start: seconds to make examples and initial weights, for the trial whether modules can be
+            stacked (`training.probe`), and for one step, one evaluation and one round of measures.
         step: seconds of one step of all runs.
         evaluation: seconds of one evaluation of all runs, with measures.
-        memory: the most bytes that were held at once; 0 where the system does not tell.
-        refused: why steps are not captured in a CUDA graph, where they might be.
+        memory: the most bytes that the process has held at once so far, for this cohort or an
+            earlier one; 0 where the system does not tell.
+        refused: why a GPU's steps are launched one by one; empty if they are captured, or on a
+            device without graphs.
     """
 
     start: float
@@ -54,7 +58,8 @@ class Costs:
 
     Attributes:
         cohorts: the cost of each cohort, by its id.
-        workers: seconds until all worker processes have started.
+        workers: seconds until worker processes have started and have done `begin` once for each of
+            them. A fast process may do it twice, before a slow one has started.
     """
 
     cohorts: dict[str, Cost]
@@ -66,8 +71,8 @@ def measure_costs(
 ) -> Costs:
     """Measure each shape, data size and number of runs once.
 
-    As many worker processes measure at a time as will train: processes share caches and memory, so
-    that a step takes longer beside another process than alone.
+    Up to `jobs` worker processes measure at a time, as they train later: processes share caches and
+    memory, so that a step takes longer beside another process than alone.
 
     Args:
         plugins, jobs, device: as for `train_cohorts`.
@@ -88,23 +93,29 @@ def measure_costs(
 
 
 def kind_of(cohort: Cohort) -> tuple[str, int, int]:
-    """Equal for cohorts that cost the same."""
+    """Equal for cohorts that cost the same.
+
+    The stack is padded to its largest training set, so only that counts.
+    """
     largest = max(run.data_size for run in cohort.runs)
     return shape_of(cohort.runs[0]), len(cohort.runs), largest
 
 
 def begin(_: Plugins) -> None:
-    """Do nothing: a worker process that returns from here has started and imported torch."""
+    """Do nothing: a process that receives this call imports grokbench and torch."""
 
 
 def measure(cohort: Cohort, *, plugins: Plugins, device: str) -> Cost:
-    """Begin the cohort, and time some steps and evaluations. A cohort that fails costs nothing.
+    """Begin the cohort, and time some steps and evaluations.
 
-    The program is not compiled here, because compiling takes about as long as it saves.
+    A cohort that fails gets the cost 0 here, which is too low: training tries its runs one by one.
+    The program is not compiled here. Near the threshold (`training.compiling`) compiling saves about
+    as much time as it takes; for longer cohorts the forecast is too high.
     """
     keep_freed_memory()
     repeat_exactly(torch.device(device))
-    with one_thread(), stream_of_its_own(torch.device(device)):
+    precision = cohort.runs[0].recipe.precision
+    with one_thread(), stream_of_its_own(torch.device(device)), float32_products(precision):
         try:
             begun = time.perf_counter()
             training = CohortTraining(cohort.runs, plugins, torch.device(device))
@@ -127,9 +138,12 @@ def measure(cohort: Cohort, *, plugins: Plugins, device: str) -> Cost:
 
 
 def timed(act: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Seconds of one call, as the mean of the last calls; the first calls warm up caches."""
+    """Seconds of one call.
+
+    The number of calls doubles until one round takes half of `seconds`. That round alone counts; the
+    calls before it warm up caches.
+    """
     times, taken = 1, 0.0
-    # Twice as many calls each time: the last round takes more than half of all the time.
     while taken < seconds / 2:
         times *= 2
         begun = time.perf_counter()
@@ -141,7 +155,7 @@ def timed(act: Callable[[], object], device: torch.device, seconds: float) -> fl
 
 
 def finish(device: torch.device) -> None:
-    """Wait until the device has done all work that was started."""
+    """Wait until a CUDA device has done all work that was started; other devices are not waited for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -70,12 +70,14 @@ class Worker:
             self.process.join()
             message = f"its worker process ended with exit code {self.process.exitcode}"
             # A spawned process imports the main script again; without a guard the script starts to
-            # train there, which multiprocessing refuses.
+            # train there, which multiprocessing refuses. Other errors end a new process in the same
+            # way.
             if self.process.exitcode == 1 and not self.heard:
-                message += "; a script must train under `if __name__ == '__main__':`"
+                message += "; perhaps a script trains outside of `if __name__ == '__main__':`"
             events.lost(cohort, message)
             return False
         self.heard = True
+        # A list holds the records, at the end; a pair is (step, accuracy).
         if isinstance(message, list):
             self.cohort = None
             events.finished(cohort, message)
@@ -105,7 +107,7 @@ def work(pipe: Connection, plugins: Plugins, device: str, checkpoints: Checkpoin
             cohort: Cohort | None = pipe.recv()
         except EOFError:
             return
-        if cohort is None:  # told to stop, but the cohort had already ended
+        if cohort is None:  # the word to stop: `poll` leaves it in the pipe
             continue
         trainer.train(cohort)
 
@@ -131,7 +133,8 @@ def signals_blocked() -> Iterator[None]:
     workers what to do. A child inherits the blocked signals, so that they are blocked from its
     start.
     """
-    # Starting the resource tracker unblocks both signals, and the first child would start it.
+    # Spawning the first child starts Python's resource tracker, which unblocks both signals (CPython
+    # 3.11). So the tracker is started before the signals are blocked.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:

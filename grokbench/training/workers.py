@@ -22,7 +22,7 @@ from grokbench.training.trainer import Trainer
 from grokbench.training.worker_process import Worker
 
 GRACE_SECONDS = 10.0
-"""How long workers have to keep their checkpoints after they are told to stop."""
+"""The time workers get to write their checkpoints."""
 
 
 def train_cohorts(
@@ -43,17 +43,22 @@ def train_cohorts(
     same happens at Ctrl-C, before KeyboardInterrupt is raised.
 
     Args:
-        plugins: what the cohorts' runs name; each worker process loads the plugins once for itself.
+        plugins: the definitions that the runs refer to by name; each worker process loads the
+            plugins once for itself.
         jobs: the number of processes; with 1 all cohorts are trained in this process.
         checkpoints: where cohorts are kept while they train; None to keep nothing.
         deadline: a moment of `time.monotonic`.
-        grace: seconds that workers have to keep their checkpoints, before they are killed.
+        grace: seconds that workers get to write their checkpoints, before they are killed.
         lanes: with one process, how many cohorts share the device; by default several share a GPU.
 
     Raises:
         KeyboardInterrupt: after the checkpoints are kept.
-        DeviceError: a GPU does nothing more for this process.
+        DeviceError: with one process, the GPU does nothing more for this process. A worker process
+            ends at this error, and its cohort is lost.
+        ValueError: `jobs` is less than 1.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs is the number of processes: 1 or more, not {jobs}")
     waiting = iter(cohorts)
     if jobs == 1:
         lanes = lanes or LANES.get(device.partition(":")[0], 1)
@@ -108,7 +113,7 @@ def train_here(
 
 @dataclass(eq=False)
 class Pool:
-    """The worker processes, and the events that they cause."""
+    """The worker processes, and the listener that hears their events."""
 
     workers: list[Worker]
     events: Events
@@ -125,7 +130,7 @@ class Pool:
         """Wait for messages and pass them to `events`; False after `deadline`."""
         busy = self.busy()
         left = max(0.0, deadline - time.monotonic())
-        # `wait` takes milliseconds in a C long, which an infinite deadline would overflow.
+        # `wait` refuses infinity and more than 2³¹ ms (24 days); None sets no limit.
         ready = wait(list(busy), left if left < 1e6 else None)
         for pipe in ready:
             if not busy[pipe].report(self.events):  # type: ignore[index]

@@ -11,6 +11,7 @@ from grokbench.plugins import Plugins
 from grokbench.record import Choice, Run
 from grokbench.training import cost
 from grokbench.training.cost import Cost, measure_costs
+from grokbench.training.precision import libraries
 from tests.training.small_runs import ADDITION, PLUGINS, run
 
 COUNTING = '''
@@ -80,6 +81,19 @@ def test_a_cohort_that_fails_costs_nothing_and_the_others_are_measured() -> None
     assert nothing == costs["unlucky"] == costs["unknown"]
     assert 0 == costs["unlucky"].seconds(some[0])
     assert costs["good"].step > 0
+
+
+def test_costs_are_timed_with_the_products_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+
+    def timed(*_: object) -> float:
+        found.extend({library.fp32_precision for library in libraries()})
+        return 1.0
+
+    monkeypatch.setattr(cost, "timed", timed)
+    measure_costs([cohort("one", run(precision="tf32"))], PLUGINS, jobs=1)
+    assert ["tf32", "tf32"] == found
+    assert {"tf32"} != {library.fp32_precision for library in libraries()}
 
 
 def test_without_cohorts_there_is_nothing_to_measure() -> None:

@@ -145,6 +145,12 @@ def test_a_worker_that_dies_takes_only_its_cohort_and_the_others_tell_all_their_
     assert sorted(3 * run().recipe.evaluation_steps()) == sorted(log.steps)
 
 
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_no_process_at_all_is_refused(jobs: int) -> None:
+    with pytest.raises(ValueError, match=f"1 or more, not {jobs}"):
+        train_cohorts(cohorts(ADDITION, 1), Plugins(), Log(), jobs=jobs)
+
+
 class Killer(Log):
     """Kills the first worker that finishes its cohort."""
 

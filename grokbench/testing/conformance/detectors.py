@@ -85,9 +85,12 @@ def looked(detector: Detector, world: Mapping[str, xr.Dataset], when: str) -> Fi
             ) from error
         return None
     except (Exception, SystemExit) as error:
+        ends = isinstance(error, SystemExit)  # `judge` catches other errors
         raise Fault(
             f"where {when} it raises {describe(error)}",
-            "neither this claim nor any after it could be judged",
+            "the exit would end all judging"
+            if ends
+            else "the error would leave the claim undecided",
             "raise NotEnoughDataError, and say what is lacking",
         ) from error
 
