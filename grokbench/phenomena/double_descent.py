@@ -1,15 +1,16 @@
 """Double descent in model size: accuracy that rises, falls and rises again as models grow.
 
-Estimated is the depth of the deepest dip of mean final accuracy along model size: the smaller of the fall
-into it and the rise out of it. A dip consists of three groups of neighbouring sizes, since neighbours
-together show a shallow dip that single sizes do not. The estimate and both ends of the interval invert
-tests of how deep the dip is (`grokbench.statistics.dip_depth`, with all assumptions).
+Estimated is the depth of the deepest dip of mean final accuracy along model size: the smaller of
+the fall into the dip and the rise out of it. A dip consists of three groups of neighbouring sizes,
+since neighbours together show a shallow dip that single sizes do not. The estimate and both ends of
+the interval invert tests of how deep the dip is (`grokbench.statistics.dip_depth`, with all
+assumptions).
 
 Source: Huang et al. 2024 (arXiv:2402.15175), takeaway 5, Fig. 6; model-wise double descent was
 described by Nakkiran et al. 2020.
 
-Assumptions: one data size; runs of different seeds are independent. Nothing is assumed about the form
-of the curve.
+Assumptions: one data size; all runs are independent, also runs of one seed at different sizes.
+Nothing is assumed about the form of the curve.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from grokbench.statistics.dip_depth import DipDepth
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
 LEARNED = 0.1
-"""If mean mirror-free accuracy is below this at every model size, nothing was learned that could dip. It is
-the level below which `dynamics` says that a run has not generalized."""
+"""If mean mirror-free accuracy is below this at every model size, nothing was learned that could
+dip. Below the same level `dynamics` says that a run has not generalized."""
 
 
 class DoubleDescentOptions(Options):
@@ -123,10 +124,10 @@ def wider_than_the_grid(
 class DoubleDescent(Detector):
     """Depth of the dip of final accuracy along model size.
 
-    The effect is the smaller of the fall into the dip and the rise out of it. It is zero or
+    The effect is the smaller of the fall into the dip and the rise out of it, and is zero or
     negative where no dip was found. The lower end of the interval accounts for the search for a dip
-    along the whole curve, the upper end for dips that noise or too few seeds hide. Huang et al. 2024,
-    takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
+    along the whole curve, the upper end for dips that noise or too few seeds hide. Huang et al.
+    2024, takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
     """
 
     name = "double_descent"

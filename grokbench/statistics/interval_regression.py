@@ -11,7 +11,8 @@ the same end. This is the log-logistic model of survival analysis in logarithms 
 Prentice 2002, The Statistical Analysis of Failure Time Data, § 2.2) with a prior.
 
 *Method.* log P is concave in h, because the logistic density is log-concave (Pratt 1981, JASA 76,
-103–106); with the prior there is exactly one maximum. Newton's method climbs to it.
+103–106); with the prior there is exactly one maximum. Newton's method, with shortened steps where
+log P has little curvature, climbs to the maximum.
 """
 
 from __future__ import annotations
@@ -26,16 +27,18 @@ from grokbench.statistics.intervals import Floats
 ITERATIONS = 300
 """At most; the loop ends as soon as no step exceeds TOLERANCE.
 
-Where the line is far from the ends of all intervals, the likelihood is flat and the prior alone
-pulls the line. LEAST_CURVATURE then keeps the steps short, and the loop may end before the maximum.
+Where the line is far inside all intervals, the likelihood is flat and the prior alone pulls the
+line. LEAST_CURVATURE then keeps the steps short, and the loop may end before the maximum.
 """
 
 TOLERANCE = 1e-10
+"""In the unit of the values: far below every width of an interval, far above rounding errors."""
 
 LEAST_CURVATURE = 0.25
-"""The least curvature of log P that a step reckons with, in units of 1/scale².
+"""The least curvature of log P that a step assumes, in units of 1/scale².
 
-The true curvature is 0.5 where both ends of an interval lie on the line, and goes to 0 far from it.
+The curvature is 0.5 at most, where both ends of an interval lie on the line, and goes to 0 far from
+the ends. A step that assumes half of the largest curvature or more never lowers the posterior.
 """
 
 SCALES = 2.0 ** np.arange(-4, 4)
@@ -85,8 +88,8 @@ class IntervalRegression:
         for _ in range(ITERATIONS):
             below, above = self._distribution(scale, levels, slopes, shifts)
             derivative = weights * (below + above - 1) / scale
-            # Where the line is far from an interval, log P is nearly linear: it has hardly any
-            # curvature, and a full Newton step would overshoot. More curvature than there is
+            # Where the line is far from the ends of an interval, log P is nearly linear: it has
+            # hardly any curvature, and a full Newton step would overshoot. A larger curvature
             # shortens the step; the maximum, where the gradient is 0, stays where it is.
             densities = below * (1 - below) + above * (1 - above)
             curvature = weights * np.maximum(densities, LEAST_CURVATURE) / scale**2
@@ -95,7 +98,7 @@ class IntervalRegression:
                 derivative.sum(axis=1) - (levels - prior.level) / prior.level_deviation**2,
                 derivative @ self.x - slopes / prior.slope_deviation**2,
             )
-            # The negative Hessian [[a, b], [b, c]] is 2 × 2 and is inverted by Cramer's rule.
+            # The negative Hessian, with these curvatures, is [[a, b], [b, c]]: Cramer's rule.
             a = curvature.sum(axis=1) + prior.level_deviation**-2
             b, c = curvature @ self.x, curvature @ self.x**2 + prior.slope_deviation**-2
             determinant = a * c - b**2
@@ -107,11 +110,11 @@ class IntervalRegression:
         return levels, slopes
 
     def likeliest_scale(self, width: float) -> tuple[float, float]:
-        """The scale of the errors under which the intervals are most probable, out of SCALES.
+        """The scale of the errors with the largest posterior density, out of SCALES.
 
         Where all values share one interval, the likelihood has no maximum: it grows as the scale
         goes to 0, wherever the line passes through the interval. The line is therefore fitted with
-        at least LEAST_SCALE, which draws it to the intervals' middles.
+        a scale of at least LEAST_SCALE, which draws it to the intervals' middles.
 
         Args:
             width: a typical width of the intervals.
@@ -132,7 +135,8 @@ class IntervalRegression:
         prior = self.prior
         unmoved = np.zeros((1, len(self.x)))
         below, above = self._distribution(scale, levels, slopes, unmoved)
-        # Far from its interval a value's probability underflows; its logarithm must stay finite.
+        # Far from its interval a value's probability underflows, or is the difference of two
+        # numbers that round to 1. Its logarithm must stay finite.
         likelihood = np.log(np.maximum(above - below, 1e-300)).sum()
         deviations = ((levels - prior.level) / prior.level_deviation) ** 2 + (
             slopes / prior.slope_deviation
@@ -155,14 +159,14 @@ def rounding_deviation(width: float | Floats, scale: float, typical_width: float
 
     Where all values fall into one interval the error is uniform over the interval, and has the
     standard deviation width/√12. Where values spread over several intervals their errors average
-    out, and less of the error remains: the share is the characteristic function of the values'
-    distribution at the frequency 2π/width (Widrow and Kollár 2008, Quantization Noise, on dither).
-    For the logistic distribution this is t/sinh(t), with t = 2π² · scale/width.
+    out, and less of the error remains: at most the share that the characteristic function of the
+    values' distribution has at the frequency 2π/width (Widrow and Kollár 2008, Quantization Noise,
+    on dither). For the logistic distribution this is t/sinh(t), with t = 2π² · scale/width.
 
     Args:
         width: of the intervals, any shape.
         scale: of the logistic distribution of the values.
-        typical_width: the width to which the scale is compared.
+        typical_width: the width in the formula for t, one for all intervals.
     """
     t = 2 * np.pi**2 * scale / typical_width
     return np.divide(width, np.sqrt(12)) * float(t / np.sinh(t))

@@ -12,7 +12,7 @@ from grokbench.statistics.intervals import Floats
 
 @dataclass(frozen=True)
 class Tau:
-    """Kendall's tau: 1 where every value exceeds the one before, -1 where every value is less."""
+    """Kendall's tau: 1 where every value exceeds the one before, -1 where each is smaller."""
 
     value: float
     pairs: int
@@ -23,14 +23,15 @@ def kendall_tau(lower: Floats, upper: Floats) -> Tau | None:
     """Kendall's tau between the order of values and the values, which are interval-censored.
 
     Pairs known to rise minus pairs known to fall, over all pairs compared. A pair whose intervals
-    overlap counts as neither (as in Oakes 1982, Biometrics 38, 451–455, for censored values). A
-    pair that is censored at the same end, so that nothing is known of its order, is not compared.
+    overlap counts as neither (as in Oakes 1982, Biometrics 38, 451–455, for censored values).
+    A pair is not compared if both values are censored at the same end: the intervals of such a pair
+    always overlap.
 
     Args:
-        lower: largest value known to be too small, [values]; 0 where the value is censored from
-            below, NaN where nothing is known.
+        lower: largest value known to be too small, [values]; 0 where the value is left-censored,
+            NaN where nothing is known.
         upper: smallest value known to be large enough, [values]; infinite where the value is
-            censored from above.
+            right-censored.
 
     Returns:
         None where no pair can be compared.

@@ -1,22 +1,25 @@
-"""Permutation tests of whether two groups of runs, A and B, differ, corrected for many readings at once.
+"""Permutation tests of whether two groups of runs, A and B, differ, corrected for many readings.
 
 Test. If A and B come from one distribution, any of the runs might have been in either group, so all
 relabellings of the runs are equally likely (Fisher's permutation test). The p value is the share of
-relabellings in which the groups lie as far apart as observed. It is exact where all relabellings are
-enumerated. Where they are drawn, the observed one is counted with them (Phipson and Smyth 2010,
-doi:10.2202/1544-6115.1585). All readings of a run move together, so their dependence is kept.
+relabellings in which the groups lie at least as far apart as observed. It is exact where all
+relabellings are enumerated. Where relabellings are drawn, the observed one is counted with them
+(Phipson and Smyth 2010, doi:10.2202/1544-6115.1585). All readings of a run move together, so their
+dependence is kept.
 
-Statistic. The distance between two groups is the p value of Student's two-sample t test. It is not used as
-a p value, because many readings have only two values and are far from normal. As a statistic it weighs a
-gap against the spread within the groups. Ranks would not: groups of 5 runs that do not overlap have the same
-rank distance however far apart they lie, and chance produces that distance in 2 of 252 relabellings,
-which is too often among hundreds of readings.
+Statistic. The distance between two groups is the p value of Student's two-sample t test. It is not
+used as a p value, because many readings have only two values and are far from normal. As a
+statistic it weighs a gap against the spread within the groups. Ranks would not: groups of 5 runs
+that do not overlap have the same rank distance however far apart they lie, and chance produces that
+distance in 2 of 252 relabellings, which is too often among hundreds of readings.
 
-Correction. Westfall and Young's step-down procedure (1993, "Resampling-based multiple testing") bounds the
-probability of any false alarm (family-wise error rate) by the level, under any dependence. A unit is a
-set of runs that are relabelled together. Within a unit the joint distribution of all readings is
-used; over units the probabilities are added (Bonferroni), because units share some seeds and not others. A
-unit none of whose relabellings could be significant does not count (Tarone 1990, doi:10.2307/2531456).
+Correction. Westfall and Young's step-down procedure (1993, "Resampling-based multiple testing")
+bounds the probability of any false alarm (family-wise error rate) by the level, under any
+dependence between readings. Assumed is that all readings that do not differ between A and B
+separately do not differ jointly either. A unit is a set of runs that are relabelled together.
+Within a unit the joint distribution of all readings is used; over units the probabilities are added
+(Bonferroni), because units share some seeds and not others. A unit none of whose relabellings could
+be significant does not count (Tarone 1990, doi:10.2307/2531456).
 """
 
 from __future__ import annotations
@@ -33,20 +36,23 @@ from scipy import special, stats
 from grokbench.statistics.intervals import Floats
 
 ENOUGH = 13_000
-"""Up to this number all relabellings are enumerated, which includes 8 runs against 8 (12 870). Beyond it this
-number of relabellings is drawn."""
+"""Up to this number all relabellings are enumerated, which includes 8 runs against 8 (12 870).
+Where there are more, this number of relabellings is drawn."""
 
 SPREAD = 1e-3
-"""Standard deviation added to each reading: differences below a thousandth are of no interest, even
-where all runs of a group agree."""
+"""Standard deviation added to each reading (its square to the variance): differences below a
+thousandth are of no interest, even where all runs of a group agree."""
 
 _TIE = 1e-4
-"""Logarithms of p values that differ by less are equal: they are stored as float32."""
+"""Logarithms of p values that differ by less count as equal, because they are stored as float32."""
 
 
 @lru_cache
 def labellings(first: int, second: int) -> npt.NDArray[np.bool_]:
-    """Ways to label `first` runs A and `second` runs B: bool [labellings, runs]; row 0 is the observed."""
+    """Ways to label `first` runs A and `second` runs B: bool [labellings, runs].
+
+    Row 0 is the observed labelling.
+    """
     runs = first + second
     if math.comb(runs, first) <= ENOUGH:
         chosen = np.array(list(combinations(range(runs), first))).reshape(-1, first)
@@ -59,13 +65,16 @@ def labellings(first: int, second: int) -> npt.NDArray[np.bool_]:
 
 
 def smallest_p(first: int, second: int) -> float:
-    """The smallest possible p value for these numbers of runs: that of groups that do not overlap."""
+    """The smallest possible p value for these numbers of runs: that of groups that do not overlap.
+
+    If all relabellings are enumerated. Where they are drawn, no p value is below 1/(ENOUGH + 1).
+    """
     # With equal numbers of runs the labels can be exchanged, which gives the same distance again.
     return (2 if first == second else 1) / math.comb(first + second, first)
 
 
 class Unit:
-    """Runs that are relabelled together, and the distances between their groups in each relabelling.
+    """Runs that are relabelled together, and the distances between A and B in each relabelling.
 
     Args:
         first: readings of A, [runs, readings]; NaN where a run has no such reading.
@@ -76,7 +85,7 @@ class Unit:
         # Sorted by content, so that B against A draws the same relabellings as A against B.
         one, other = sorted((first, second), key=lambda side: (len(side), side.tobytes()))
         values = np.concatenate([one, other])
-        # Distances, [labellings, readings]: natural logarithms, so the more negative, the farther apart.
+        # Distances, [labellings, readings]: logarithms, so the more negative, the farther apart.
         self._apart = _log_p_of_t_test(values, labellings(len(one), len(other)))
         self.observed: npt.NDArray[np.float32] = self._apart[0]
         self.p_values: Floats = (self._apart <= self.observed + _TIE).mean(axis=0)
@@ -85,11 +94,11 @@ class Unit:
         self._furthest: npt.NDArray[np.float32] = self._apart.min(axis=1, initial=0)
 
     def share(self, apart: float) -> float:
-        """Share of relabellings in which any reading not dropped is at least this far apart."""
+        """Share of relabellings in which some reading not dropped is at least this far apart."""
         return float((self._furthest <= apart + _TIE).mean())
 
     def attainable(self) -> float:
-        """The smallest p value that any relabelling of these runs has (Tarone 1990)."""
+        """The smallest share that any relabelling of these runs has (Tarone 1990)."""
         return self.share(float(self._furthest.min()))
 
     def drop(self, reading: int) -> None:
@@ -98,7 +107,7 @@ class Unit:
         self._furthest = self._apart[:, self._kept].min(axis=1, initial=0)
 
     def distances(self) -> npt.NDArray[np.float32]:
-        """Largest distance over all readings not dropped, for each relabelling; the farthest first."""
+        """Largest distance over all readings not dropped, of each relabelling; farthest first."""
         return np.sort(self._furthest)
 
 
@@ -107,8 +116,8 @@ def _log_p_of_t_test(values: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDArr
 
     With T the total sum of squares about the common mean and B the part between the groups, t² =
     (n − 2) B / (T − B), and the two-sided p value is the regularized incomplete beta function
-    I(1 − B/T; (n − 2)/2, 1/2). All labellings are two matrix products that way. Readings without
-    two groups, or with fewer than three runs, have p = 1.
+    I(1 − B/T; (n − 2)/2, 1/2). In this form two matrix products serve all labellings. Readings
+    without two groups, or with fewer than three runs, have p = 1.
     """
     known = ~np.isnan(values)
     counts = known.sum(axis=0)
@@ -130,8 +139,9 @@ def _log_p_of_t_test(values: Floats, labels: npt.NDArray[np.bool_]) -> npt.NDArr
 def corrected(units: Sequence[Unit], level: float) -> list[Floats]:
     """Step-down p values of each unit: [readings] each, corrected for all readings of all units.
 
-    A reading that is significant at the level is dropped from its unit: later steps, and `visible_gap`,
-    compare with the other readings only.
+    A reading that is significant at the level is dropped from its unit: later steps, and
+    `visible_gap`, compare with the other readings only. The other readings stay, which changes no
+    decision at the level.
     """
     able = [unit.attainable() <= level for unit in units]
     family = [unit for unit, counts in zip(units, able, strict=True) if counts]
@@ -176,8 +186,8 @@ def visible_gap(units: Sequence[Unit], first: int, second: int, level: float) ->
     shares = np.concatenate([np.ones(1), *(np.full(len(one), 1 / len(one)) for one in family)])
     order = np.argsort(distances)
     beyond = int((np.cumsum(shares[order]) > left).argmax())
-    # Farther apart than the other units come with probability `left`, and never less than the t test
-    # itself asks for.
+    # The other units lie at least this far apart with probability above `left`, and farther with at
+    # most `left`. The new reading must lie farther, and at least as far as a t test at the level.
     bound = min(math.log(level), float(distances[order[beyond]]) - 2 * _TIE)
     t = float(stats.t.isf(math.exp(bound) / 2, first + second - 2))
     return t * math.sqrt(1 / first + 1 / second)

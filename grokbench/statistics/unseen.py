@@ -1,14 +1,15 @@
-"""How deep a dip could be because of runs with another outcome, of which no seed happened to show one.
+"""How deep a dip could be because of runs with another outcome, which no seed happened to show.
 
 If a share p of the runs of a size have another outcome, none of n runs shows it with probability
-(1 − p)^n. The upper confidence bound for p after none of n is the p at which this probability is the tail
-probability (Clopper and Pearson 1934). Over several sizes the probabilities multiply. The set of shares
-whose product is at least the tail probability is then a joint confidence region, and the bound is
-the deepest dip in that region. On a log scale the product is a budget, −log of the tail probability, of which
-a share p at a size with n runs spends −n log(1 − p).
+(1 − p)^n. The upper confidence bound for p after none of n is the p at which this probability is
+the tail probability (Clopper and Pearson 1934). Over several sizes the probabilities multiply. All
+combinations of shares for which the product is at least the tail probability form a joint
+confidence region, and the bound is the deepest dip in this region. In logarithms there is a budget,
+−log of the tail probability, of which a share p at a size with n runs spends −n log(1 − p).
 
-Assumptions: runs are independent, accuracies lie between 0 and 1, and another outcome is the worst case:
-accuracy 0 at the bottom, accuracy 1 at the peak and the recovery.
+Assumptions: runs are independent; accuracies lie between 0 and 1; another outcome is the worst one,
+accuracy 0 at the bottom and 1 at the peak and the recovery; the means of all other runs are known
+without error. The test in `dip_tests` is for errors of the means.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ from grokbench.statistics.intervals import Floats
 from grokbench.statistics.isotonic import HALVINGS
 
 PARTS = 8
-"""The budget is divided between peak, bottom and recovery in eighths: all 45 divisions are tried."""
+"""The budget is divided between peak, bottom and recovery in eighths: all 45 divisions are tried.
+On 200 random curves 48 parts deepened the bound by at most 0.008, on nine of ten by less than
+0.0003."""
 
 
 def deepest_unseen(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) -> float:
-    """The deepest dip if unseen runs fail at the bottom and generalize at the peak and the recovery.
+    """The deepest dip if unseen runs fail at the bottom and generalize at peak and recovery.
 
     Args:
         curve: means between 0 and 1, [sizes].
         groups: the groups of sizes of which dips consist.
         runs: number of runs of each size, [sizes].
-        tail: probability that no seed shows any such run; the bound is exceeded no more often.
+        tail: probability that no seed shows any of these runs. No more often is the true depth
+            beyond the bound.
     """
     low, high = _reach(curve, groups, runs, tail)
     # Parts of the budget spent at the peak, at the bottom and at the recovery.
@@ -63,12 +67,13 @@ def _reach(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) -> tuple
 def _farthest(room: Floats, groups: Groups, runs: Floats, budgets: Floats) -> Floats:
     """How far unseen runs can move the mean of each group, [budgets, groups].
 
-    The sum of p · room over the sizes of a group is maximized, where the sum of −n log(1 − p) is the
-    budget. `room` ([sizes]) is how far the mean of a size moves if all its runs change. By Lagrange's
-    condition 1 − p = c n / room, or p = 0 where that exceeds 1, with one c for the whole group.
-    The size with the fewest runs, or the most room, is moved first. log c is found by bisection.
+    The sum of p · room over the sizes of a group is maximized, where the sum of −n log(1 − p) is
+    the budget. `room` ([sizes]) is how far the mean of a size moves if all its runs change. By
+    Lagrange's condition 1 − p = c n / room, or p = 0 where c n exceeds room, with one c for the
+    whole group. The size with the most room per run is moved first. log c is found by bisection.
     """
-    # Sizes outside the group, and sizes without room, get the smallest number: its logarithm is finite.
+    # Sizes outside the group, and sizes without room, get the smallest normal number: its logarithm
+    # is finite.
     sizes, nothing = np.arange(len(room)), np.finfo(float).tiny
     inside = (groups.start[:, None] <= sizes) & (sizes < groups.end[:, None])
     own = np.where(inside, np.maximum(room, nothing), nothing)
