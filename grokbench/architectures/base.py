@@ -109,7 +109,7 @@ class Architecture(Definition, ABC):
     takes_part: ClassVar[bool] = False
 
     def refuses(self, task: Task, size: ModelSize) -> str | None:
-        """Why there is no model of this size for this task, and what to write instead; else None."""
+        """Why this task has no model of this size, and what to write instead; else None."""
         return None
 
     @abstractmethod

@@ -52,8 +52,8 @@ class CrossEntropy(Judgement):
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         # With z the outputs, m their maximum and y the right class, the loss is
         #   log Σⱼ exp(zⱼ − m) − (z_y − m) = log(others + exp(z_y − m)) − (z_y − m),
-        # where `others` is the sum over the wrong classes. If y has the maximum, then z_y − m = 0 and
-        # the loss is log(1 + others): log1p keeps what 1 + others would round away.
+        # where `others` is the sum over the wrong classes. If y has the maximum, z_y − m = 0 and the
+        # loss is log(1 + others): log1p keeps what 1 + others would round away.
         index = labels.unsqueeze(-1)
         top = outputs.amax(-1, keepdim=True)
         exponentials = (outputs - top).exp_()

@@ -45,7 +45,7 @@ def torchs_generators(device: torch.device, borrower: str) -> Iterator[None]:
 
 
 def begin_at(state: Tensor, device: torch.device) -> None:
-    """Set torch's CPU generator to `state`, and the GPU's to a seed that is drawn from the CPU's."""
+    """Set torch's CPU generator to `state`, and the GPU's to a seed drawn from the CPU's."""
     torch.set_rng_state(state)
     if device.type == "cuda":
         with torch.cuda.device(device):

@@ -1,4 +1,4 @@
-"""A single-file plugin: measures whose values are known from other variables, and wrong measures."""
+"""A single-file plugin: measures of known values, and wrong measures."""
 
 from __future__ import annotations
 
