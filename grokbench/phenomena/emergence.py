@@ -13,8 +13,8 @@ the upper end is infinite the other way round.
 With `best_of_seeds`, the best run of each size decides. The best of few seeds may be the best by
 luck. The interval therefore replaces the first seed to have the ability by an upper confidence
 bound (`grokbench.statistics.minimum`). Few seeds limit its confidence, whatever is asked: each end
-misses with probability 1/20 for three seeds against three (90 % confidence) and 1/35 for three
-against four (94 %). From four against four on, 95 % holds.
+misses with a probability of up to 1/20 for three seeds against three (90 % confidence), and 1/35
+for three against four (94 %). From four against four on, 95 % holds.
 
 *Source*: Huang et al. 2024, § 5, takeaways 7 and 8, Fig. 8 and 10 (for takeaway 8 the roles change
 places).
@@ -43,8 +43,8 @@ from grokbench.statistics.intervals import Floats, welch_interval
 from grokbench.statistics.minimum import minimum_upper_bound
 
 FEWEST = 3
-"""Two against two come in the strongest order in 1 of 6 cases by luck; three against three in 1 of
-20."""
+"""The fewest seeds whose best is compared. Two against two come in the strongest order in 1 of 6
+cases by luck; three against three in 1 of 20."""
 
 
 class EmergenceOptions(Options):

@@ -85,12 +85,12 @@ def looked(detector: Detector, world: Mapping[str, xr.Dataset], when: str) -> Fi
             ) from error
         return None
     except (Exception, SystemExit) as error:
-        ends = isinstance(error, SystemExit)  # `judge` catches other errors
+        consequence = "the error would leave the claim undecided"
+        if isinstance(error, SystemExit):  # `judge` catches other errors
+            consequence = "the exit would end all judging"
         raise Fault(
             f"where {when} it raises {describe(error)}",
-            "the exit would end all judging"
-            if ends
-            else "the error would leave the claim undecided",
+            consequence,
             "raise NotEnoughDataError, and say what is lacking",
         ) from error
 
