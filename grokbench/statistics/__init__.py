@@ -4,15 +4,16 @@ Nothing here knows of experiments, runs or suites. The modules import numpy and 
 
 | module | method |
 | --- | --- |
-| `intervals` | intervals for a mean (Student), a difference of means (Welch), a share (Clopper–Pearson) |
+| `intervals` | for a mean (Student), a difference of means (Welch), a share (Clopper–Pearson) |
 | `jackknife` | the jackknife for an estimate that rests on the seeds of several experiments |
 | `kendall` | Kendall's tau for interval-censored values |
-| `minimum` | an upper confidence bound for the minimum of a group, by a rank argument |
+| `minimum` | an upper bound for a group's minimum, to compare two minima, by a rank argument |
 | `interval_regression` | regression of interval-censored values on a line, maximum a posteriori |
 | `seed_variance` | the variance between seeds, pooled over neighbouring sizes; simulated runs |
 | `dips` | the dips of a curve along model size, and the deepest |
-| `isotonic`, `nearest_curves` | the nearest curves with and without a dip: isotonic regression, quadratic programming |
-| `dip_tests`, `dip_depth` | tests of a dip's depth by parametric bootstrap; an estimate and an interval by inverting them |
-| `unseen` | an upper bound for a dip made by runs with an outcome that no seed shows (Clopper–Pearson) |
+| `isotonic`, `nearest_curves` | nearest curves with and without a dip, by restricted least squares |
+| `dip_tests` | tests of a dip's depth by parametric bootstrap |
+| `dip_depth` | an estimate of a dip's depth and an interval, by inverting the tests |
+| `unseen` | an upper bound for a dip made by runs with an outcome that no seed shows |
 | `permutation` | permutation tests with the Westfall–Young step-down correction |
 """

@@ -59,8 +59,8 @@ class CriticalValues:
     """Critical values of the tests behind an interval, in standard errors of a leg."""
 
     lower_end: float
-    """In some dip both legs exceed the lower end by this or more. Above 95 % confidence the lower end
-    may rest on a larger value, from the curve without any dip."""
+    """In some dip both legs exceed the lower end by this or more. Above 95 % confidence the lower
+    end may rest on a larger value, from the curve without any dip."""
     estimate: float
     """In some dip both legs exceed the estimate by this or more."""
     upper_end: float

@@ -147,7 +147,8 @@ def jackknife_variance(left_out: Floats) -> Floats:
 def _variance_of_finite(left_out: Floats) -> float:
     """The variance of one number, from its finite replicates.
 
-    Infinite replicates make an end of the interval infinite instead (see `Jackknife.interval`).
+    Infinite replicates make an end of the interval infinite instead (see `Jackknife.interval`). The
+    other end then leaves out the seeds with most influence, and may lie too near.
     """
     known = left_out[np.isfinite(left_out)]
     return float(jackknife_variance(known)) if len(known) else 0.0

@@ -1,4 +1,4 @@
-"""An upper confidence bound for the minimum of a group, by a rank argument."""
+"""An upper bound for a group's minimum, for the comparison of two minima, by a rank argument."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from grokbench.statistics.intervals import Floats
 
 
 def minimum_upper_bound(values: Floats, others: int, confidence: float) -> float:
-    """An upper confidence bound for the minimum of a group, which is compared with another group's.
+    """What takes the place of a group's minimum when it is compared with another group's minimum.
 
-    The minimum of few values may be low by chance. Suppose that the two groups have one distribution
-    up to a shift. Without the shift, every order of all N values is equally likely. The r smallest of
-    all then belong to the first group with the probability C(N - r, others) / C(N, others), a
-    hypergeometric one. The bound is the r-th smallest value, for the smallest r whose probability
-    is at most (1 - confidence)/2.
+    The minimum of few values may be low by chance. Suppose that the two groups have one
+    distribution up to a shift. With the shift subtracted, every order of all N values is equally
+    likely. The r smallest of all then belong to the first group with the hypergeometric probability
+    C(N - r, others) / C(N, others). The bound is the r-th smallest value, for the smallest r whose
+    probability is at most (1 - confidence)/2. Minus the other group's minimum, it is an upper
+    confidence bound for the shift.
 
     If no r is that improbable, the bound is the largest value. Three values against three are such
     a case: their bound has a one-sided confidence of 95 %, and no higher confidence raises it.
