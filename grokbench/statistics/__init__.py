@@ -1,6 +1,7 @@
 """Statistical methods: arrays of numbers in, estimates and intervals out.
 
-Nothing here knows of experiments, runs or suites. The modules import numpy and scipy alone.
+Nothing here knows of experiments or suites. The modules import numpy, scipy and the classes of
+errors (`grokbench.errors`) alone.
 
 | module | method |
 | --- | --- |
@@ -11,7 +12,7 @@ Nothing here knows of experiments, runs or suites. The modules import numpy and 
 | `interval_regression` | regression of interval-censored values on a line, maximum a posteriori |
 | `seed_variance` | the variance between seeds, pooled over neighbouring sizes; simulated runs |
 | `dips` | the dips of a curve along model size, and the deepest |
-| `isotonic`, `nearest_curves` | nearest curves with and without a dip, by restricted least squares |
+| `isotonic`, `nearest_curves` | nearest curves with a dip or without, by restricted least squares |
 | `dip_tests` | tests of a dip's depth by parametric bootstrap |
 | `dip_depth` | an estimate of a dip's depth and an interval, by inverting the tests |
 | `unseen` | an upper bound for a dip made by runs with an outcome that no seed shows |
