@@ -26,8 +26,8 @@ That the few seeds of a neighbourhood agree does not show that all seeds would."
 OWN = 0.75
 """A size's share is at least this part of its own estimate. Not the whole, because the variance of
 few seeds may also come out too large. With 1 a shallow dip was found in 5.7 % of 1000 simulated
-experiments without one, with 0.75 in 4.9 %. With 0.5 the variance of sizes whose runs vary much was
-underestimated too often."""
+experiments without one, with 0.75 in 4.9 % of the same ones. With 0.5 the variance of sizes whose
+runs vary much was underestimated too often."""
 
 LEAST_SHARE = 1e-12
 """Share of runs that agree exactly: positive, so that a beta distribution exists."""
