@@ -105,21 +105,29 @@ def test_the_page_on_commands_knows_every_exit_code() -> None:
     assert sorted(set(ExitCode)) == sorted(int(code) for code in listed)
 
 
-def test_the_readme_says_of_each_claim_what_the_stored_verdicts_say() -> None:
-    """In at most ten words; a number in them is the effect, or an end of its interval."""
-    shown = [row for row in rows(text("README.md")) if re.search(r"\(\d\)$", row[1])]
-    told: dict[str, list[str]] = {name: [] for name in VERDICTS}
-    for row in shown:
-        for name, cell in zip(VERDICTS, row[2:5], strict=True):
-            told[name] += [] if cell == "–" else [cell]
-    for name, cells in told.items():
-        claims = stored(name)["claims"]
-        for claim, cell in zip(claims, cells, strict=True):
-            assert cell[0] == SYMBOLS[Outcome(claim["outcome"])], (name, claim["claim"], cell)
-            assert 10 >= len(cell.split()), cell
-            finding = claim["finding"] or {"effect": "nan", "low": "nan", "high": "nan"}
-            known = {f"{abs(float(finding[end])):.2f}" for end in ("effect", "low", "high")}
-            assert set(re.findall(r"\d+\.\d+", cell)) <= known, (name, claim["claim"], cell)
+def two_decimals(value: float | str) -> str:
+    """`−0.05`, `0.00` or `∞`, as in the README's table."""
+    rounded = round(float(value), 2) + 0.0  # without a negative zero
+    return f"{rounded:.2f}".replace("-", "−").replace("inf", "∞")
+
+
+def shown(claim: dict[str, Any]) -> str:
+    """A claim's cell in the README's table: symbol, effect and interval."""
+    mark = "*" if claim["reason"].startswith("would be reproduced on its own") else ""
+    symbol = SYMBOLS[Outcome(claim["outcome"])] + mark
+    if claim["finding"] is None:
+        return symbol
+    effect, low, high = (two_decimals(claim["finding"][end]) for end in ("effect", "low", "high"))
+    return f"{symbol} {effect} [{low}, {high}]"
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_readme_shows_each_verdict_and_effect(name: str) -> None:
+    table = [row for row in rows(text("README.md")) if re.search(r"\(\d\)$", row[1])]
+    cells = [row[3 + VERDICTS.index(name)] for row in table]
+    assert [shown(claim) for claim in stored(name)["claims"]] == [
+        one for one in cells if one != "–"
+    ]
 
 
 @pytest.mark.parametrize("name", VERDICTS)
@@ -141,14 +149,18 @@ def test_the_readme_describes_its_figure() -> None:
     runs = grokbench.open_results(ROOT / "results" / "paper")["model_size"].to_dataset()
     mean = settled(runs, "validation_accuracy").mean("seed").round(2)
     little, more = mean.sel(data_size=2600), mean.sel(data_size=3000)
-    low = little.sel(model_size=slice(20, 48))
+    middle, last = little.sel(model_size=slice(20, 48)), little.sel(model_size=100)
+    much = mean.sel(data_size=[4000, 5000])
     stated = [
-        f"sizes 20 to 48 ({low.min():.2f} to {low.max():.2f})",
-        f"high at size 100 ({little.sel(model_size=100):.2f})",
-        f"{more.sel(model_size=20):.2f} at size 20, {more.sel(model_size=28):.2f} at size 28, "
+        f"({runs['status'].size} runs)",
+        f"the mean rises to {little.sel(model_size=12):.2f} at size 12",
+        f"{middle.min():.2f} to {middle.max():.2f} at sizes 20 to 48, and {last:.2f} at size 100",
+        f"falls from {more.sel(model_size=20):.2f} at size 20 to {more.sel(model_size=28):.2f} at "
+        f"size 28, falls again to {more.sel(model_size=44):.2f} at size 44, and is "
         f"{more.sel(model_size=slice(64, None)).min():.2f} from size 64 on",
-        f"{int((runs['status'] != 1).sum())} of its {runs['status'].size} runs are missing",
     ]
+    assert bool((runs["status"] == 1).all())
+    assert bool((much.diff("model_size") >= 0).all())
     assert [] == [words for words in stated if words not in text("README.md")]
 
 
