@@ -116,13 +116,13 @@ COMPUTING = (
 
 
 @contextmanager
-def put_back() -> Iterator[None]:
-    """Undo all changes that are made within to the switches of `LOADING`."""
-    before = read(LOADING)
+def put_back(switches: Mapping[str, Switch] = LOADING) -> Iterator[None]:
+    """Undo all changes that are made within to these switches."""
+    before = read(switches)
     try:
         yield
     finally:
-        put(LOADING, before)
+        put(switches, before)
 
 
 def put(switches: Mapping[str, Switch], before: Mapping[str, Any]) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from grokbench.testing.conformance.checks import EXAMINATIONS, Examination, sentence_of
-from grokbench.testing.conformance.kinds import KINDS
+from grokbench.testing.conformance.checks import KINDS, PROMISES, Promise
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
 
 
-def table(examinations: Iterable[Examination]) -> str:
-    rows = [f"| `{one.__name__}` | {sentence_of(one)} |" for one in examinations]
+def table(promised: Iterable[Promise]) -> str:
+    rows = [f"| `{one.name}` | {one.sentence} |" for one in promised]
     return "\n".join(["| check | what it promises |", "| --- | --- |", *rows]) + "\n"
 
 
@@ -21,6 +20,6 @@ def test_every_check_is_listed_under_its_kind() -> None:
     for module in ("every_kind", "plugins", *(f"{kind}s" for kind in KINDS)):
         import_module(f"grokbench.testing.conformance.{module}")
     text = DOCUMENT.read_text(encoding="utf-8") + "\n"
-    assert {"plugin", "definition", *KINDS} == set(EXAMINATIONS)
-    for kind, examinations in EXAMINATIONS.items():
-        assert table(examinations.values()) in text, kind
+    assert {"plugin", "definition", *KINDS} == set(PROMISES)
+    for kind, promised in PROMISES.items():
+        assert table(promised) in text, kind

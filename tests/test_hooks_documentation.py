@@ -24,7 +24,7 @@ from grokbench import (
 from grokbench.cli import cli
 from grokbench.cli.group import CommandLine
 from grokbench.testing import CheckOutcome, checks_of_plugin
-from grokbench.testing.conformance.kinds import KINDS
+from grokbench.testing.conformance.checks import KINDS
 from tests.documented import Mistake, mistakes, one_line, saved, written
 
 ROOT = Path(__file__).parents[1]

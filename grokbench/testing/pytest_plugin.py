@@ -71,7 +71,7 @@ class CheckItem(pytest.Item):
         from grokbench.testing.conformance.checks import Fault
 
         if isinstance(excinfo.value, Fault):
-            return f"{self.check.sentence}.\n{excinfo.value}"
+            return f"{self.check.promise.sentence}.\n{excinfo.value}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:

@@ -8,6 +8,6 @@
 | `exercises.py` | what a definition does, to be done again in other circumstances |
 | `tasks.py`, `architectures.py`, … | the exercises and the promises of one kind |
 | `plugins.py` | the promises of a plugin as a whole |
-| `small_models.py`, `reference_tasks.py`, `worlds.py` | what definitions are tried on |
-| `another_process.py`, `global_state.py` | the circumstances |
+| `small_models.py`, `worlds.py` | what definitions are tried on |
+| `another_process.py` | imports, and exercises, in another process |
 """

@@ -8,7 +8,6 @@ the next. The process that repeats exercises is started once, with another salt.
 from __future__ import annotations
 
 import atexit
-import base64
 import io
 import json
 import os
@@ -16,7 +15,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -26,15 +25,18 @@ from typing import Any
 
 from grokbench.plugins import describe
 from grokbench.plugins.loading import import_file
+from grokbench.switches import SWITCHES, put_back
 from grokbench.testing.conformance.checks import Fault, Inapplicable, Specimen
 from grokbench.testing.conformance.exercises import Digests, exercises_of
-from grokbench.testing.conformance.global_state import kept
 
 PATIENCE = 120.0
 """Seconds after which another process is ended."""
 
 SINGLE_FILE = "grokbench_file_"
 """How the module's name begins when `import_file` has imported it."""
+
+Question = tuple[list[str], dict[str, str | None], bytes]
+"""Where modules are looked for; the file of each module of the specimen; the pickled specimen."""
 
 IMPORT = """
 import importlib, json, sys, time
@@ -103,7 +105,6 @@ def imported_elsewhere(location: str, commands: bool) -> Import:
         except subprocess.TimeoutExpired as error:
             raise Fault(
                 f"importing it has not ended after {PATIENCE:g} s",
-                "every command would wait for it",
                 "do not wait for a network, a lock or input at the top of a module",
             ) from error
         if not answer.exists():
@@ -111,8 +112,8 @@ def imported_elsewhere(location: str, commands: bool) -> Import:
             raise Fault(
                 f"imported in a process of its own it fails: "
                 f"{lines[-1] if lines else f'the process ends with {done.returncode}'}",
-                "worker processes import it in this way",
                 "do not depend on what another module has set up, and do not end the process",
+                "worker processes import it in this way",
             )
         seconds, modules, changed = json.loads(answer.read_text(encoding="utf-8"))
     return Import(seconds, tuple(modules), tuple(changed), done.stdout.strip())
@@ -125,33 +126,20 @@ def digests_elsewhere(specimen: Specimen) -> Digests:
         Inapplicable: the other process cannot find the specimen's classes.
         Fault: the exercise fails there.
     """
-    classes = [specimen.definition, *map(type, (*specimen.tasks, *specimen.architectures))]
-    files = {
-        one.__module__: getattr(sys.modules.get(one.__module__), "__file__", None)
-        for one in classes
+    modules = {
+        one.__module__
+        for one in (specimen.definition, *map(type, (*specimen.tasks, *specimen.architectures)))
     }
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
+    content = io.BytesIO()
     try:
-        content = io.BytesIO()
         _ByName(content).dump(specimen)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise Inapplicable(f"another process cannot find its class: {error}") from error
-    answer = _asked(
-        {
-            "path": search_path(),
-            "files": files,
-            "specimen": base64.b64encode(content.getvalue()).decode(),
-        }
-    )
-    if "absent" in answer:
-        raise Inapplicable(f"another process cannot find its class: {answer['absent']}")
-    if "error" in answer:
-        raise Fault(
-            f"in another process it raises {answer['error']}",
-            "worker processes use it in this way",
-            "do not depend on what another module has set up, on hash() or on the order of a set",
-        )
-    found: Digests = answer["digests"]
-    return found
+    answer = _asked((search_path(), files, content.getvalue()))
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 class _ByName(pickle.Pickler):
@@ -172,34 +160,31 @@ def search_path() -> list[str]:
     return [os.getcwd(), *filter(None, sys.path)]  # noqa: PTH109
 
 
-def _asked(question: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(question: Question) -> Digests | Fault | Inapplicable:
     process = _process()
     assert process.stdin is not None
     assert process.stdout is not None
     watch = threading.Timer(PATIENCE, process.kill)
     watch.start()
     try:
-        process.stdin.write(json.dumps(question) + "\n")
+        pickle.dump(question, process.stdin)
         process.stdin.flush()
-        line = process.stdout.readline()
-    except OSError:
-        line = ""
-    finally:
-        watch.cancel()
-    if not line:
+        verdict, answer = pickle.load(process.stdout)  # noqa: S301 (our own process)
+    except (OSError, EOFError) as error:
         _end(process)
         _process.cache_clear()
         raise Fault(
             "another process gives no answer",
-            "worker processes use it in this way",
             "do not end the process, and do not wait for anything",
-        )
-    answer: dict[str, Any] = json.loads(line)
-    return answer
+        ) from error
+    finally:
+        watch.cancel()
+    made: Digests | Fault | Inapplicable = verdict(answer)
+    return made
 
 
 @cache
-def _process() -> subprocess.Popen[str]:
+def _process() -> subprocess.Popen[bytes]:
     """The process that repeats exercises, which lives as long as this one."""
     own = os.environ.get("PYTHONHASHSEED")
     process = subprocess.Popen(  # noqa: S603 (this interpreter, and our own words)
@@ -208,41 +193,43 @@ def _process() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
     )
     atexit.register(_end, process)
     return process
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(OSError), process:
         process.kill()
 
 
 def serve() -> None:
-    """In the other process: answer one question a line."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    """In the other process: answer one question after the other."""
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a plugin prints is not an answer.
-    for line in sys.stdin:
-        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+    with suppress(EOFError):
+        while True:
+            with put_back(SWITCHES):
+                answer = _answer(pickle.load(sys.stdin.buffer))  # noqa: S301 (our own process)
+            pickle.dump(answer, answers)
+            answers.flush()
 
 
-def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
-    sys.path[:] = question["path"]
-    with kept():
-        try:
-            for module, file in question["files"].items():
-                if module.startswith(SINGLE_FILE):
-                    import_file(Path(file))
-                elif getattr(sys.modules.get(module), "__file__", file) != file:
-                    del sys.modules[module]  # Another folder has a module of the same name.
-            specimen = pickle.loads(base64.b64decode(question["specimen"]))  # noqa: S301
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
-            return {"absent": describe(error)}
-        try:
-            return {"digests": next(exercises_of(specimen)).digests()}
-        except Inapplicable as reason:
-            return {"absent": str(reason)}
-        except (Exception, SystemExit) as error:  # noqa: BLE001
-            return {"error": describe(error)}
+def _answer(question: Question) -> tuple[Callable[..., object], object]:
+    """The class of the answer, and what it is made of."""
+    sys.path[:], files, specimen = question
+    try:
+        for module, file in files.items():
+            if file is not None and module.startswith(SINGLE_FILE):
+                import_file(Path(file))
+            elif getattr(sys.modules.get(module), "__file__", file) != file:
+                del sys.modules[module]  # Another folder has a module of the same name.
+        exercises = exercises_of(pickle.loads(specimen))  # noqa: S301
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
+        return Inapplicable, f"another process cannot find its class: {describe(error)}"
+    try:
+        return dict, next(exercises).digests()
+    except Inapplicable as reason:
+        return Inapplicable, f"another process cannot find its class: {reason}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        return Fault, f"in another process it raises {describe(error)}"

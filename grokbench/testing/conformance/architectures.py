@@ -4,40 +4,46 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from grokbench.architectures.base import Architecture
-from grokbench.plugins import describe
+from grokbench.architectures.base import Architecture, Program
+from grokbench.randomness import Streams
 from grokbench.record import ModelSize, Status
 from grokbench.tasks.base import Task
+from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.testing.conformance.checks import (
-    Fault,
     Specimen,
     listed,
+    must,
     must_be_none_or_words,
+    must_work,
     promises,
+    reported_by,
 )
-from grokbench.testing.conformance.exercises import TORCH, Exercise, exercised
-from grokbench.testing.conformance.global_state import disturb
-from grokbench.testing.conformance.reference_tasks import reference_tasks
+from grokbench.testing.conformance.exercises import TORCH, Exercise, disturb, exercised
 from grokbench.testing.conformance.small_models import (
     HIDDEN_SIZES,
     Setting,
-    Shelf,
-    Stack,
     buildable,
     served,
     settings,
     sizes,
+    tasks_for,
 )
 from grokbench.training.loop import train
 from grokbench.training.module_program import ModuleProgram
 from grokbench.training.probe import why_not_stacked
 from grokbench.training.random_state import torchs_generators
+from grokbench.training.stack import Parameters, Stack
+
+AGREEMENT = 1e-10
+"""The largest relative difference between two exact computations in float64."""
 
 
 @exercised("architecture")
@@ -88,25 +94,24 @@ def tensors_of(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [*model.named_parameters(), *model.named_buffers()]
 
 
-@promises("architecture")
+@promises("architecture", why="the author of a suite reads it, and a suite is valid or invalid")
 def refuses_in_words(specimen: Specimen) -> None:
     """refuses() returns None, or says in words why a model is impossible."""
     architecture = specimen.make()
     hidden = sorted({*range(1, 20), *HIDDEN_SIZES})
     every = [ModelSize(size, layers) for layers in (1, 2) for size in hidden]
-    for task in (*specimen.tasks, *reference_tasks()):
+    for task in tasks_for(specimen):
         answers = [architecture.refuses(task, size) for size in every]
         for size, answer in zip(every, answers, strict=True):
-            must_be_none_or_words(answer, "refuses()", task.name)
-            if answer != architecture.refuses(task, size):
-                raise Fault(
-                    f"refuses() gives two answers for {task.name}, one of them {answer!r}",
-                    "a suite must be either valid or invalid",
-                    "decide by the task, the size and the options alone",
-                )
+            call = f"refuses() for {task.name} at size {size.label}"
+            must_be_none_or_words(call, answer, architecture.refuses(task, size))
 
 
-@promises("architecture")
+@promises(
+    "architecture",
+    why="a suite is accepted where refuses() accepts, and its runs would fail",
+    instead="say in refuses() what cannot be built, or build a module that can be copied",
+)
 def builds_what_it_does_not_refuse(specimen: Specimen) -> str:
     """Every task and size that refuses() accepts becomes a module with finite weights."""
     tried = []
@@ -114,40 +119,27 @@ def builds_what_it_does_not_refuse(specimen: Specimen) -> str:
         architecture, task = setting.architecture, setting.task
         several = [*sizes(architecture, task)[:4], *sizes(architecture, task, layers=2)[:1]]
         for size in several:
+            where = f"for {task.name} at size {size.label}"
             weights = list(built(architecture, task, size).parameters())
-            if not weights or not all(bool(weight.isfinite().all()) for weight in weights):
-                raise Fault(
-                    f"the module for {task.name} at size {size.label} has "
-                    + ("weights that are not finite" if weights else "no parameters"),
-                    "it cannot be trained",
-                    "initialize every parameter",
-                )
+            must(weights, f"the module {where} has no parameters", "initialize some")
+            finite = all(bool(weight.isfinite().all()) for weight in weights)
+            must(finite, f"the module {where} has weights that are not finite", "initialize all")
         tried.append(f"{task.name} at {', '.join(str(size.label) for size in several)}")
     return "; ".join(tried)
 
 
 def built(architecture: Architecture, task: Task, size: ModelSize) -> nn.Module:
     """A module, or the fault that refuses() should have foreseen."""
-    try:
+    with must_work(f"build() for {task.name} at size {size.label}"):
         with torchs_generators(torch.device("cpu"), "it"):
             model = architecture.build(size, task)
         copy.deepcopy(model)
-    except (Exception, SystemExit) as error:
-        raise Fault(
-            f"build() raises {describe(error)} for {task.name} at size {size.label}",
-            "refuses() accepts it, so a suite would be accepted and its runs would fail",
-            "say in refuses() what cannot be built, or build a module that can be copied",
-        ) from error
-    if not isinstance(model, nn.Module):
-        raise Fault(
-            f"build() gives {type(model).__name__}",
-            "the trainer stacks modules",
-            "return a torch.nn.Module",
-        )
+    found = f"build() gives {type(model).__name__}"
+    must(isinstance(model, nn.Module), found, "return a torch.nn.Module")
     return model
 
 
-@promises("architecture")
+@promises("architecture", why="outputs are judged and differentiated, one row for each example")
 def gives_an_output_for_each_answer(specimen: Specimen) -> None:
     """Outputs are [examples, outputs], finite and differentiable, for one example and for many."""
     for setting in buildable(specimen):
@@ -156,28 +148,29 @@ def gives_an_output_for_each_answer(specimen: Specimen) -> None:
             rows = torch.arange(len(examples.inputs)) < count
             outputs = model(*setting.arguments(examples, rows))
             wanted = [count, setting.task.judgement.outputs]
-            if not isinstance(outputs, Tensor) or list(outputs.shape) != wanted:
-                found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)
-                raise Fault(
-                    f"forward() gives {found} ({setting})",
-                    f"{count} examples with {wanted[1]} outputs each are {wanted}",
-                    "end with a layer of task.judgement.outputs units",
-                )
-            if not outputs.requires_grad:
-                raise Fault(
-                    f"outputs have no gradient ({setting})",
-                    "nothing would be learned",
-                    "do not detach them, and do not compute them under torch.no_grad()",
-                )
-            if not bool(outputs.isfinite().all()):
-                raise Fault(
-                    f"outputs are not finite before any training ({setting})",
-                    "the run would count as diverged",
-                    "scale the initial weights",
-                )
+            found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)
+            must(
+                found == wanted,
+                f"forward() gives {found} and not {wanted} ({setting})",
+                "end with a layer of task.judgement.outputs units",
+            )
+            must(
+                outputs.requires_grad,
+                f"outputs have no gradient ({setting})",
+                "do not detach them, and do not compute them under torch.no_grad()",
+            )
+            must(
+                outputs.isfinite().all(),
+                f"outputs are not finite before any training ({setting})",
+                "scale the initial weights",
+            )
 
 
-@promises("architecture")
+@promises(
+    "architecture",
+    why="curves over model size would show the same model twice",
+    instead="use size.hidden_size and size.layers, or refuse what they cannot be",
+)
 def grows_with_model_size(specimen: Specimen) -> None:
     """More units have more parameters, and so have more layers."""
     for setting in buildable(specimen):
@@ -189,29 +182,31 @@ def grows_with_model_size(specimen: Specimen) -> None:
         for smaller, larger in (pair for chain in chains for pair in pairwise(chain)):
             models = [built(architecture, task, size) for size in (smaller, larger)]
             few, many = (sum(weight.numel() for weight in one.parameters()) for one in models)
-            if not few < many:
-                raise Fault(
-                    f"size {smaller.label} has {few} parameters and size {larger.label} has {many} "
-                    f"({task.name})",
-                    "curves over model size would show the same model twice",
-                    "use size.hidden_size and size.layers, or refuse what they cannot be",
-                )
+            must(
+                few < many,
+                f"size {smaller.label} has {few} parameters and size {larger.label} has {many} "
+                f"({task.name})",
+            )
 
 
-@promises("architecture")
+@promises(
+    "architecture",
+    why="an interval counts each seed as independent",
+    instead="draw initial weights, and do not seed the generator yourself",
+)
 def another_seed_other_weights(specimen: Specimen) -> None:
     """Seeds differ in their initial weights."""
     for setting in buildable(specimen):
         first, other = (dict(tensors_of(setting.model(seed))) for seed in range(2))
-        if all(torch.equal(first[name], other[name]) for name in first):
-            raise Fault(
-                f"seeds 0 and 1 have the same weights ({setting})",
-                "an interval counts each seed as independent",
-                "draw initial weights, and do not seed the generator yourself",
-            )
+        same = all(torch.equal(first[name], other[name]) for name in first)
+        must(not same, f"seeds 0 and 1 have the same weights ({setting})")
 
 
-@promises("architecture")
+@promises(
+    "architecture",
+    why="every step of every run would draw the same numbers",
+    instead="remove torch.manual_seed; the trainer seeds the generator for each run",
+)
 def does_not_seed_torch(specimen: Specimen) -> None:
     """forward() leaves torch's generator where its own draws take it."""
     for setting in settings(specimen):
@@ -221,15 +216,14 @@ def does_not_seed_torch(specimen: Specimen) -> None:
                 disturb(state)
                 exercise.act()
                 ends.append(torch.get_rng_state())
-            if torch.equal(*ends):
-                raise Fault(
-                    f"forward() seeds torch's generator ({setting})",
-                    "every step of every run would draw the same numbers",
-                    "remove torch.manual_seed; the trainer seeds the generator for each run",
-                )
+            must(not torch.equal(*ends), f"forward() seeds torch's generator ({setting})")
 
 
-@promises("architecture")
+@promises(
+    "architecture",
+    why="training and validation examples are evaluated together and would help each other",
+    instead="use statistics of the batch only `if self.training`, as nn.BatchNorm1d does",
+)
 def answers_each_example_alone(specimen: Specimen) -> str | None:
     """In evaluation, an example's outputs do not depend on the other examples."""
     mixes = False
@@ -244,48 +238,114 @@ def answers_each_example_alone(specimen: Specimen) -> str | None:
                 outputs.append(model(*setting.arguments(examples, rows)))
             whole, part = outputs
             apart = float((whole[some] - part).abs().max())
-            if apart <= 1e-9 * max(1.0, float(whole.abs().max())):
-                continue
-            if not training:
-                raise Fault(
-                    f"an example's outputs change by {apart:.2g} with the examples beside it "
-                    f"({setting})",
-                    "training and validation examples are evaluated together and would help "
-                    "each other",
-                    "use statistics of the batch only `if self.training`, as nn.BatchNorm1d does",
-                )
-            mixes = True
+            alone = apart <= 1e-9 * max(1.0, float(whole.abs().max()))
+            changes = f"an example's outputs change by {apart:.2g} with the examples beside it"
+            must(alone or training, f"{changes} ({setting})")
+            mixes |= not alone
     return "in training it mixes examples or draws (batch norm, dropout)" if mixes else None
 
 
-@promises("architecture")
+@promises(
+    "architecture",
+    why="a result must not depend on how it was computed",
+    instead="compute exactly what the module computes, for all parameters, with one row for each "
+    "example in the given order",
+)
 def trains_as_its_module_does(specimen: Specimen) -> str:
     """However runs are trained, gradients and outputs are those of the plain module in float64."""
     told: dict[str, list[str]] = {}
     for setting in settings(specimen):
-        stack = Stack.of(setting)
-        task, architecture = setting.task, setting.architecture
-        reason = why_not_stacked(stack.models, architecture, task.judgement, stack.batches[0])
-        for stacked in (False,) if reason else (False, True):
-            program = ModuleProgram(
-                stack.models,
-                architecture.takes_part,
-                task.judgement,
-                *stack.batches,
-                stacked=stacked,
-                noise=stack.noise,
-            )
-            stack.compare(program, "the stack" if stacked else "the trainer")
+        stack, task, architecture = moved(setting), setting.task, setting.architecture
+        plain = [plain_run(setting, stack, run) for run in range(len(stack.runs))]
+        reason = why_not_stacked(stack.models, architecture, task.judgement, stack.train)
         how = f"one after the other, because {reason}" if reason else "at once"
-        if own := architecture.program(stack.built, task.judgement, *stack.batches):
+        programs: list[tuple[str, Program]] = [
+            ("the stack" if stacked else "the trainer", ModuleProgram.of(stack, stacked=stacked))
+            for stacked in ((False,) if reason else (False, True))
+        ]
+        model, batches = setting.model(), (stack.train, stack.evaluation)
+        if own := architecture.program(model, task.judgement, *batches):
             how = "at once, by its own program"
-            stack.compare(own, "its program")
-            stack.compare(own, "its program, asked again,")
+            programs += [("its program", own), ("its program, asked again,", own)]
+        for whose, program in programs:
+            compare(program, stack, plain, whose, str(setting))
         told.setdefault(how, []).append(task.name)
     return "; ".join(f"{how} ({', '.join(tasks)})" for how, tasks in told.items())
 
 
-@promises("architecture")
+Run = tuple[dict[str, Tensor], Tensor]
+"""A run's gradient by name, and its outputs."""
+
+
+def moved(setting: Setting) -> Stack:
+    """Three runs as the trainer makes them, moved a little away from their initial weights."""
+    device, generator = torch.device("cpu"), torch.Generator().manual_seed(0)
+    with reported_by("a_run_is_the_same_in_any_company"):
+        stack = Stack.of(setting.runs(), setting.plugins, device)
+    with torch.no_grad():
+        for parameter in (p for model in stack.models for p in model.parameters()):
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.add_(noise, alpha=0.1)
+    return replace(stack, parameters=Parameters.of(stack.models, device))
+
+
+def plain_run(setting: Setting, stack: Stack, run: int) -> Run:
+    """What plain PyTorch computes for one run."""
+    examples, model = stack.examples[run], copy.deepcopy(stack.models[run]).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(Streams(stack.runs[run].seed).key("noise"))
+        outputs = model(*setting.arguments(examples, examples.train))
+    backward(setting.task.judgement, outputs, examples.labels[examples.train])
+    gradient = {
+        name: torch.zeros_like(value) if value.grad is None else value.grad
+        for name, value in model.named_parameters()
+        if value.requires_grad
+    }
+    with torch.no_grad():
+        return gradient, model.eval()(*setting.arguments(examples))
+
+
+def backward(judgement: Judgement, outputs: Tensor, labels: Tensor) -> None:
+    """Differentiate the mean loss, with torch's own losses where it has them."""
+    if isinstance(judgement, CrossEntropy):
+        functional.cross_entropy(outputs, labels).backward()  # type: ignore[no-untyped-call]
+    elif isinstance(judgement, SquaredError):
+        functional.mse_loss(outputs, labels.to(outputs)).backward()  # type: ignore[no-untyped-call]
+    else:
+        share = outputs.new_full((len(outputs),), 1 / len(outputs))
+        outputs.backward(judgement.gradient(outputs.detach(), labels, share))  # type: ignore[no-untyped-call]
+
+
+def compare(program: Program, stack: Stack, plain: list[Run], whose: str, where: str) -> None:
+    """A program's gradients and outputs are the plain ones, and overwrite what was there."""
+    parameters, flat = stack.parameters, stack.parameters.flat.clone()
+    gradients = parameters.views(torch.full_like(flat, torch.nan))
+    program.gradient(parameters.views(flat), gradients)
+    outputs = program.outputs(parameters.views(flat))
+    must(
+        torch.equal(flat, parameters.flat),
+        f"{whose} changes the parameters ({where})",
+        "write results into `gradients`, and into nothing else",
+    )
+    left = [name for name, one in gradients.items() if bool(one.isnan().any())]
+    must(
+        not left,
+        f"{whose} adds to the gradient of {listed(left)}, or leaves it ({where})",
+        "overwrite gradients, which are those of the step before: gradients[name].copy_(…)",
+    )
+    for run, (expected, answers) in enumerate(plain):
+        pairs = {f"gradient of {name}": (gradients[name][run], expected[name]) for name in expected}
+        pairs["outputs"] = outputs[run, : len(answers)], answers
+        for name, (found, wanted) in pairs.items():
+            what = f"{whose}'s {name} is"
+            shapes = f"{list(found.shape)} and not {list(wanted.shape)}"
+            must(found.shape == wanted.shape, f"{what} of shape {shapes} ({where})")
+            apart = (found - wanted).abs().max().item()
+            allowed = AGREEMENT * max(1.0, wanted.abs().max().item())
+            must(apart <= allowed, f"{what} off by {apart:.2g}, more than {allowed:.0g} ({where})")
+
+
+@promises("architecture", why="what is not reached would not be trained, moved or stored")
 def gradients_reach_every_parameter(specimen: Specimen) -> str | None:
     """Everything that is trained is a parameter of the module, and its gradient is not changed."""
     told = []
@@ -294,30 +354,30 @@ def gradients_reach_every_parameter(specimen: Specimen) -> str | None:
         parameters = dict(model.named_parameters())
         own = {id(parameter) for parameter in parameters.values()}
         outputs = model(*setting.arguments(examples, examples.train))
-        if strays := [list(leaf.shape) for leaf in leaves(outputs) if id(leaf) not in own]:
-            raise Fault(
-                f"outputs depend on tensors {listed(strays)} that want a gradient and are no "
-                f"parameters of the module ({setting})",
-                "they would not be trained, moved to the device or stored",
-                "write nn.Parameter as an attribute, nn.ParameterList or nn.ModuleList for a list; "
-                "or a buffer, which wants no gradient",
-            )
+        strays = [list(leaf.shape) for leaf in leaves(outputs) if id(leaf) not in own]
+        must(
+            not strays,
+            f"outputs depend on tensors {listed(strays)} that want a gradient and are no "
+            f"parameters of the module ({setting})",
+            "write nn.Parameter as an attribute, nn.ParameterList or nn.ModuleList for a list; "
+            "or a buffer, which wants no gradient",
+        )
         hooks = ("_backward_hooks", "_post_accumulate_grad_hooks")
-        if hooked := [n for n, p in parameters.items() if any(getattr(p, h, None) for h in hooks)]:
-            raise Fault(
-                f"{listed(hooked)} has a hook on its gradient ({setting})",
-                "runs are trained in a stack, whose parameters are other tensors without the hook",
-                "change what forward() computes, such as (x - x.detach()) * factor + x.detach(), "
-                "or write requires_grad_(False) for what is not to be trained",
-            )
-        gradient, _ = Stack.of(setting).plain_run(0)
+        hooked = [n for n, p in parameters.items() if any(getattr(p, hook, None) for hook in hooks)]
+        must(
+            not hooked,
+            f"{listed(hooked)} has a hook on its gradient ({setting}), and the parameters of a "
+            "stack are other tensors without the hook",
+            "change what forward() computes, such as (x - x.detach()) * factor + x.detach(), "
+            "or write requires_grad_(False) for what is not to be trained",
+        )
+        gradient, _ = plain_run(setting, moved(setting), 0)
         idle = sorted(name for name, value in gradient.items() if not bool(value.any()))
-        if len(idle) == len(gradient):
-            raise Fault(
-                f"no parameter has a gradient ({setting})",
-                "nothing would be learned",
-                "let outputs depend on the parameters",
-            )
+        must(
+            len(idle) < len(gradient),
+            f"no parameter has a gradient ({setting})",
+            "let outputs depend on the parameters",
+        )
         if idle:
             told.append(f"no gradient reaches {listed(idle)} ({setting})")
     return "; ".join(told) or None
@@ -337,24 +397,22 @@ def leaves(outputs: Tensor) -> list[Tensor]:
     return found
 
 
-@promises("architecture")
+@promises("architecture", why="a run's identity does not name the other runs")
 def a_run_is_the_same_in_any_company(specimen: Specimen) -> None:
     """Runs train to the last step, and each as if it trained alone."""
     for setting in settings(specimen):
-        plugins, runs = Shelf.of(setting.task, setting.architecture), setting.runs()
+        plugins, runs = setting.plugins, setting.runs()
         for run, record in zip(runs, train(runs, plugins), strict=True):
-            if record.status is not Status.DONE:
-                raise Fault(
-                    f"training {record.status.name.lower()}: {record.message} ({setting})",
-                    "a model must survive four small steps of AdamW",
-                    "let forward() take a batch of any length, and float64 throughout",
-                )
+            must(
+                record.status is Status.DONE,
+                f"training {record.status.name.lower()}: {record.message} ({setting})",
+                "let forward() take a batch of any length, and float64 throughout",
+            )
             [alone] = train([run], plugins)
             for name, curve in record.curves.items():
-                if not np.allclose(curve, alone.curves[name], rtol=1e-5, atol=1e-6, equal_nan=True):
-                    raise Fault(
-                        f"{name} of seed {run.seed} changes when other runs train beside it "
-                        f"({setting})",
-                        "a run's identity does not name the other runs",
-                        "keep no state that modules share (a class attribute, a global)",
-                    )
+                must(
+                    np.allclose(curve, alone.curves[name], rtol=1e-5, atol=1e-6, equal_nan=True),
+                    f"{name} of seed {run.seed} changes when other runs train beside it "
+                    f"({setting})",
+                    "keep no state that modules share (a class attribute, a global)",
+                )

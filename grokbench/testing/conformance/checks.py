@@ -1,11 +1,13 @@
 """A check: one promise of a definition, examined by trying.
 
 A check is a function of a specimen. It returns what is worth knowing, or None. It raises `Fault`
-when the promise is broken, and `Inapplicable` when there is nothing that it could examine.
+when the promise is broken (`must` and `must_work` do), and `Inapplicable` when there is nothing that
+it could examine. Why the promise matters, and how to keep it, stand beside it in `@promises`.
 """
 
 from __future__ import annotations
 
+import json
 import unittest
 import warnings
 from collections import defaultdict
@@ -13,10 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from grokbench.plugins import describe
-from grokbench.testing.conformance.global_state import kept
+from grokbench.switches import SWITCHES, put_back
 
 if TYPE_CHECKING:
     from grokbench.architectures.base import Architecture
@@ -24,13 +27,24 @@ if TYPE_CHECKING:
     from grokbench.tasks.base import Task
     from grokbench.testing.simulator import World
 
+KINDS = {
+    "task": ("grokbench.tasks.base", "Task"),
+    "architecture": ("grokbench.architectures.base", "Architecture"),
+    "optimizer": ("grokbench.optimizers.base", "Optimizer"),
+    "measure": ("grokbench.measures.base", "Measure"),
+    "detector": ("grokbench.phenomena.base", "Detector"),
+}
+"""Kind of definition → the module and the name of its base class."""
+
+EVERY_KIND = "definition"
+
 
 class Fault(AssertionError):  # noqa: N818 (what a check finds, not what goes wrong in it)
     """A broken promise: what was seen, why it matters, and what to write instead."""
 
-    def __init__(self, what: str, why: str, instead: str) -> None:
+    def __init__(self, what: str, instead: str = "", why: str = "") -> None:
         self.what, self.why, self.instead = what, why, instead
-        super().__init__(f"{what}; {why}; {instead}")
+        super().__init__("; ".join(filter(None, (what, why, instead))))
 
 
 class Inapplicable(unittest.SkipTest):
@@ -75,17 +89,6 @@ class Specimen:
             return self.definition.from_options(self.options)
 
 
-@contextmanager
-def reported_by(check: str) -> Iterator[None]:
-    """Errors inside are reported by one check alone; every other check becomes inapplicable."""
-    try:
-        yield
-    except Inapplicable:
-        raise
-    except (Exception, SystemExit) as error:
-        raise Inapplicable(f"see {check}") from error
-
-
 @dataclass(frozen=True)
 class Result:
     """How one check of one definition ended.
@@ -107,23 +110,65 @@ class Result:
         return {**asdict(self), "outcome": self.outcome.value}
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What definitions of one kind promise.
+
+    Attributes:
+        examine: tries it; the first line of its docstring says what is promised.
+        why: it matters.
+        instead: what to write where it is broken, unless a fault says so itself.
+    """
+
+    examine: Callable[[Any], str | None]
+    why: str
+    instead: str
+
+    @property
+    def name(self) -> str:
+        return self.examine.__name__
+
+    @property
+    def sentence(self) -> str:
+        return (self.examine.__doc__ or "").strip().split("\n")[0].removesuffix(".")
+
+
+PROMISES: dict[str, list[Promise]] = defaultdict(list)
+"""Kind of definition → its promises, in the order of the files."""
+
+Examination = Callable[[Any], str | None]
+
+
+def promises(kind: str, why: str, instead: str = "") -> Callable[[Examination], Examination]:
+    """Make a function a check of a kind."""
+
+    def registered(examination: Examination) -> Examination:
+        PROMISES[kind].append(Promise(examination, why, instead))
+        return examination
+
+    return registered
+
+
 @dataclass(frozen=True, eq=False)
 class Check:
     """One promise of one definition, or of a whole plugin; calling the check examines the promise.
 
     Attributes:
         subject: what is examined, in words: "task majority".
-        name: of the check; a failure is expected by this name.
-        sentence: what is promised.
-        examine: tries it.
+        promise: what is promised.
+        specimen: the definition or the plugin.
         expected: why the check may fail; empty if it must not.
     """
 
     subject: str
-    name: str
-    sentence: str
-    examine: Callable[[], str | None] = field(repr=False)
+    promise: Promise = field(repr=False)
+    specimen: Any = field(repr=False)
     expected: str = ""
+
+    @property
+    def name(self) -> str:
+        """A failure is expected by this name."""
+        return self.promise.name
 
     @property
     def id(self) -> str:
@@ -139,20 +184,22 @@ class Check:
             Fault: the promise is broken.
             Inapplicable: there is nothing to examine.
         """
-        __tracebackhide__ = (
-            True  # pytest then shows the test and the fault, not the kit's own lines
-        )
-        with kept(), warnings.catch_warnings():
+        __tracebackhide__ = True  # pytest then shows the test and the fault, not the kit's lines
+        promise = self.promise
+        with put_back(SWITCHES), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return self.examine() or ""
-            except (Fault, Inapplicable) as found:
-                raise found.with_traceback(None) from found.__cause__
+                return promise.examine(self.specimen) or ""
+            except Inapplicable as reason:
+                raise reason.with_traceback(None) from reason.__cause__
+            except Fault as found:
+                instead, why = found.instead or promise.instead, found.why or promise.why
+                raise Fault(found.what, instead, why) from found.__cause__
             except (Exception, SystemExit) as error:
                 raise Fault(
                     f"it raises {describe(error)}",
-                    f"the check could not see this: {self.sentence}",
                     "raise only the errors that the contract names",
+                    f"the check could not see this: {promise.sentence}",
                 ) from error
 
     def result(self) -> Result:
@@ -174,40 +221,77 @@ class Check:
         return Result(self.subject, self.name, outcome, message)
 
 
-Examination = Callable[[Any], str | None]
-
-EXAMINATIONS: dict[str, dict[str, Examination]] = defaultdict(dict)
-"""Kind of definition → name of a check → its function, in the order of the files."""
-
-EVERY_KIND = "definition"
+def must(holds: object, what: str, instead: str = "") -> None:
+    """Raise `Fault` with what was seen, unless the promise holds."""
+    if not holds:
+        raise Fault(what, instead)
 
 
-def promises(kind: str) -> Callable[[Examination], Examination]:
-    """Make a function a check of a kind; the first line of its docstring is the promise."""
-
-    def registered(examination: Examination) -> Examination:
-        EXAMINATIONS[kind][examination.__name__] = examination
-        return examination
-
-    return registered
-
-
-def sentence_of(examination: Callable[..., Any]) -> str:
-    """The first line of its docstring."""
-    return (examination.__doc__ or "").strip().split("\n")[0].removesuffix(".")
+@contextmanager
+def must_work(doing: str, instead: str = "") -> Iterator[None]:
+    """Errors inside are faults: `doing` raises the error."""
+    try:
+        yield
+    except (Fault, Inapplicable):
+        raise
+    except (Exception, SystemExit) as error:
+        raise Fault(f"{doing} raises {describe(error)}", instead) from error
 
 
-def must_be_none_or_words(answer: Any, call: str, about: object = None) -> None:
-    """Raise `Fault` unless the answer of a call, about something, is None or a text."""
-    if answer is not None and not (isinstance(answer, str) and answer.strip()):
-        raise Fault(
-            f"{call} gives {answer!r}" + (f" for {about}" if about else ""),
-            "the author of the suite reads it",
-            "return None, or a sentence that says what to write instead",
-        )
+@contextmanager
+def reported_by(check: str) -> Iterator[None]:
+    """Errors inside are reported by one check alone; every other check becomes inapplicable."""
+    try:
+        yield
+    except Inapplicable:
+        raise
+    except (Exception, SystemExit) as error:
+        raise Inapplicable(f"see {check}") from error
+
+
+def must_be_none_or_words(call: str, answer: Any, *again: Any) -> None:
+    """The answer of a call is None or a text, and the same when it is asked for again."""
+    words = answer is None or (isinstance(answer, str) and answer.strip())
+    must(words, f"{call} gives {answer!r}", "return None, or a sentence that says what is wrong")
+    for other in again:
+        must(other == answer, f"{call} gives {answer!r}, and then {other!r}", "decide by it alone")
+
+
+def read_from_json(values: Any, whose: str, instead: str = "", *, nan: bool = False) -> Any:
+    """The values after they were written as JSON, in which NaN may be allowed, and read again."""
+    try:
+        return json.loads(json.dumps(values, allow_nan=nan))
+    except (TypeError, ValueError) as error:
+        raise Fault(f"{whose} cannot be written as JSON: {error}", instead) from error
+
+
+def fault_of(problem: str, instead: str = "", where: str = "") -> Fault:
+    """The fault that grokbench reports in one text: what is wrong, and what to write instead."""
+    what, _, own = problem.partition("; ")
+    return Fault(f"{what}{where}", own or instead)
 
 
 def listed(values: Sequence[object], most: int = 4) -> str:
     """The first few values, and the number of the others."""
     shown = ", ".join(str(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+
+
+def base_of(kind: str) -> type[Definition]:
+    """The class that every definition of a kind extends."""
+    module, name = KINDS[kind]
+    base: type[Definition] = getattr(import_module(module), name)
+    return base
+
+
+def kind_of(definition: type[Definition]) -> str:
+    """`task`, `architecture`, …
+
+    Raises:
+        TypeError: the class is none of them.
+    """
+    for kind in KINDS:
+        if issubclass(definition, base_of(kind)):
+            return kind
+    known = ", ".join(name for _, name in KINDS.values())
+    raise TypeError(f"{definition.__name__} is not a subclass of one of {known}")

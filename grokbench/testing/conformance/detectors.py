@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -14,15 +14,17 @@ import xarray as xr
 
 from grokbench.claims.selection import seeds_trained
 from grokbench.errors import NotEnoughDataError
-from grokbench.phenomena.base import Detector, Finding
-from grokbench.plugins import describe
+from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.record import Status
 from grokbench.testing.conformance.checks import (
     Fault,
     Inapplicable,
     Specimen,
+    must,
     must_be_none_or_words,
+    must_work,
     promises,
+    read_from_json,
     reported_by,
 )
 from grokbench.testing.conformance.exercises import Exercise, exercised
@@ -74,25 +76,14 @@ def looked(detector: Detector, world: Mapping[str, xr.Dataset], when: str) -> Fi
     Raises:
         Fault: it raises another error than NotEnoughDataError, or raises this error without words.
     """
-    try:
-        return detector.find(copied(world))
-    except NotEnoughDataError as error:
-        if not str(error).strip():
-            raise Fault(
-                f"where {when} it raises NotEnoughDataError without words",
-                "the verdict would give no reason",
-                "say what is lacking",
-            ) from error
-        return None
-    except (Exception, SystemExit) as error:
-        consequence = "the error would leave the claim undecided"
-        if isinstance(error, SystemExit):  # `judge` catches other errors
-            consequence = "the exit would end all judging"
-        raise Fault(
-            f"where {when} it raises {describe(error)}",
-            consequence,
-            "raise NotEnoughDataError, and say what is lacking",
-        ) from error
+    instead = "raise NotEnoughDataError, and say what is lacking"
+    with must_work(f"where {when} it", instead):
+        try:
+            return detector.find(copied(world))
+        except NotEnoughDataError as error:
+            words = str(error).strip()
+            must(words, f"where {when} it raises NotEnoughDataError without words", instead)
+            return None
 
 
 def numbers(finding: Finding) -> tuple[float, float, float]:
@@ -135,20 +126,19 @@ def finding(specimen: Specimen) -> Iterator[Exercise]:
     )
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="a claim names an experiment for each",
+    instead='write a tuple of different names, ("experiment",) for just one',
+)
 def plays_named_roles(specimen: Specimen) -> None:
     """Its roles are different names, with which a claim names its experiments."""
     roles = specimen.make().roles
     names = isinstance(roles, tuple) and all(isinstance(r, str) and r for r in roles)
-    if not names or not roles or len(set(roles)) < len(roles):
-        raise Fault(
-            f"its roles are {roles!r}",
-            "a claim names an experiment for each",
-            'write a tuple of different names, ("experiment",) for just one',
-        )
+    must(names and 0 < len(roles) == len(set(roles)), f"its roles are {roles!r}")
 
 
-@promises("detector")
+@promises("detector", why="a claim is judged by the interval of a finding, and readers need words")
 def finds_something_somewhere(specimen: Specimen) -> str:
     """In some simulated world it has a finding, and the finding is complete."""
     try:
@@ -156,119 +146,113 @@ def finds_something_somewhere(specimen: Specimen) -> str:
     except NotEnoughDataError as error:
         raise Fault(
             f"no simulated world has enough data for it: {error}",
-            "nothing of it can be examined",
             "show it one of its own: checks_for(…, worlds=[{role: dataset}])",
         ) from error
-    if not isinstance(finding, Finding):
-        raise Fault(
-            f"find() gives {type(finding).__name__}",
-            "a claim is judged by the interval of a finding",
-            "return a grokbench.Finding",
-        )
+    found = f"find() gives {type(finding).__name__}"
+    must(isinstance(finding, Finding), found, "return a grokbench.Finding")
     for name in ("effect", "low", "high"):
         value = getattr(finding, name)
-        if not isinstance(value, (int, float)) or math.isnan(value):
-            raise Fault(
-                f"the finding's {name} is {value!r}",
-                "it is compared with a claim's rule",
-                "write a float, or raise NotEnoughDataError and say what is lacking",
-            )
-    words = finding.unit and finding.evidence and isinstance(finding.evidence, str)
-    if not words or type(finding.seeds) is not int or finding.seeds < 1:
-        raise Fault(
-            f"its unit is {finding.unit!r}, its evidence {finding.evidence!r}, its seeds "
-            f"{finding.seeds!r}",
-            "the reader of the verdict needs them",
-            "write words for unit and evidence, and the number of seeds behind the interval",
+        must(
+            isinstance(value, (int, float)) and not math.isnan(value),
+            f"the finding's {name} is {value!r}",
+            "write a float, or raise NotEnoughDataError and say what is lacking",
         )
+    words = finding.unit and finding.evidence and isinstance(finding.evidence, str)
+    must(
+        words and type(finding.seeds) is int and finding.seeds > 0,
+        f"its unit is {finding.unit!r}, its evidence {finding.evidence!r}, its seeds "
+        f"{finding.seeds!r}",
+        "write words for unit and evidence, and the number of seeds behind the interval",
+    )
     return f"{shown(finding)} {finding.unit}"
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="a claim could be decided against its own effect",
+    instead="write low ≤ effect ≤ high; look at which end is which",
+)
 def interval_holds_the_effect(specimen: Specimen) -> None:
     """In every world, the effect lies in its interval."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     for one in (world, *(null(world, seed) for seed in range(10))):
-        try:
-            effect, low, high = numbers(detector.find(copied(one)))
-        except NotEnoughDataError:
-            continue
-        # Rounding in a mean may leave the ends of an interval of no width just beside it.
-        slack = ROUNDING * max(1.0, abs(effect))
-        if not low - slack <= effect <= high + slack:
-            raise Fault(
-                f"the effect is {effect:.6g} and its interval is {low:.6g} to {high:.6g}",
-                "a claim could be decided against its own effect",
-                "write low ≤ effect ≤ high; look at which end is which",
-            )
+        with suppress(NotEnoughDataError):
+            found = detector.find(copied(one))
+            effect, low, high = numbers(found)
+            # Rounding in a mean may leave the ends of an interval of no width just beside it.
+            slack = ROUNDING * max(1.0, abs(effect))
+            must(low - slack <= effect <= high + slack, f"the effect lies outside: {shown(found)}")
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="it is compared with a claim's `minimum_seeds`, and cells of one seed are not independent",
+    instead="average over everything but seeds first, and write how many seeds have a value",
+)
 def counts_its_seeds(specimen: Specimen) -> None:
     """The number of seeds behind its interval is at most the number of trained seeds."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     for one in (world, without_runs(world, first_seed, Status.NOT_RUN)):
         finding = looked(detector, one, "a seed was not run")
-        there = seeds_trained(one.values())
-        if finding is not None and finding.seeds > there:
-            raise Fault(
-                f"its finding rests on {finding.seeds} seeds, and there are {there}",
-                "it is compared with a claim's `minimum_seeds`, and cells of one seed are not "
-                "independent",
-                "average over everything but seeds first, and write how many seeds have a value",
-            )
+        seeds, there = finding.seeds if finding else 0, seeds_trained(one.values())
+        must(seeds <= there, f"its finding rests on {seeds} seeds, and there are {there}")
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="claims that are judged together are judged at a higher confidence than a single claim",
+    instead="take the quantile from self.confidence",
+)
 def interval_widens_with_confidence(specimen: Specimen) -> str | None:
     """detector.at(confidence) gives a wider interval for a higher confidence."""
     world, first = seen(specimen)
     detector: Detector = specimen.make()
     found = [detector.at(confidence).find(copied(world)) for confidence in (0.8, 0.95, 0.999)]
-    if detector.confidence != specimen.make().confidence or not alike(
-        first, detector.find(copied(world))
-    ):
-        raise Fault(
-            "at() changes the detector itself",
-            "claims share detectors",
-            "return a copy, as Detector.at does",
-        )
+    same = detector.confidence == specimen.make().confidence
+    must(
+        same and alike(first, detector.find(copied(world))),
+        "at() changes the detector itself",
+        "return a copy, as Detector.at does",
+    )
     for narrow, wide in pairwise(found):
-        if wide.low > narrow.low + ROUNDING or wide.high < narrow.high - ROUNDING:
-            raise Fault(
-                f"at a higher confidence the interval goes from {shown(narrow)} to {shown(wide)}",
-                "a higher confidence needs a wider interval",
-                "take the quantile from self.confidence",
-            )
-    if alike(found[0], found[-1]):
-        if first.low == first.high or math.isinf(first.high - first.low):
-            return f"not seen: the interval is {shown(first)}"
-        raise Fault(
-            f"the interval is {shown(first)} at a confidence of 0.8 and of 0.999",
-            "claims that are judged together are judged at a higher confidence than a single claim",
-            "take the quantile from self.confidence",
+        must(
+            wide.low <= narrow.low + ROUNDING and wide.high >= narrow.high - ROUNDING,
+            f"a higher confidence needs a wider interval, not {shown(wide)} for {shown(narrow)}",
         )
-    return None
+    if not alike(found[0], found[-1]):
+        return None
+    must(
+        first.low == first.high or math.isinf(first.high - first.low),
+        f"the interval is {shown(first)} at a confidence of 0.8 and of 0.999",
+    )
+    return f"not seen: the interval is {shown(first)}"
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="a suite lists sizes and seeds in any order",
+    instead="sort by the coordinates first: data.sortby(['parameters', 'data_size', 'seed'])",
+)
 def order_changes_nothing(specimen: Specimen) -> None:
     """The order of model sizes, data sizes and seeds does not matter."""
     world, finding = seen(specimen)
     for seed in range(5):
         again = specimen.make().find(shuffled(world, seed))
-        if not alike(finding, again):
-            raise Fault(
-                f"it finds {shown(finding)}, and {shown(again)} when the same runs stand in "
-                "another order",
-                "a suite lists sizes and seeds in any order",
-                "sort by the coordinates first: data.sortby(['parameters', 'data_size', 'seed'])",
-            )
+        must(
+            alike(finding, again),
+            f"it finds {shown(finding)}, and {shown(again)} when the same runs stand in another "
+            "order",
+        )
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="a suite that is not complete has such cells, and a run that was not run says nothing",
+    instead="leave out cells whose status is not 1, data.where(data.status == 1), and never fill "
+    "NaN with zero",
+)
 def bears_missing_cells(specimen: Specimen) -> None:
     """Runs that are not done are left out, and never read as zero."""
     world, _ = seen(specimen)
@@ -277,23 +261,21 @@ def bears_missing_cells(specimen: Specimen) -> None:
     for status in (Status.NOT_RUN, Status.DIVERGED, Status.FAILED):
         for share in (0.1, 0.5):
             holes = without_runs(world, at_random(share, generator), status)
-            finding = looked(detector, holes, f"{share:.0%} of the runs are {status.name}")
-            if finding is not None and math.isnan(finding.effect):
-                raise Fault(
-                    f"with {share:.0%} of the runs {status.name} its effect is NaN",
-                    "a suite that is not complete has such cells",
-                    "leave them out: data.where(data.status == 1)",
-                )
+            when = f"{share:.0%} of the runs are {status.name}"
+            finding = looked(detector, holes, when)
+            must(
+                finding is None or not math.isnan(finding.effect),
+                f"where {when}, its effect is NaN",
+            )
     complete = {role: data.isel(seed=slice(1, None)) for role, data in world.items()}
     expected = looked(detector, complete, "a seed is absent")
     holes = without_runs(world, first_seed, Status.NOT_RUN)
     found = looked(detector, holes, "a seed was not run")
-    if expected and found and not alike(expected, found):
-        raise Fault(
+    if expected and found:
+        must(
+            alike(expected, found),
             f"it finds {shown(expected)} without a seed, and {shown(found)} where that seed is "
             "there and was not run",
-            "a run that was not run says nothing",
-            "leave out cells whose status is not 1, and never fill NaN with zero",
         )
 
 
@@ -308,25 +290,24 @@ def first_seed(cells: xr.DataArray) -> xr.DataArray:
     return (cells["seed"] == cells["seed"][0]).broadcast_like(cells)
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="the verdict says what is lacking, and finds nothing in nothing",
+    instead="raise NotEnoughDataError, and say what is lacking",
+)
 def says_when_there_is_too_little(specimen: Specimen) -> None:
     """With no run, one seed or one size it raises NotEnoughDataError in words, or has a finding."""
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     empty = without_runs(world, lambda cells: cells == cells, Status.NOT_RUN)  # noqa: PLR0124
-    finding = looked(detector, empty, "no run is done")
-    if finding is not None:
-        raise Fault(
-            f"where no run is done it finds {shown(finding)}",
-            "there is nothing to find",
-            "raise NotEnoughDataError, and say what is lacking",
-        )
+    if finding := looked(detector, empty, "no run is done"):
+        raise Fault(f"where no run is done it finds {shown(finding)}")
     for dimension in ("seed", "model_size", "data_size"):
         first = {role: data.isel({dimension: slice(1)}) for role, data in world.items()}
         looked(detector, first, f"there is one {dimension}")
 
 
-@promises("detector")
+@promises("detector", why="the error would leave the claim undecided")
 def bears_whatever_a_suite_may_hold(specimen: Specimen) -> None:
     """Parts, swept fields, sizes of several layers and single runs raise no other error."""
     detector: Detector = specimen.make()
@@ -334,27 +315,25 @@ def bears_whatever_a_suite_may_hold(specimen: Specimen) -> None:
         looked(detector, world, f"there is {name}")
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why="verdicts are written as JSON and read again",
+    instead="write float(…), int(…), str(…) and .tolist() around numpy's values, lists for tuples, "
+    "and text for keys",
+)
 def details_survive_json(specimen: Specimen) -> None:
     """The finding's details are the same after they were written as JSON and read again."""
     details = dict(seen(specimen)[1].details)
-    try:
-        again = json.loads(json.dumps(details))
-    except (TypeError, ValueError) as error:
-        raise Fault(
-            f"its details cannot be written as JSON: {error}",
-            "verdicts are written as JSON",
-            "write float(…), int(…), str(…) and .tolist() around numpy's values",
-        ) from error
-    if repr(again) != repr(details):
-        raise Fault(
-            f"its details {details!r} come back from JSON as {again!r}",
-            "verdicts are written as JSON and read again",
-            "write lists for tuples and text for keys",
-        )
+    again = read_from_json(details, "its details", nan=True)
+    must(repr(again) == repr(details), f"its details {details!r} come back from JSON as {again!r}")
 
 
-@promises("detector")
+@promises(
+    "detector",
+    why=f"with a correct confidence, this has a probability below {CERTAINTY:g}",
+    instead="choose on some seeds and measure on others, or write `null = …` in the class: what the "
+    "effect is where nothing depends on anything (None if it is a level)",
+)
 def is_deaf_to_noise(specimen: Specimen) -> str:
     """Where there is no effect, it finds one no more often than its confidence allows."""
     nothing: float | None = specimen.make().null
@@ -369,15 +348,11 @@ def is_deaf_to_noise(specimen: Specimen) -> str:
     found = [finding for finding in looks if finding is not None]
     above = sum(finding.low > nothing for finding in found)
     below = sum(finding.high < nothing for finding in found)
-    most = largest_count(len(found))
-    if above > most:
-        raise Fault(
-            f"in {above} of {len(found)} worlds where runs are exchanged at random, its interval "
-            f"lies above {nothing:g}",
-            f"with a correct confidence, more than {most} have a probability below {CERTAINTY:g}",
-            "choose on some seeds and measure on others, or write `null = …` in the class: what "
-            "the effect is where nothing depends on anything (None if it is a level)",
-        )
+    must(
+        above <= largest_count(len(found)),
+        f"in {above} of {len(found)} worlds where runs are exchanged at random, its interval lies "
+        f"above {nothing:g}",
+    )
     return f"above {nothing:g} in {above} of {len(found)} null worlds, below in {below}"
 
 
@@ -390,10 +365,40 @@ def largest_count(worlds: int, rate: float = RATE) -> int:
     return count - 1
 
 
-@promises("detector")
+@promises("detector", why="the author of the suite reads it")
 def warns_in_words(specimen: Specimen) -> None:
     """warning() returns None, or says what the detector may miss."""
     detector: Detector = specimen.make()
     for length in (1, 3, 20):
         lengths = dict.fromkeys(("model_size", "data_size", "seed"), length)
-        must_be_none_or_words(detector.warning(dict.fromkeys(detector.roles, lengths)), "warning()")
+        answer = detector.warning(dict.fromkeys(detector.roles, lengths))
+        must_be_none_or_words("warning()", answer)
+
+
+@promises(
+    "detector",
+    why="the report shows it beside the verdict",
+    instead="return None, or a grokbench.Drawing of a matplotlib.figure.Figure, with words for title, "
+    "caption and alternative; raise NotEnoughDataError where there is nothing to draw",
+)
+def figure_can_be_shown(specimen: Specimen) -> str | None:
+    """figure() returns None, or a figure that the report can draw, and the words beside it."""
+    world, found = seen(specimen)
+    detector: Detector = specimen.make()
+    for finding in (found, None):
+        with must_work("figure()" if finding else "figure() without a finding"):
+            try:
+                drawing: Any = detector.figure(copied(world), finding)
+            except NotEnoughDataError:
+                continue
+            if drawing is None:
+                continue
+            must(isinstance(drawing, Drawing), f"figure() gives {type(drawing).__name__}")
+            for name in ("title", "caption", "alternative"):
+                words = getattr(drawing, name)
+                must(isinstance(words, str) and words.strip(), f"the figure's {name} is {words!r}")
+            # Judging needs no matplotlib, and neither do detectors without a figure.
+            from grokbench.report.svg import inline_svg
+
+            inline_svg(drawing, "figure")
+    return None

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from grokbench.definition import Definition
-from grokbench.testing.conformance.checks import Specimen
-from grokbench.testing.conformance.global_state import disturb
-from grokbench.testing.conformance.kinds import kind_of
+from grokbench.switches import SWITCHES, Switch, comparable, read
+from grokbench.testing.conformance.checks import Specimen, kind_of
 
 TORCH = ("torch's random state",)
 """The generator that the trainer seeds before it builds or calls a module."""
+
+SEEDING: Mapping[str, Callable[[int], object]] = {
+    "torch's random state": torch.manual_seed,
+    "numpy's random state": np.random.seed,
+    "Python's random state": random.seed,
+}
 
 Digests = dict[str, str]
 """Name of a result → its digest. The order of the names counts."""
@@ -50,6 +58,10 @@ class Exercise:
         disturb(1, disturbed)
         return digests_of(self.act())
 
+    def foreign(self) -> list[str]:
+        """The global random generators that its results must not depend on."""
+        return [name for name in SEEDING if name not in self.drawn_from]
+
 
 Exercises = Callable[[Specimen], Iterator[Exercise]]
 
@@ -59,12 +71,7 @@ EXERCISES: dict[str, Exercises] = {}
 
 def exercised(kind: str) -> Callable[[Exercises], Exercises]:
     """Register the function that gives the exercises of a kind of definition."""
-
-    def registered(exercises: Exercises) -> Exercises:
-        EXERCISES[kind] = exercises
-        return exercises
-
-    return registered
+    return lambda exercises: EXERCISES.setdefault(kind, exercises)
 
 
 def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
@@ -76,6 +83,19 @@ def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
     kind = kind_of(specimen.definition)
     import_module(f"grokbench.testing.conformance.{kind}s")
     return EXERCISES[kind](specimen)
+
+
+def disturb(seed: int, generators: Sequence[str] = tuple(SEEDING)) -> None:
+    """Put global random generators into another state."""
+    for name in generators:
+        SEEDING[name](seed)
+
+
+def changed(act: Callable[[], object], switches: Mapping[str, Switch] = SWITCHES) -> list[str]:
+    """The names of the global state that `act` changes."""
+    before = {name: comparable(value) for name, value in read(switches).items()}
+    act()
+    return [name for name, value in read(switches).items() if comparable(value) != before[name]]
 
 
 def digests_of(values: Mapping[str, Any]) -> Digests:

@@ -6,20 +6,19 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from grokbench.definition import Definition
 from grokbench.errors import PluginError, nearest
+from grokbench.switches import SWITCHES, put_back
 from grokbench.testing.conformance.checks import (
     EVERY_KIND,
-    EXAMINATIONS,
+    PROMISES,
     Check,
     Specimen,
-    sentence_of,
+    kind_of,
 )
-from grokbench.testing.conformance.kinds import kind_of
 
 if TYPE_CHECKING:
     import click
@@ -65,10 +64,7 @@ def checks_for(
     for options in several:
         specimen = Specimen(made, options, tuple(tasks), tuple(worlds), tuple(architectures))
         subject = subject_of(kind, made, options if len(several) > 1 else {})
-        checks += [
-            Check(subject, name, sentence_of(one), partial(one, specimen))
-            for name, one in {**EXAMINATIONS[EVERY_KIND], **EXAMINATIONS[kind]}.items()
-        ]
+        checks += [Check(subject, one, specimen) for one in PROMISES[EVERY_KIND] + PROMISES[kind]]
     try:
         checks = expecting(checks, own_failures(made))
     except ValueError as error:
@@ -96,11 +92,10 @@ def checks_of_plugin(
         ValueError: there is no check of the name of an expected failure.
     """
     from grokbench.testing.conformance import plugins
-    from grokbench.testing.conformance.global_state import kept
 
     modules = plugins.modules_named(name, cli)
     checks = [check for module in modules for check in module.checks()]
-    with kept():
+    with put_back(SWITCHES):
         definitions = (
             plugins.definitions_of(modules) if modules else plugins.definitions_named(name)
         )

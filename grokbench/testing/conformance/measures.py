@@ -15,20 +15,20 @@ from torch.distributions import Distribution
 from grokbench.architectures import Dense
 from grokbench.errors import PluginError
 from grokbench.measures.base import Measure, Snapshot
-from grokbench.plugins import describe
 from grokbench.schema import RESERVED
 from grokbench.testing.conformance.checks import (
-    Fault,
     Inapplicable,
     Specimen,
+    fault_of,
     listed,
+    must,
     must_be_none_or_words,
+    must_work,
     promises,
     reported_by,
 )
 from grokbench.testing.conformance.exercises import TORCH, Exercise, exercised
-from grokbench.testing.conformance.reference_tasks import reference_tasks
-from grokbench.testing.conformance.small_models import Setting, sizes
+from grokbench.testing.conformance.small_models import Setting, sizes, tasks_for
 from grokbench.training.measuring import numbers
 from grokbench.training.random_state import torchs_generators
 
@@ -95,7 +95,7 @@ def every_setting(specimen: Specimen) -> list[Setting]:
     found = [
         Setting(architecture, task, size)
         for architecture in (*specimen.architectures, Dense())
-        for task in (*specimen.tasks, *reference_tasks())
+        for task in tasks_for(specimen)
         for size in sizes(architecture, task)[2:7:4]
     ]
     return [setting for setting in found if setting.builds and setting.works]
@@ -126,58 +126,58 @@ def measuring_models(specimen: Specimen) -> Iterator[Exercise]:
         yield measuring.exercise(seed)
 
 
-@promises("measure")
+@promises("measure", why="the author of a suite reads it, and nothing else can be examined")
 def refuses_in_words(specimen: Specimen) -> str:
     """refuses() returns None, or says in words why it cannot measure a model; it accepts some."""
     measure, served, answer = specimen.make(), [], None
     for setting in every_setting(specimen):
         answer = measure.refuses(setting.task, setting.architecture, setting.size)
-        must_be_none_or_words(answer, "refuses()", setting)
+        must_be_none_or_words(f"refuses() for {setting}", answer)
         if answer is None:
             served.append(str(Measuring(measure, setting)))
-    if not served:
-        raise Fault(
-            f"it refuses every model of the kit: {answer}",
-            "nothing of it can be examined",
-            "register a task and an architecture beside it, or name them: "
-            "checks_for(…, tasks=[MyTask()], architectures=[MyArchitecture()])",
-        )
+    must(
+        served,
+        f"it refuses every model of the kit: {answer}",
+        "register a task and an architecture beside it, or name them: "
+        "checks_for(…, tasks=[MyTask()], architectures=[MyArchitecture()])",
+    )
     return listed(served)
 
 
-@promises("measure")
+@promises("measure", why="there would be nothing to store, and the run would fail")
 def gives_a_number_for_each_quantity(specimen: Specimen) -> None:
     """measure() gives one number for each quantity, in every precision, and not always NaN."""
     measure: Measure = specimen.make()
-    if taken := sorted({f"{measure.name}_{name}" for name in measure.quantities} & RESERVED):
-        raise Fault(
-            f"it would record {listed(taken)}, which is recorded already",
-            "a suite that asks for it could not be run",
-            "give the measure or the quantity another name",
-        )
+    taken = sorted({f"{measure.name}_{name}" for name in measure.quantities} & RESERVED)
+    must(
+        not taken,
+        f"it would record {listed(taken)}, which is recorded already",
+        "give the measure or the quantity another name",
+    )
     known: set[str] = set()
     for measuring in measurings(specimen):
         for precision in ("float64", "float32"):
             try:
                 found = measuring.values(measuring.snapshot(0, precision))
             except PluginError as error:
-                what, _, instead = str(error).partition("; ")
-                raise Fault(
-                    f"{what} ({measuring}, {precision})",
-                    "there would be nothing to store, and the run would fail",
-                    instead,
-                ) from error
+                raise fault_of(str(error), where=f" ({measuring}, {precision})") from error
             pairs = zip(measure.quantities, found, strict=True)
             known |= {name for name, value in pairs if not isnan(value)}
-    if empty := [name for name in measure.quantities if name not in known]:
-        raise Fault(
-            f"{listed(empty)} of an untrained model is NaN for every model of the kit",
-            "the kit cannot see whether it measures anything",
-            "give a number for every model that refuses() accepts, or refuse more",
-        )
+    empty = [name for name in measure.quantities if name not in known]
+    must(
+        not empty,
+        f"{listed(empty)} of an untrained model is NaN for every model of the kit",
+        "give a number for every model that refuses() accepts, or refuse more",
+    )
 
 
-@promises("measure")
+@promises(
+    "measure",
+    why="a run that diverges would be recorded as crashed, and the runs beside it would be trained "
+    "again",
+    instead="return NaN where `not snapshot.outputs.isfinite().all()`, and switch off the checks of "
+    "torch's distributions (validate_args=False)",
+)
 def bears_a_diverged_run(specimen: Specimen) -> None:
     """A model that is not finite is measured without an error; the number may be NaN."""
     for measuring in measurings(specimen):
@@ -185,17 +185,8 @@ def bears_a_diverged_run(specimen: Specimen) -> None:
         measuring.sound(snapshot)
         weights = {name: torch.full_like(one, torch.nan) for name, one in snapshot.weights.items()}
         outputs = torch.full_like(snapshot.outputs, torch.nan)
-        try:
-            with strict_distributions():
-                measuring.values(replace(snapshot, weights=weights, outputs=outputs))
-        except (Exception, SystemExit) as error:
-            raise Fault(
-                f"where weights are NaN it raises {describe(error)} ({measuring})",
-                "a run that diverges would be recorded as crashed, and the runs beside it would be "
-                "trained again",
-                "return NaN where `not snapshot.outputs.isfinite().all()`, and switch off the "
-                "checks of torch's distributions (validate_args=False)",
-            ) from error
+        with must_work(f"{measuring}: where weights are NaN it"), strict_distributions():
+            measuring.values(replace(snapshot, weights=weights, outputs=outputs))
 
 
 @contextmanager
@@ -209,7 +200,11 @@ def strict_distributions() -> Iterator[None]:
         Distribution.set_default_validate_args(former)
 
 
-@promises("measure")
+@promises(
+    "measure",
+    why="a task may list its examples in any order",
+    instead="find an example by its inputs, not by its place",
+)
 def order_of_examples_does_not_matter(specimen: Specimen) -> None:
     """Numbers do not depend on the order of the task's examples."""
     for measuring in measurings(specimen):
@@ -223,14 +218,10 @@ def order_of_examples_does_not_matter(specimen: Specimen) -> None:
             arguments=tuple(one[order] for one in snapshot.arguments),
         )
         before, after = measuring.sound(measuring.snapshot()), measuring.sound(turned)
-        if differing := [
-            f"{name} changes from {one:.6g} to {after[name]:.6g}"
-            for name, one in before.items()
-            if not (abs(one - after[name]) <= ALIKE * max(1.0, abs(one)))
-            and not (isnan(one) and isnan(after[name]))
-        ]:
-            raise Fault(
-                f"{listed(differing)} when the examples come in another order ({measuring})",
-                "a task may list its examples in any order",
-                "find an example by its inputs, not by its place",
+        for name, one in before.items():
+            other = after[name]
+            must(
+                abs(one - other) <= ALIKE * max(1.0, abs(one)) or (isnan(one) and isnan(other)),
+                f"{name} changes from {one:.6g} to {other:.6g} when the examples come in another "
+                f"order ({measuring})",
             )

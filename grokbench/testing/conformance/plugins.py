@@ -7,7 +7,7 @@ import inspect
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +17,22 @@ from grokbench.errors import PluginError, nearest
 from grokbench.plugins import COMMAND_GROUP, DEFINITION_GROUP, HOOKS, Plugins, describe
 from grokbench.plugins.loading import entry_points_of, import_file, isolated
 from grokbench.plugins.plugin import Plugin
+from grokbench.switches import SWITCHES, put_back
 from grokbench.testing.conformance.another_process import Import, imported_elsewhere
 from grokbench.testing.conformance.checks import (
-    EXAMINATIONS,
+    KINDS,
+    PROMISES,
     Check,
     Fault,
     Inapplicable,
+    base_of,
+    fault_of,
     listed,
+    must,
+    must_work,
     promises,
     reported_by,
-    sentence_of,
 )
-from grokbench.testing.conformance.global_state import kept
-from grokbench.testing.conformance.kinds import KINDS, base_of
 
 if TYPE_CHECKING:
     import click
@@ -43,17 +46,9 @@ COMMAND_SECONDS = 0.5
 """The same for a module of commands, beyond click: `grokbench --help` waits for it."""
 
 HEAVY = {
-    "jax",
-    "matplotlib",
-    "netCDF4",
-    "pandas",
-    "scipy",
-    "sklearn",
-    "tensorflow",
-    "torch",
-    "transformers",
-    "xarray",
-}
+    "jax", "matplotlib", "netCDF4", "pandas", "scipy", "sklearn", "tensorflow", "torch",
+    "transformers", "xarray",
+}  # fmt: skip
 """Libraries that a module of commands should import when a command runs, and not before."""
 
 
@@ -119,10 +114,7 @@ class Module:
         ]
 
     def checks(self) -> list[Check]:
-        return [
-            Check(str(self), name, sentence_of(one), partial(one, self))
-            for name, one in EXAMINATIONS["plugin"].items()
-        ]
+        return [Check(str(self), promise, self) for promise in PROMISES["plugin"]]
 
 
 def modules_named(name: str, cli: click.Group | None = None) -> list[Module]:
@@ -195,7 +187,7 @@ def catalogues_of(plugins: Plugins) -> list[Catalogue[Any]]:
 @cache
 def import_of(module: Module, commands: bool) -> Import | Fault:
     """What importing it in a process of its own did; the fault if the import did not end."""
-    with kept():
+    with put_back(SWITCHES):
         _ = module.loaded
     try:
         return imported_elsewhere(module.location.partition(":")[0], commands)
@@ -220,31 +212,31 @@ def sound_import_of(module: Module, commands: bool | None = None) -> Import:
     return found
 
 
-@promises("plugin")
+@promises(
+    "plugin",
+    why="nothing that it registers can be used",
+    instead="add what is missing to the package's dependencies, or correct the line",
+)
 def imports(module: Module) -> None:
     """Its module can be imported."""
-    try:
+    with must_work("importing it"):
         module.load()
-    except (Exception, SystemExit) as error:
-        raise Fault(
-            f"importing it raises {describe(error)}",
-            "nothing that it registers can be used",
-            "add what is missing to the package's dependencies, or correct the line",
-        ) from error
 
 
-@promises("plugin")
+@promises(
+    "plugin",
+    why="every command that needs a name waits for every plugin",
+    instead="import what is slow in the functions that use it, and compute nothing at the top",
+)
 def imports_soon(module: Module) -> str:
     """Importing it takes little processor time beyond torch and grokbench."""
     limit = COMMAND_SECONDS if module.groups == (COMMAND_GROUP,) else IMPORT_SECONDS
     found = sound_import_of(module)
-    if found.seconds > limit:
-        raise Fault(
-            f"importing it takes {found.seconds:.1f} s of processor time "
-            f"(it imports {listed(libraries(found))})",
-            f"every command that needs a name waits for every plugin; {limit:g} s is much",
-            "import what is slow in the functions that use it, and compute nothing at the top",
-        )
+    must(
+        found.seconds <= limit,
+        f"importing it takes {found.seconds:.1f} s of processor time, more than {limit:g} s "
+        f"(it imports {listed(libraries(found))})",
+    )
     return f"{found.seconds:.2f} s"
 
 
@@ -252,7 +244,13 @@ def libraries(found: Import) -> list[str]:
     return sorted({name.split(".")[0] for name in found.modules})
 
 
-@promises("plugin")
+@promises(
+    "plugin",
+    why="every command that looks up a name imports it: other runs would change, and the output of "
+    "`--json` would not be JSON",
+    instead="set and print nothing at the top of a module; a function that needs a switch sets it "
+    "inside `with`, such as torch.random.fork_rng() or warnings.catch_warnings()",
+)
 def imports_without_a_trace(module: Module) -> None:
     """Importing it prints nothing, and changes no generator, switch or variable of the process."""
     with reported_by("imports_soon"):
@@ -260,17 +258,10 @@ def imports_without_a_trace(module: Module) -> None:
     told = [f"changes {' and '.join(found.changed)}"] if found.changed else []
     if found.printed:
         told.append(f"prints {reprlib.repr(found.printed)}, at once or when the process ends")
-    if told:
-        raise Fault(
-            f"importing it {', and '.join(told)}",
-            "every command that looks up a name imports it: other runs would change, and the "
-            "output of `--json` would not be JSON",
-            "set and print nothing at the top of a module; a function that needs a switch sets it "
-            "inside `with`, such as torch.random.fork_rng() or warnings.catch_warnings()",
-        )
+    must(not told, f"importing it {', and '.join(told)}")
 
 
-@promises("plugin")
+@promises("plugin", why="nothing that it registers can be used", instead="correct the hook")
 def hooks_are_called(module: Module) -> None:
     """It has hooks, and they are marked, spelt and given arguments as grokbench calls them."""
     for name, hook in module.hooks:
@@ -278,39 +269,29 @@ def hooks_are_called(module: Module) -> None:
         found = [one.name for one in parameters if one.default is inspect.Parameter.empty]
         spec = getattr(hookspecs, name, None)
         expected = list(inspect.signature(spec).parameters) if spec else found
-        if not set(found) <= set(expected):
-            raise Fault(
-                f"{name} takes ({', '.join(found)})",
-                f"it is called with ({', '.join(expected)}), by name",
-                f"write def {name}({', '.join(expected)})",
-            )
+        called = ", ".join(expected)
+        must(
+            set(found) <= set(expected),
+            f"{name} takes ({', '.join(found)}); it is called with ({called}), by name",
+            f"write def {name}({called})",
+        )
     sender = Sender(module.package, module.version, module.location)
     Plugin(sender, lambda: module.loaded, module.groups)
     if sender.errors:
-        what, _, instead = sender.errors[0].partition("; ")
-        raise Fault(what, "nothing that it registers can be used", instead or "correct the hook")
+        raise fault_of(sender.errors[0])
 
 
-@promises("plugin")
+@promises("plugin", why="nobody could use it", instead="write register(MyTask) in a marked hook")
 def registers_definitions(module: Module) -> str:
     """Its hooks run, and register complete classes of the right kind."""
     registered: list[str] = []
     for kind, definition in registrations(module):
         if problems := problems_with(definition, base_of(kind), kind):
-            what, _, instead = problems[0].partition("; ")
             article = "an" if kind[0] in "aeiou" else "a"
-            raise Fault(
-                what,
-                f"it cannot be used as {article} {kind}",
-                instead or "write a subclass of one of the base classes",
-            )
+            fault = fault_of(problems[0], "write a subclass of one of the base classes")
+            raise Fault(fault.what, fault.instead, f"it cannot be used as {article} {kind}")
         registered.append(f"{kind} {definition.name}")
-    if not registered and COMMAND_GROUP not in module.groups:
-        raise Fault(
-            "it registers nothing",
-            "nobody could use it",
-            "write register(MyTask) in a hook that is marked",
-        )
+    must(registered or COMMAND_GROUP in module.groups, "it registers nothing")
     return listed(registered, most=100)
 
 
@@ -323,31 +304,30 @@ def registrations(module: Module) -> Iterator[tuple[str, Any]]:
             yield from ((kind, definition) for definition in taken)
 
 
-@promises("plugin")
+@promises(
+    "plugin",
+    why="a name that two plugins register belongs to neither",
+    instead="give it a name that nobody else has, such as one with your package's",
+)
 def names_are_its_own(module: Module) -> None:
     """No other plugin, and no command of grokbench, has a name that it registers."""
     _ = module.loaded
     for origin in Plugins.load(module.files).origins(module.cli):
         if origin.location == module.location and origin.error:
             for error in origin.error.split("; "):
-                if " is registered by " in error:
-                    raise Fault(
-                        error,
-                        "a name that two plugins register belongs to neither",
-                        "give it a name that nobody else has, such as one with your package's",
-                    )
+                must(" is registered by " not in error, error)
 
 
-@promises("plugin")
+@promises(
+    "plugin",
+    why="`grokbench --help` imports every module of commands, and would take seconds",
+    instead="import them in the command's function",
+)
 def commands_wait_for_heavy_imports(module: Module) -> None:
     """A module of commands imports no heavy library before a command runs."""
     if COMMAND_GROUP not in module.groups:
         raise Inapplicable("it announces no commands")
     with reported_by("imports_soon"):
         found = sound_import_of(module, commands=True)
-    if heavy := [name for name in libraries(found) if name in HEAVY]:
-        raise Fault(
-            f"importing it imports {listed(heavy)}",
-            "`grokbench --help` imports every module of commands, and would take seconds",
-            "import them in the command's function",
-        )
+    heavy = [name for name in libraries(found) if name in HEAVY]
+    must(not heavy, f"importing it imports {listed(heavy)}")

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grokbench.plugins import describe
 from grokbench.randomness import Streams
 from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.checks import check_inputs
@@ -16,13 +15,15 @@ from grokbench.tasks.judging import CrossEntropy, Judgement
 from grokbench.testing.conformance.checks import (
     Fault,
     Specimen,
+    fault_of,
     listed,
+    must,
     must_be_none_or_words,
+    must_work,
     promises,
     reported_by,
 )
-from grokbench.testing.conformance.exercises import Exercise, exercised
-from grokbench.testing.conformance.global_state import disturb
+from grokbench.testing.conformance.exercises import Exercise, disturb, exercised
 
 SMALL = range(1, 257)
 """Data sizes that are all asked for."""
@@ -47,12 +48,11 @@ def data_sizes(task: Task) -> tuple[int, ...]:
     """
     doubled = [2**power for power in range(9, LARGEST.bit_length())]
     allowed = [size for size in (*SMALL, *doubled) if task.check(size) is None]
-    if not allowed:
-        raise Fault(
-            f"check() refuses every data size from 1 to {LARGEST}: {task.check(SMALL[-1])}",
-            "nothing could be trained",
-            "return None for the sizes that examples() can make",
-        )
+    must(
+        allowed,
+        f"check() refuses every data size from 1 to {LARGEST}: {task.check(SMALL[-1])}",
+        "return None for the sizes that examples() can make",
+    )
     largest, refused = allowed[-1], 2 * allowed[-1]
     while largest < LARGEST and refused - largest > 1:
         middle = (largest + refused) // 2
@@ -64,9 +64,8 @@ def data_sizes(task: Task) -> tuple[int, ...]:
 
 def possible_sizes(specimen: Specimen) -> tuple[int, ...]:
     """The same, for checks that do not report a lack of sizes."""
-    task: Task = specimen.make()
     with reported_by("makes_every_size_it_allows"):
-        return data_sizes(task)
+        return data_sizes(specimen.make())
 
 
 def made(
@@ -104,7 +103,7 @@ def examples_of_two_seeds(specimen: Specimen) -> Iterator[Exercise]:
         )
 
 
-@promises("task")
+@promises("task", why="models are built from inputs and judgement, and metrics are stored by part")
 def says_what_it_asks(specimen: Specimen) -> None:
     """Inputs, judgement and parts are declared, and the same for every instance."""
     task, other = specimen.make(), specimen.make()
@@ -127,65 +126,52 @@ def says_what_it_asks(specimen: Specimen) -> None:
     }
     for name, (right, instead) in rules.items():
         declared, again = getattr(task, name), getattr(other, name)
-        if not right:
-            raise Fault(
-                f"it declares {name} = {declared!r}",
-                "models are built from inputs and judgement, and metrics are stored by part",
-                instead,
-            )
-        if declared != again:
-            raise Fault(
-                f"another instance declares {name} = {again!r}, not {declared!r}",
-                "the runs of an experiment share the declaration",
-                "write a property that depends on the options alone",
-            )
+        must(right, f"it declares {name} = {declared!r}", instead)
+        must(
+            declared == again,
+            f"another instance declares {name} = {again!r}, not {declared!r}",
+            "write a property that depends on the options alone",
+        )
 
 
 def positive(*numbers: Any) -> bool:
     return all(type(number) is int and number > 0 for number in numbers)
 
 
-@promises("task")
+@promises("task", why="the author of a suite reads it, and a suite is either valid or invalid")
 def refuses_in_words(specimen: Specimen) -> None:
     """check() returns None, or says in words why a data size is impossible."""
     task: Task = specimen.make()
     for size in (1, 2, 100, LARGEST, 2**40):
-        answer = task.check(size)
-        must_be_none_or_words(answer, f"check({size})")
-        if specimen.make().check(size) != answer:
-            raise Fault(
-                f"check({size}) gives two different answers",
-                "a suite must be either valid or invalid",
-                "decide by the data size and the options alone",
-            )
+        must_be_none_or_words(f"check({size})", task.check(size), specimen.make().check(size))
 
 
-@promises("task")
+@promises(
+    "task",
+    why="a suite would be accepted, and its runs would fail or be drawn at the wrong place",
+    instead="train exactly data_size examples, or let check() refuse that size in words",
+)
 def makes_every_size_it_allows(specimen: Specimen) -> str:
     """For a data size that check() allows, examples() makes exactly this many training examples."""
     task: Task = specimen.make()
     sizes = data_sizes(task)
     for size, seed in [(size, seed) for size in sizes for seed in range(3)]:
-        try:
+        with must_work(f"check({size}) allows the size, and examples({size})"):
             examples = task.examples(size, Streams(seed))
-        except (Exception, SystemExit) as error:
-            raise Fault(
-                f"check({size}) allows the size, and examples({size}) raises {describe(error)}",
-                "a suite would be accepted and its runs would fail",
-                "let check() refuse that size, and say which sizes are possible",
-            ) from error
         trained = int((examples.train.bool() & (examples.part == 0)).sum())
-        if trained != size:
-            raise Fault(
-                f"check({size}) allows {size} training examples and examples({size}) has {trained} "
-                f"of its first part {task.parts[0]!r}",
-                "curves over data size would be drawn at the wrong place",
-                "train exactly data_size examples, or let check() refuse that size",
-            )
+        must(
+            trained == size,
+            f"check({size}) allows {size} training examples and examples({size}) has {trained} "
+            f"of its first part {task.parts[0]!r}",
+        )
     return f"data sizes tried: {', '.join(map(str, sizes))}"
 
 
-@promises("task")
+@promises(
+    "task",
+    why="runs are stacked and indexed by them, small integers overflow, and a task must give the "
+    "same bits on every device",
+)
 def has_rows_that_belong_together(specimen: Specimen) -> None:
     """All tensors have one row for each example, and the types that the contract names."""
     examples, task = made(specimen), specimen.make()
@@ -202,47 +188,47 @@ def has_rows_that_belong_together(specimen: Specimen) -> None:
     for name, types in allowed.items():
         values = getattr(examples, name)
         wanted = " or ".join(str(one).removeprefix("torch.") for one in types)
-        found = f"{values.dtype} {list(values.shape)} on {values.device}"
+        gradient = " with a gradient" if values.requires_grad else ""
         rows = len(values) == count and (name in ("inputs", "labels") or values.ndim == 1)
-        if values.dtype not in types or not rows:
-            raise Fault(
-                f"{name} are {found}, and there are {count} inputs",
-                "runs are stacked and indexed by them"
-                + ("" if "float" in wanted else ", and a small integer type overflows"),
-                f"write {wanted} with {count} rows",
-            )
-        if values.device.type != "cpu" or values.requires_grad:
-            raise Fault(
-                f"{name} are {found}{' with a gradient' if values.requires_grad else ''}",
-                "a task must give the same bits on every device",
-                "make examples on the CPU, with the streams' generators, without gradients",
-            )
+        must(
+            values.dtype in types
+            and rows
+            and values.device.type == "cpu"
+            and not values.requires_grad,
+            f"{name} are {values.dtype} {list(values.shape)} on {values.device}{gradient}, and "
+            f"there are {count} inputs",
+            f"write {wanted} with {count} rows, on the CPU and without gradients",
+        )
 
 
-@promises("task")
+@promises("task", why="a model that memorizes would seem to generalize")
 def splits_are_disjoint(specimen: Specimen) -> None:
     """No example both trains and validates, and no validation example has a training input."""
     for size in possible_sizes(specimen):
         examples = sound(specimen, data_size=size)
-        if both := int((examples.train.bool() & examples.validation.bool()).sum()):
-            raise Fault(
-                f"at data size {size}, {both} examples train and validate",
-                "validation accuracy would measure memory",
-                "write validation=~train, or a part of it",
-            )
+        both = int((examples.train.bool() & examples.validation.bool()).sum())
+        must(
+            not both,
+            f"at data size {size}, {both} examples train and validate",
+            "write validation=~train, or a part of it",
+        )
     examples = sound(specimen)
     # Equal rows have equal numbers.
     _, row = examples.inputs.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     trained = torch.isin(row, row[examples.train.bool()])
-    if leaked := int(trained[examples.validation.bool()].sum()):
-        raise Fault(
-            f"{leaked} validation examples have an input that also trains",
-            "a model that memorizes would seem to generalize",
-            "list each input once, or keep its copies on one side of the split",
-        )
+    leaked = int(trained[examples.validation.bool()].sum())
+    must(
+        not leaked,
+        f"{leaked} validation examples have an input that also trains",
+        "list each input once, or keep its copies on one side of the split",
+    )
 
 
-@promises("task")
+@promises(
+    "task",
+    why="models are built for the declared inputs and outputs, and the loss indexes by the label",
+    instead="look at how labels are computed; a product may have overflowed its integer type",
+)
 def labels_are_in_range(specimen: Specimen) -> None:
     """Labels and inputs have the shapes and ranges that the task declares, and labels differ."""
     task: Task = specimen.make()
@@ -251,38 +237,28 @@ def labels_are_in_range(specimen: Specimen) -> None:
         examples = sound(specimen, data_size=size)
         labels = examples.labels
         wanted = [len(examples.inputs)] if classes else [len(examples.inputs), outputs]
-        if list(labels.shape) != wanted:
-            raise Fault(
-                f"labels are {list(labels.shape)}",
-                f"each example has one of {outputs} classes"
-                if classes
-                else f"each example has {outputs} target values",
-                f"write {wanted}",
-            )
-        if classes and not 0 <= (low := int(labels.min())) <= int(labels.max()) < outputs:
-            raise Fault(
-                f"labels go from {low} to {int(labels.max())} and there are {outputs} classes",
-                "the loss would index a class that does not exist"
-                + ("; a product may have overflowed its integer type" if low < 0 else ""),
-                f"write labels from 0 to {outputs - 1}, or another CrossEntropy",
-            )
+        must(list(labels.shape) == wanted, f"labels are {list(labels.shape)}", f"write {wanted}")
+        low, high = labels.min(), labels.max()
+        must(
+            not classes or 0 <= low <= high < outputs,
+            f"labels go from {low} to {high} and there are {outputs} classes",
+        )
         try:
             check_inputs(task, examples.inputs)
         except ValueError as error:
-            what, _, instead = str(error).removeprefix(f"{task.name}: ").partition("; ")
-            why = "models are built for the declared `inputs`"
-            raise Fault(what, why, instead or "write finite numbers") from error
+            problem = str(error).removeprefix(f"{task.name}: ")
+            raise fault_of(problem, "write finite numbers") from error
     examples = sound(specimen)
     trained = examples.labels[examples.train.bool()]
-    if classes and outputs > 1 and len(trained) > 1 and bool((trained == trained[0]).all()):
-        raise Fault(
-            "all training examples have the same label",
-            "every model would be right about them at once",
-            "look at how labels are computed; an integer may have overflowed",
-        )
+    differ = len(trained) < 2 or bool((trained != trained[0]).any())
+    must(differ or not classes or outputs < 2, "all training examples have the same label")
 
 
-@promises("task")
+@promises(
+    "task",
+    why="curves over data size would compare different questions",
+    instead="compute labels from inputs and options alone",
+)
 def answers_the_same_at_every_data_size(specimen: Specimen) -> str | None:
     """If labels are the same for every seed, they are the same for every data size."""
     sizes = possible_sizes(specimen)[:2]
@@ -291,13 +267,12 @@ def answers_the_same_at_every_data_size(specimen: Specimen) -> str | None:
     by_rule = all(first[row] == second[row] for first, second in tables for row in common)
     if len(sizes) < 2 or len(common) < COMMON or not by_rule:
         return "labels are drawn at random, or could not be compared"
-    if others := sum(tables[0][0][row] != tables[1][0][row] for row in common):
-        raise Fault(
-            f"{others} of {len(common)} inputs have another label at data size {sizes[0]} than at "
-            f"{sizes[1]}, for every seed",
-            "curves over data size would compare different questions",
-            "compute labels from inputs and options alone",
-        )
+    others = sum(tables[0][0][row] != tables[1][0][row] for row in common)
+    must(
+        not others,
+        f"{others} of {len(common)} inputs have another label at data size {sizes[0]} than at "
+        f"{sizes[1]}, for every seed",
+    )
     return None
 
 
@@ -308,22 +283,28 @@ def labels_by_input(examples: Examples) -> dict[tuple[float, ...], list[float] |
     return dict(zip(rows, examples.labels.tolist(), strict=True))
 
 
-@promises("task")
+@promises(
+    "task",
+    why="a part's curves would be empty, or stored under no name",
+    instead="give each example the index of its part, and every part an example",
+)
 def every_part_has_examples(specimen: Specimen) -> str | None:
     """Each part has examples that train or validate."""
     task, examples = specimen.make(), sound(specimen)
     used = examples.train.bool() | examples.validation.bool()
     present = set(examples.part[used].tolist())
-    if present != set(range(len(task.parts))):
-        raise Fault(
-            f"parts {sorted(present)} occur and the task declares {list(task.parts)}",
-            "a part's curves would be empty, or stored under no name",
-            "give each example the index of its part, and every part an example",
-        )
+    must(
+        present == set(range(len(task.parts))),
+        f"parts {sorted(present)} occur and the task declares {list(task.parts)}",
+    )
     return None if examples.validation.any() else "no example validates"
 
 
-@promises("task")
+@promises(
+    "task",
+    why="an interval counts each seed as independent, and most of these would be copies",
+    instead="draw the split with streams('split'), or seed a generator with streams.key('split')",
+)
 def another_seed_other_examples(specimen: Specimen) -> None:
     """Seeds differ in their split, labels or inputs."""
     different: list[Examples] = []
@@ -333,11 +314,8 @@ def another_seed_other_examples(specimen: Specimen) -> None:
             different.append(examples)
         if len(different) > 2:
             return
-    raise Fault(
-        f"the number of different sets of examples among {SEEDS} seeds is {len(different)}",
-        "an interval counts each seed as independent, and most of these would be copies",
-        "draw the split with streams('split'), or seed a generator with streams.key('split')",
-    )
+    count = len(different)
+    raise Fault(f"the number of different sets of examples among {SEEDS} seeds is {count}")
 
 
 def changed(first: Examples, second: Examples) -> list[str]:
@@ -350,7 +328,11 @@ def copies(examples: Examples) -> Examples:
     return Examples(**{name: getattr(examples, name).clone() for name in TENSORS})
 
 
-@promises("task")
+@promises(
+    "task",
+    why="runs of one stack would share examples",
+    instead="give each call its own tensors, with .clone() if they come from a cache",
+)
 def examples_are_its_callers_own(specimen: Specimen) -> None:
     """Two calls share no memory: what is written into the examples of one shows in no other."""
     task: Task = specimen.make()
@@ -359,59 +341,53 @@ def examples_are_its_callers_own(specimen: Specimen) -> None:
     first = made(specimen, task=task)
     before = copies(first)
     second = made(specimen, 1, task=task)
-    if names := changed(first, before):
-        raise Fault(
-            f"making seed 1's examples changes {listed(names)} of seed 0's",
-            "runs of one stack would share examples",
-            "make new tensors in every call",
-        )
+    names = changed(first, before)
+    must(not names, f"making seed 1's examples changes {listed(names)} of seed 0's")
     kept = copies(second)
     for name in TENSORS:
         values = getattr(first, name)
         if 0 not in values.stride():  # An expanded tensor cannot be written into.
             values.zero_()
     disturb(0)
-    if changed(second, kept) or changed(before, made(specimen)):
-        raise Fault(
-            "what is written into one call's tensors shows in another's",
-            "runs of one stack would share examples",
-            "give each call its own tensors, with .clone() if they come from a cache",
-        )
+    must(
+        not changed(second, kept) and not changed(before, made(specimen)),
+        "what is written into one call's tensors shows in another's",
+    )
 
 
-@promises("task")
+@promises(
+    "task",
+    why="mirror_free_accuracy is the accuracy of validation examples, and a model that learned only "
+    "that order does not matter would seem to generalize",
+)
 def mirror_free_is_true(specimen: Specimen) -> str | None:
     """Examples that are marked mirror-free validate, and have no mirror in training."""
     task, examples = specimen.make(), sound(specimen)
     free, validation = examples.mirror_free.bool(), examples.validation.bool()
-    if outside := int((free & ~validation).sum()):
-        raise Fault(
-            f"{outside} examples are mirror-free and do not validate",
-            "mirror_free_accuracy is the accuracy of some of the validation examples",
-            "write mirror_free=~train & ~…, or validation itself if there are no mirrors",
-        )
+    outside = int((free & ~validation).sum())
+    must(
+        not outside,
+        f"{outside} examples are mirror-free and do not validate",
+        "write mirror_free=~train & ~…, or validation itself if there are no mirrors",
+    )
     if not free.any():
         return "no example is mirror-free"
     mirrors = dict(mirrors_of(task, examples))
     trained = set(rows_of(examples.inputs[examples.train.bool()]))
-    broken = {
-        name: count
-        for name, mirrored in mirrors.items()
-        if (count := sum(row in trained for row in rows_of(mirrored[free])))
-    }
-    if not broken:
-        return None if mirrors else "the kit knows no mirrors of these inputs"
-    name, count = next(iter(broken.items()))
-    if len(mirrors) > 1:
-        return (
-            f"{listed(list(mirrors))} never change a label, and after one of these changes {count} "
-            "mirror-free examples train; say which are mirrors with a method `mirror(inputs)`"
+    for name, mirrored in mirrors.items():
+        count = sum(row in trained for row in rows_of(mirrored[free]))
+        if count and len(mirrors) > 1:
+            return (
+                f"{listed(list(mirrors))} never change a label, and after one of these changes "
+                f"{count} mirror-free examples train; say which are mirrors with a method "
+                "`mirror(inputs)`"
+            )
+        must(
+            not count,
+            f"{count} examples are marked mirror-free whose mirror trains ({name})",
+            "leave them out of mirror_free",
         )
-    raise Fault(
-        f"{count} examples are marked mirror-free whose mirror trains ({name})",
-        "a model that learned only that order does not matter would seem to generalize",
-        "leave them out of mirror_free",
-    )
+    return None if mirrors else "the kit knows no mirrors of these inputs"
 
 
 def mirrors_of(task: Task, examples: Examples) -> Iterator[tuple[str, Tensor]]:

@@ -11,7 +11,7 @@ from grokbench import Architecture, Features, Tokens
 from grokbench.architectures import Dense
 from grokbench.architectures.base import Program
 from grokbench.testing import CheckOutcome, checks_for
-from grokbench.testing.conformance.reference_tasks import Teacher
+from grokbench.testing.conformance.small_models import Teacher
 from tests.testing.faults import faults, notes
 
 
@@ -465,7 +465,7 @@ FAULTS = [
     (Wide, "gives_an_output_for_each_answer", "forward() gives [49, 10]"),
     (Willing, "builds_what_it_does_not_refuse", "no attribute 'vocabulary'"),
     (Unwilling, "builds_what_it_does_not_refuse", "it has had enough"),
-    (Curt, "refuses_in_words", "gives '' for teacher"),
+    (Curt, "refuses_in_words", "refuses() for teacher_of_the_kit at size 1 gives ''"),
     (Shallow, "grows_with_model_size", "size 2x4 has"),
     (Fixed, "grows_with_model_size", "curves over model size would show the same model twice"),
     (Restarted, "gives_the_same_again", "embed.weight change from one time to the next"),

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
-from grokbench import Detector, Finding, NotEnoughDataError
+from grokbench import Detector, Drawing, Finding, NotEnoughDataError
 from grokbench.testing import CheckOutcome, checks_for
 from grokbench.testing.conformance.detectors import NULL_WORLDS, largest_count
 from grokbench.testing.conformance.worlds import dipping, grokking
@@ -251,6 +252,47 @@ class Warner(Slope):
         return lengths["experiment"]["seed"] < 5
 
 
+class Drawn(Slope):
+    """A figure of matplotlib's, without the words beside it."""
+
+    def figure(self, data, finding):
+        return Figure()
+
+
+class Unlabelled(Slope):
+    """A figure without words for readers who do not see it."""
+
+    def figure(self, data, finding):
+        return Drawing(Figure(), "Slopes", "A line through final accuracies.", "")
+
+
+class Unrendered(Slope):
+    """A figure with text that no renderer understands."""
+
+    def figure(self, data, finding):
+        figure = Figure()
+        figure.text(0, 0, r"$\frac{1}$")
+        return Drawing(figure, "Slopes", "A line.", "A line rises.")
+
+
+class Expectant(Slope):
+    """A figure that needs a finding where there may be none."""
+
+    def figure(self, data, finding):
+        return Drawing(Figure(), "Slopes", f"{finding.effect:.2f} a doubling.", "A line rises.")
+
+
+class Annotating(Slope):
+    """A right figure, and one where there is nothing to draw."""
+
+    def figure(self, data, finding):
+        if finding is None:
+            raise NotEnoughDataError("there is no line to draw")
+        figure = Figure()
+        figure.subplots().plot([0, 1], [0, finding.effect])
+        return Drawing(figure, "Slopes", "A line.", "A line rises.")
+
+
 FAULTS = [
     (Ordered, "order_changes_nothing", "stand in another order"),
     (Hopeful, SLOW, "choose on some seeds and measure on others"),
@@ -279,6 +321,10 @@ FAULTS = [
     (Rolling, "plays_named_roles", "its roles are 'experiment'"),
     (Surprised, "bears_whatever_a_suite_may_hold", "sizes of several layers it raises ValueError"),
     (Warner, "warns_in_words", "warning() gives True"),
+    (Drawn, "figure_can_be_shown", "figure() gives Figure"),
+    (Unlabelled, "figure_can_be_shown", "the figure's alternative is ''"),
+    (Unrendered, "figure_can_be_shown", "figure() raises ValueError"),
+    (Expectant, "figure_can_be_shown", "figure() without a finding raises AttributeError"),
 ]
 
 
@@ -295,6 +341,11 @@ def test_a_broken_detector_is_found_by_its_check_and_told_what_is_wrong(detector
     result = one.result()
     assert CheckOutcome.FAILED is result.outcome
     assert words in result.message
+
+
+def test_a_detector_may_bring_a_figure_or_say_that_there_is_nothing_to_draw():
+    assert "figure_can_be_shown" in notes(Annotating)
+    assert {} == faults(Annotating)
 
 
 def test_an_honest_detector_is_failed_less_than_once_in_a_thousand():

@@ -159,7 +159,7 @@ class Shadowing(Norm):
         (Double, "gives_a_number_for_each_quantity", "it raises RuntimeError"),
         (Raising, "gives_a_number_for_each_quantity", "it raises KeyError: 'no such name'"),
         (Unwilling, "refuses_in_words", "it refuses every model of the kit: not today"),
-        (Curt, "refuses_in_words", "refuses() gives ''"),
+        (Curt, "refuses_in_words", "size 12 on modular_addition gives ''"),
     ],
 )
 def test_a_broken_measure_is_found_by_its_check_and_told_what_is_wrong(measure, check, words):
