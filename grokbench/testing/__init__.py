@@ -16,8 +16,11 @@ if TYPE_CHECKING:
         Inapplicable,
         Result,
     )
-    from grokbench.testing.conformance.kit import checks_for, checks_of_plugin
-    from grokbench.testing.parametrize import parametrize_with_checks
+    from grokbench.testing.conformance.kit import (
+        checks_for,
+        checks_of_plugin,
+        parametrize_with_checks,
+    )
 
 __all__ = [
     "Check",
@@ -30,22 +33,9 @@ __all__ = [
     "parametrize_with_checks",
 ]
 
-_HOMES = {
-    "grokbench.testing.conformance.checks": [
-        "Check",
-        "Fault",
-        "Inapplicable",
-        "CheckOutcome",
-        "Result",
-    ],
-    "grokbench.testing.conformance.kit": ["checks_for", "checks_of_plugin"],
-    "grokbench.testing.parametrize": ["parametrize_with_checks"],
-}
-
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            value = globals()[name] = getattr(import_module(home), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "checks" if name[0].isupper() else "kit"
+    return getattr(import_module(f"grokbench.testing.conformance.{home}"), name)

@@ -26,7 +26,7 @@ from grokbench.testing.conformance.checks import (
     promises,
     reported_by,
 )
-from grokbench.testing.conformance.exercises import TORCH, Exercise, disturb, exercised
+from grokbench.testing.conformance.exercises import TORCH, Exercise, disturb
 from grokbench.testing.conformance.small_models import (
     HIDDEN_SIZES,
     Setting,
@@ -46,8 +46,7 @@ AGREEMENT = 1e-10
 """The largest relative difference between two exact computations in float64."""
 
 
-@exercised("architecture")
-def building_and_calling(specimen: Specimen) -> Iterator[Exercise]:
+def exercises(specimen: Specimen) -> Iterator[Exercise]:
     """Building comes first; calling follows where a module can be called."""
     every = buildable(specimen)
     for setting in every:

@@ -22,6 +22,8 @@ from grokbench.plugins import describe
 from grokbench.switches import SWITCHES, put_back
 
 if TYPE_CHECKING:
+    import pytest
+
     from grokbench.architectures.base import Architecture
     from grokbench.definition import Definition
     from grokbench.tasks.base import Task
@@ -219,6 +221,13 @@ class Check:
                 f"remove {self.name!r} from the expected failures"
             )
         return Result(self.subject, self.name, outcome, message)
+
+    def marks(self) -> list[pytest.MarkDecorator]:
+        """For pytest: an expected failure is a strict xfail."""
+        import pytest
+
+        xfail = pytest.mark.xfail(raises=Fault, reason=self.expected, strict=True)
+        return [xfail] if self.expected else []
 
 
 def must(holds: object, what: str, instead: str = "") -> None:

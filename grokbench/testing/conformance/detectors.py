@@ -27,7 +27,7 @@ from grokbench.testing.conformance.checks import (
     read_from_json,
     reported_by,
 )
-from grokbench.testing.conformance.exercises import Exercise, exercised
+from grokbench.testing.conformance.exercises import Exercise
 from grokbench.testing.conformance.worlds import candidates, oddities
 from grokbench.testing.simulator import World, copied, null, shuffled, without_runs
 
@@ -99,8 +99,7 @@ def shown(finding: Finding) -> str:
     return f"{finding.effect:.6g} [{finding.low:.6g}, {finding.high:.6g}]"
 
 
-@exercised("detector")
-def finding(specimen: Specimen) -> Iterator[Exercise]:
+def exercises(specimen: Specimen) -> Iterator[Exercise]:
     world, _ = seen(specimen)
     detector: Detector = specimen.make()
     shown = dict(copied(world))

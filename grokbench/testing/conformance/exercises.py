@@ -63,26 +63,17 @@ class Exercise:
         return [name for name in SEEDING if name not in self.drawn_from]
 
 
-Exercises = Callable[[Specimen], Iterator[Exercise]]
-
-EXERCISES: dict[str, Exercises] = {}
-"""Kind of definition → its exercises."""
-
-
-def exercised(kind: str) -> Callable[[Exercises], Exercises]:
-    """Register the function that gives the exercises of a kind of definition."""
-    return lambda exercises: EXERCISES.setdefault(kind, exercises)
-
-
 def exercises_of(specimen: Specimen) -> Iterator[Exercise]:
     """What a new instance does. The first exercise is also repeated in another process.
+
+    Each file of a kind has a function `exercises`.
 
     Raises:
         Inapplicable: the definition raises an error, which another check reports.
     """
-    kind = kind_of(specimen.definition)
-    import_module(f"grokbench.testing.conformance.{kind}s")
-    return EXERCISES[kind](specimen)
+    kind = import_module(f"grokbench.testing.conformance.{kind_of(specimen.definition)}s")
+    found: Iterator[Exercise] = kind.exercises(specimen)
+    return found
 
 
 def disturb(seed: int, generators: Sequence[str] = tuple(SEEDING)) -> None:

@@ -22,6 +22,7 @@ from grokbench.testing.conformance.checks import (
 
 if TYPE_CHECKING:
     import click
+    import pytest
 
     from grokbench.architectures.base import Architecture
     from grokbench.tasks.base import Task
@@ -70,6 +71,36 @@ def checks_for(
     except ValueError as error:
         raise PluginError(f"{made.__name__}.expected_failures: {error}") from None
     return expecting(checks, expected_failures or {})
+
+
+def parametrize_with_checks(
+    definitions: Sequence[type[Definition] | Definition],
+    *,
+    tasks: Sequence[Task] = (),
+    worlds: Sequence[World] = (),
+    architectures: Sequence[Architecture] = (),
+    expected_failures: Mapping[str, str] | None = None,
+) -> pytest.MarkDecorator:
+    """Run a test once for each check of some definitions; the test calls its argument `check`.
+
+        @parametrize_with_checks([Majority, Perceptron])
+        def test_the_contract_is_kept(check):
+            check()
+
+    Args: as for `checks_for`. A check that is expected to fail is a strict xfail.
+    """
+    import pytest
+
+    checks = [
+        check
+        for definition in definitions
+        for check in checks_for(definition, tasks=tasks, worlds=worlds, architectures=architectures)
+    ]
+    cases = [
+        pytest.param(check, id=check.id.replace(": ", "-").replace(" ", "-"), marks=check.marks())
+        for check in expecting(checks, expected_failures or {})
+    ]
+    return pytest.mark.parametrize("check", cases)
 
 
 def checks_of_plugin(

@@ -27,7 +27,7 @@ from grokbench.testing.conformance.checks import (
     promises,
     reported_by,
 )
-from grokbench.testing.conformance.exercises import TORCH, Exercise, exercised
+from grokbench.testing.conformance.exercises import TORCH, Exercise
 from grokbench.testing.conformance.small_models import Setting, sizes, tasks_for
 from grokbench.training.measuring import numbers
 from grokbench.training.random_state import torchs_generators
@@ -119,8 +119,7 @@ def measurings(specimen: Specimen) -> list[Measuring]:
     return found
 
 
-@exercised("measure")
-def measuring_models(specimen: Specimen) -> Iterator[Exercise]:
+def exercises(specimen: Specimen) -> Iterator[Exercise]:
     every = measurings(specimen)
     for measuring, seed in [*((one, 0) for one in every), (every[0], 1)]:
         yield measuring.exercise(seed)

@@ -22,7 +22,7 @@ from grokbench.testing.conformance.checks import (
     promises,
     reported_by,
 )
-from grokbench.testing.conformance.exercises import Exercise, exercised
+from grokbench.testing.conformance.exercises import Exercise
 
 RUNS, PARAMETERS = 3, 12
 
@@ -98,8 +98,7 @@ def near(first: Tensor, second: Tensor) -> bool:
     return torch.allclose(first, second, rtol=1e-12, atol=1e-13, equal_nan=True)
 
 
-@exercised("optimizer")
-def five_steps(specimen: Specimen) -> Iterator[Exercise]:
+def exercises(specimen: Specimen) -> Iterator[Exercise]:
     shown = [Bowls.of(specimen)]
 
     def act() -> Mapping[str, Tensor]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +84,7 @@ class Module:
         with isolated():
             if self.files:
                 return import_file(self.files[0])
-            name, _, attribute = self.location.partition(":")
-            loaded: Any = importlib.import_module(name)
-            for part in filter(None, attribute.split(".")):
-                loaded = getattr(loaded, part)
-            return loaded
+            return EntryPoint("", self.location, "").load()
 
     @cached_property
     def loaded(self) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
@@ -71,16 +72,6 @@ def tasks_for(specimen: Specimen) -> tuple[Task, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Shelf:
-    """The part of `Plugins` that the trainer uses, with one task, architecture and optimizer."""
-
-    tasks: Mapping[str, type[Definition]]
-    architectures: Mapping[str, type[Definition]]
-    optimizers: Mapping[str, type[Definition]]
-    measures: Mapping[str, type[Definition]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class Setting:
     """An architecture, a task that it does not refuse, and a size."""
@@ -112,9 +103,12 @@ class Setting:
 
     @property
     def plugins(self) -> Plugins:
-        """All that a run needs."""
-        definitions = (type(self.task), type(self.architecture), AdamW)
-        return cast(Plugins, Shelf(*({one.name: one} for one in definitions)))
+        """The part of `Plugins` that the trainer uses."""
+        used = {"tasks": type(self.task), "architectures": type(self.architecture)}
+        shelves = {kind: {one.name: one} for kind, one in used.items()}
+        return cast(
+            Plugins, SimpleNamespace(**shelves, optimizers={AdamW.name: AdamW}, measures={})
+        )
 
     @cached_property
     def data_sizes(self) -> tuple[int, ...]:

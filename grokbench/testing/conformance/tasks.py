@@ -23,7 +23,7 @@ from grokbench.testing.conformance.checks import (
     promises,
     reported_by,
 )
-from grokbench.testing.conformance.exercises import Exercise, disturb, exercised
+from grokbench.testing.conformance.exercises import Exercise, disturb
 
 SMALL = range(1, 257)
 """Data sizes that are all asked for."""
@@ -90,8 +90,7 @@ def sound(specimen: Specimen, data_size: int | None = None) -> Examples:
         return examples
 
 
-@exercised("task")
-def examples_of_two_seeds(specimen: Specimen) -> Iterator[Exercise]:
+def exercises(specimen: Specimen) -> Iterator[Exercise]:
     task: Task = specimen.make()
     for seed in range(2):
         yield Exercise(
