@@ -1,22 +1,22 @@
 """The exact token-factored form of a one-layer transformer, for a stack of runs.
 
-Only the last position is read, and its token is the same in every example. So its query is one
-constant vector, and keys, values and attention scores depend on (token, position) alone: they are
-tables with a row for each token at each position (2P + 1 rows for `a b =`), not tensors over
-examples. Computed for each example are a weighted sum of table rows, the feed-forward network and
-the unembedding. The function and its gradients are those of `Transformer` up to rounding.
+Only the output at the last position is used, and the last token is the same in every example. So
+a run has one query vector, and keys, values and attention scores depend on (token, position) alone.
+They are tables with a row for each token at each position (2P + 1 rows for `a b =`), not tensors
+over examples. For each example, only a weighted sum of table rows, the feed-forward network and the
+unembedding are computed. The function and its gradients are those of `Transformer` up to rounding.
 
-The arithmetic is about a third. For hidden size d, three tokens and terms of d² alone: the plain
-module multiplies with 12 d² weights at each position (attention 4 d², feed-forward network 8 d²),
-with two operations in the forward and four in the backward pass, which is 216 d² for each example
-and step. Here 9 d² weights are left for each example, which is 54 d², and the table of P = 113
-takes 2730 d² for all examples together.
+With hidden size d, the number of operations in d² shrinks to about a quarter. For three tokens, the
+plain module multiplies with 12 d² weights at each position (attention 4 d², feed-forward network
+8 d²), with two operations in the forward and four in the backward pass: 216 d² for each example and
+step. Here 9 d² weights are left for each example, which is 54 d², and the table of P = 113 takes
+2730 d² for all examples together.
 
 The softmax is taken for each example with the example's own maximum. A maximum that is shared by
 the whole table would underflow for pairs whose scores all lie far below it.
 
-The backward pass is written out. So examples can pass in blocks that fit into the cache, and every
-gradient is accumulated in place by a matrix product.
+The backward pass is written out. So examples can pass in blocks that fit into the cache, and the
+gradients of weight matrices are accumulated in place by matrix products.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from grokbench.per_device import PerDevice
 from grokbench.tasks.judging import Judgement
 
 BLOCK_BYTES = PerDevice(cpu=2**20, cuda=2**28)
-"""The size of the hidden activations of one block of examples. On a CPU about the second-level
-cache of a core. On a GPU an estimate, not measured: enough that few blocks are started."""
+"""The size of one block's hidden activations, in bytes. On a CPU about the second-level cache of a
+core. On a GPU an estimate, not measured: large, so that few blocks are started."""
 
 SMALLEST_BLOCK = 64
 """A block has at least this many examples, however wide the network is."""
 
 LAYER = "layers.0."
+"""The prefix of the names of the only layer's parameters."""
 
 
 class DeterministicIndexAdd:
@@ -128,7 +129,7 @@ class FactoredTransformer(Program):
         )
 
     def _blocks(self, name: str, parameters: Views) -> list[Block]:
-        """The batch cut into blocks of examples; made at the first use, when the width is known."""
+        """The blocks of a batch, made at the first use: only `parameters` tell the hidden width."""
         if name not in self.blocks:
             batch = self.batches.pop(name)
             widest = parameters[LAYER + "expand.weight"]
@@ -190,22 +191,29 @@ class Example:
     Attention is kept position by position ([length, runs, examples, heads]), and a number of each
     head is repeated over the head's width by a product with `Table.spread`. Both keep the innermost
     loops long where a head is only two numbers wide.
+
+    Attributes:
+        values: of all positions but the last, [length − 1, runs, examples, width].
+        spread: the attention to all positions but the last, repeated over each head's width, in the
+            shape of `values`. `backward` overwrites both.
+        mixed, stream, final: [runs, examples, width].
+        hidden: [runs, examples, hidden].
     """
 
     def __init__(self, parameters: Views, table: Table, block: Block) -> None:
-        length, runs, count = block.index.shape
+        earlier, runs, count = block.index.shape
         self.table, self.index_add, self.flat = table, block.index_add, block.index.view(-1)
         width, heads = table.values.shape[2], table.scores.shape[2]
         # attention = softmax over positions of the scores of the example's rows
         scores = table.scores.view(-1, heads).index_select(0, self.flat)
         end = table.scores[:, table.rows.last :].expand(1, runs, count, heads)
-        self.attention = torch.cat([scores.view(length, runs, count, heads), end]).softmax(0)
+        self.attention = torch.cat([scores.view(earlier, runs, count, heads), end]).softmax(0)
         # mixed = sum over positions of attention · value; the last position's value is constant
         self.values = table.values.view(-1, width).index_select(0, self.flat)
-        self.values = self.values.view(length, runs, count, width)
+        self.values = self.values.view(earlier, runs, count, width)
         self.spread = self.attention[:-1] @ table.spread
         self.mixed = self.attention[-1] @ table.end_values
-        for i in range(length):
+        for i in range(earlier):
             self.mixed.addcmul_(self.spread[i], self.values[i])
         # stream = x_T + W_O mixed
         self.stream = torch.baddbmm(table.end, self.mixed, parameters[LAYER + "output.weight"].mT)
@@ -282,7 +290,8 @@ class TableGradient:
         table = self.table
         self.values[:, table.rows.last] += (self.end_values * table.spread).sum(1)
         scores = (self.scores * table.scale) @ table.spread
-        # score = q·k / √d_h, so dL/dk = dL/dscore q / √d_h, and the other way round for q
+        # score = q·k / √d_h. For each row, dL/dk = dL/dscore q / √d_h. The query is common to all
+        # rows: dL/dq = Σ over rows of dL/dscore k / √d_h.
         keys = scores * table.query
         query = (scores * table.keys).sum(1, keepdim=True)
         gradients[LAYER + "key.weight"].baddbmm_(keys.mT, table.embeddings)

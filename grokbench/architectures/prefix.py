@@ -2,15 +2,16 @@
 
 What a causal transformer computes at a position depends on the tokens up to that position alone,
 and many examples share a prefix: the P² questions `a b =` have P prefixes of one token. So each
-different prefix goes through the layers once and leaves its keys and values, as the prompt that
-requests share does in the prefix cache of a language model server. Examples go through the layers
-with the positions after their prefix. Two more savings: embeddings, queries, keys and values of the
-first layer depend on (token, position) alone and are a table; in the last layer only the last
-position is computed. The function and its gradients are those of `Transformer` up to rounding.
+different prefix goes through the layers once, and its keys and values are kept. (Servers of
+language models do the same with a prompt that many requests share.) For each example only the
+positions after the prefix go through the layers. Two more savings: embeddings, queries, keys and
+values of the first layer depend on (token, position) alone and are a table; in the last layer, all
+but keys and values is computed for the last position only. The function and its gradients are those
+of `Transformer` up to rounding.
 
 The backward pass is autograd's, one block of examples at a time, so that the activations of only
-one block are kept. The gradients of tables, keys and values are summed over blocks and then go back
-through the prefixes once.
+one block are kept. The gradients of tables, keys and values are summed over blocks. The sums then
+go back through the prefixes once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from grokbench.per_device import PerDevice
 from grokbench.tasks.judging import Judgement
 
 BLOCK_BYTES = PerDevice(cpu=2**28, cuda=2**33)
-"""How much memory one block of examples may keep for its backward pass."""
+"""About how much memory one block of examples may keep for its backward pass, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,29 +55,29 @@ class PrefixTransformer(Program):
             design = replace(design, units=design.units.to(train.weights))
         self.design, self.judgement = design, judgement
         self.rows = TokenRows.of(train.inputs, evaluation.inputs)
-        self.prefixes, learned, asked = split_prefixes(
+        self.prefixes, training, evaluated = split_prefixes(
             self.rows, (train, evaluation), design.layers, by_part=design.units is not None
         )
-        self.train = blocks(design, train, learned)
-        self.evaluation = blocks(design, evaluation, asked)
+        self.train = blocks(design, train, training)
+        self.evaluation = blocks(design, evaluation, evaluated)
 
     def gradient(self, parameters: Views, gradients: Views) -> None:
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         inputs, into = list(leaves.values()), list(gradients.values())
         with torch.enable_grad():
             prepared = Layers(self.design, leaves).prepare(self.rows, self.prefixes)
-        # Cut the graph between what is shared and the blocks. Each block adds its gradient with
-        # respect to the shared tensors to `flowing`, which then flows back once.
+        # Cut autograd's graph between the shared tensors and the blocks. Each block adds its
+        # gradient with respect to the shared tensors to `shared_into`; the sum then goes back once.
         shared = [value.detach().requires_grad_() for value in prepared]
-        flowing = [torch.zeros_like(value) for value in shared]
+        shared_into = [torch.zeros_like(value) for value in shared]
         for gradient in into:
             gradient.zero_()
         for block in self.train:
             with torch.enable_grad():
                 outputs = self._forward(leaves, shared, block.sequences)
             slope = self._slope(outputs.detach(), block)
-            add_gradients([outputs], [slope], [*inputs, *shared], [*into, *flowing])
-        add_gradients(prepared, flowing, inputs, into)
+            add_gradients([outputs], [slope], [*inputs, *shared], [*into, *shared_into])
+        add_gradients(prepared, shared_into, inputs, into)
 
     def outputs(self, parameters: Views) -> Tensor:
         with torch.no_grad():
@@ -104,13 +105,16 @@ class PrefixTransformer(Program):
         self.compiled = False
 
     def _slope(self, outputs: Tensor, block: Block) -> Tensor:
-        """d(loss)/d(outputs), in the parameters' own precision whatever the products' is."""
+        """d(loss)/d(outputs), in the precision of the parameters even under autocast."""
         with torch.no_grad(), torch.autocast(outputs.device.type, enabled=False):
             return self.judgement.gradient(outputs, block.labels, block.weights)
 
 
 def blocks(design: Design, batch: Batch, sequences: Sequences) -> list[Block]:
-    """The batch in blocks of about equal length, each keeping no more than BLOCK_BYTES."""
+    """The batch in blocks of equal length; the last block may be shorter.
+
+    A block keeps about BLOCK_BYTES at most: `kept_numbers` is an estimate.
+    """
     runs, positions, count = sequences.rows.shape
     bytes_each = kept_numbers(design, positions, sequences.earlier.shape[1])
     bytes_each *= runs * batch.weights.element_size()
@@ -134,8 +138,8 @@ def kept_numbers(design: Design, positions: int, earlier: int) -> int:
         positions: of the sequence itself.
         earlier: positions of its prefix.
     """
-    # In each layer: a product for each pair of query and key, some tensors of the stream's width
-    # for each position (more with layer norms), keys and values, and the hidden units.
+    # In each layer: for each pair of query and key a product of the stream's width; for each
+    # position some tensors of that width (more with layer norms); keys and values; hidden units.
     attended = sum(earlier + i + 1 for i in range(positions))
     streams = (6 if design.epsilon is None else 10) * positions + 2 * (positions + earlier)
     hidden = (1 if design.units is None else 2) * positions * design.hidden

@@ -1,4 +1,4 @@
-"""The contract of a detector: a dataset in, a finding out."""
+"""The contract of a detector: datasets in, a finding out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ class Detector(Definition, ABC):
     """
 
     null: ClassVar[float | None] = 0.0
-    """The effect (or its maximum) in data without any dependence; None for a level or a share."""
+    """The largest effect in data where nothing depends on anything.
+
+    `grokbench check` exchanges runs at random; the interval must hardly ever lie above `null`. None
+    where the effect is a level or a share, which such data have too.
+    """
 
     confidence: float = 0.95
     """The confidence of the finding's interval.
@@ -124,8 +128,8 @@ class Detector(Definition, ABC):
 
         Args:
             data: as `find` gets it, but whole along `figure_spans`.
-            finding: what `find` returned for the claim, for the first one of several; None where
-                there was too little data.
+            finding: what `find` returned for the claim, or for the first of several claims that
+                share the figure; None where there was too little data.
 
         Raises:
             NotEnoughDataError: there is nothing to draw, and why.

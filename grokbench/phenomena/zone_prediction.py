@@ -1,13 +1,15 @@
 """Whether the two curves of the theory predict the training dynamic of each run.
 
 *Estimated*: the share of runs whose dynamic the curves predict, minus the share that the best
-baseline gets right, which does not know the theory.
+baseline predicts. A baseline does not use the theory (`grokbench.theory.baselines`).
 
 *Method*: The capacity curve and the critical curve are measured and divide the grid into zones
 (`grokbench.theory.zones`). A run is predicted with the probability that its cell lies in the zone
-of its dynamic, given the curves' errors. The interval is a jackknife over the seeds of all
-experiments and over the rounding errors of the data sizes; its ends are the lowest of the ends that
-the baselines have, since the best of them is not known beforehand.
+of its dynamic, given the curves' errors. The gain over each baseline has an interval: a jackknife
+over the seeds of all experiments and over the rounding errors of the data sizes. The best baseline
+is not known beforehand, so the lowest of the lower ends and the lowest of the upper ends are
+reported. The lower end is valid for every best baseline (intersection–union test). The upper end
+has no correction for choosing among the baselines, and may lie too low.
 
 *Source*: Huang et al. 2024, § 3, takeaway 3, Fig. 1.
 
@@ -53,7 +55,7 @@ class ZonePrediction(Detector):
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         zones = zone_map(data["memorization"], data["critical"], data["target"], self.options)
         zones.critical.check_seeds()
-        known = self._known(zones, data["critical"], of_target=data["critical"] is data["target"])
+        known = self._known(zones, data["critical"], same_data=data["critical"] is data["target"])
         comparison = _Comparison(zones, known.target)
         gains = {name: comparison.gain(predict(known)) for name, predict in BASELINES.items()}
         intervals = [gain.interval(self.confidence) for gain in gains.values()]
@@ -84,11 +86,15 @@ class ZonePrediction(Detector):
             },
         )
 
-    def _known(self, zones: ZoneMap, critical: xr.Dataset, *, of_target: bool) -> Known:
-        """What the baselines may know of the target and of the critical experiment."""
+    def _known(self, zones: ZoneMap, critical: xr.Dataset, *, same_data: bool) -> Known:
+        """What the baselines may know of the target and of the critical experiment.
+
+        Args:
+            same_data: whether the critical experiment is the target.
+        """
         target = self._observed(zones.target)
-        # To label runs takes time, and both roles are often played by one experiment.
-        same = of_target and bool(zones.held_out.all())
+        # To classify runs takes time, and one experiment often plays both roles.
+        same = same_data and bool(zones.held_out.all())
         own = zones.target["model_size"].to_numpy().astype(str)
         fitted = canonical(critical)["model_size"].to_numpy().astype(str)
         return Known(
@@ -101,7 +107,7 @@ class ZonePrediction(Detector):
         options = self.options
         data = of_part(canonical(dataset), options.part)
         data = single_curve(data, "model_size", "data_size", "seed")
-        # The dataset is of one part by now, so the thresholds name none.
+        # `data` has one part only, so the thresholds name none.
         thresholds = Thresholds(
             **{name: getattr(options, name) for name in Thresholds.model_fields if name != "part"}
         )
@@ -131,7 +137,7 @@ class _Comparison:
 
     @cached_property
     def scored(self) -> Bools:
-        """The finished runs in cells with a prediction: bool [sizes, data sizes, seeds]."""
+        """Runs of a known dynamic in cells with a prediction: bool [sizes, data sizes, seeds]."""
         has_prediction = np.asarray(~np.isnan(self.probabilities.estimate).any(axis=-1))
         return np.asarray(
             (self.target.dynamics != int(Dynamic.UNKNOWN)) & has_prediction[..., None]
@@ -139,14 +145,15 @@ class _Comparison:
 
     @cached_property
     def seeds(self) -> npt.NDArray[np.int64]:
-        """Labels of the target's seeds with runs that count."""
+        """Labels of the target's seeds that have scored runs."""
         return np.asarray(self.zones.target["seed"].to_numpy()[self.scored.any(axis=(0, 1))])
 
     @cached_property
     def predicted(self) -> tuple[Replicates, Replicates]:
-        """The share of each seed's runs that is predicted, [seeds].
+        """The share of each seed's runs that the curves predict, [seeds].
 
-        With the replicates of the experiment on random labels, and with those of the critical one.
+        First with the replicates of the experiment on random labels, then with the replicates of
+        the critical experiment; both have the same estimate.
         """
 
         def share(probable: Floats) -> Floats:
@@ -156,7 +163,7 @@ class _Comparison:
 
     @property
     def agreement(self) -> float:
-        """The share of runs predicted; each seed counts equally."""
+        """The share of runs predicted: the mean over seeds of each seed's share."""
         _, by_critical = self.predicted
         return float(by_critical.estimate.mean())
 
@@ -167,7 +174,7 @@ class _Comparison:
         because the two are not independent.
 
         Args:
-            baseline: the dynamic that it predicts for each cell, [sizes, data sizes].
+            baseline: the dynamic that the baseline predicts for each cell, [sizes, data sizes].
         """
         right = self._share_of_seeds((self.target.dynamics == baseline[..., None]).astype(float))
         everyone = np.ones(len(right), bool)
@@ -191,7 +198,7 @@ class _Comparison:
         return Jackknife(gain(estimate), groups, critical.moved)
 
     def by_distance(self) -> dict[str, float | None]:
-        """Agreement at model sizes within those of the critical curve's fit, and beyond them."""
+        """The agreement at model sizes in the range of the critical curve's fit, and beyond it."""
         sizes, curve = self.zones.sizes, self.zones.critical
         within = (sizes >= curve.smallest) & (sizes <= curve.largest)
         return {
@@ -200,7 +207,7 @@ class _Comparison:
         }
 
     def confusion(self) -> dict[str, dict[str, int]]:
-        """How many runs showed each dynamic, for each dynamic that is the most probable one."""
+        """The numbers of scored runs, by the most probable dynamic and then the dynamic shown."""
         probable = np.nan_to_num(self.probabilities.estimate)
         likeliest = np.array(ZONES)[probable.argmax(axis=-1)]
         expected = np.broadcast_to(likeliest[..., None], self.target.dynamics.shape)[self.scored]
@@ -215,12 +222,15 @@ class _Comparison:
 
     @property
     def cells_held_out(self) -> str:
-        """For the evidence: how many of the cells were predicted by a fit without their size."""
+        """For the evidence: how many cells are predicted by a curve fitted without their size."""
         cells = int(np.asarray(self.scored.any(axis=-1))[self.zones.held_out].sum())
         return f" ({cells} of them with their model size left out of the fit)" if cells else ""
 
     def _credit(self, probable: Floats) -> Floats:
-        """The probability of the dynamic that each run showed, [sizes, data sizes, seeds]."""
+        """The predicted probability of the dynamic that each run showed.
+
+        [sizes, data sizes, seeds]; 0 for the dynamic `none`, and in cells without a prediction.
+        """
         credit = sum(
             np.nan_to_num(probable)[..., None, index] * (self.target.dynamics == int(dynamic))
             for index, dynamic in enumerate(ZONES)
@@ -228,14 +238,14 @@ class _Comparison:
         return np.asarray(credit, float)
 
     def _agreement(self, sizes: Bools) -> float | None:
-        """The mean credit of the runs at some model sizes; None without any."""
+        """The mean credit of the scored runs at some model sizes; None without scored runs."""
         scored = self.scored[sizes]
         if not scored.any():
             return None
         return float(self._credit(self.probabilities.estimate)[sizes][scored].mean())
 
     def _share_of_seeds(self, credit: Floats) -> Floats:
-        """The mean credit of each seed's runs that count, [seeds] of `self.seeds`."""
+        """The mean credit of each seed's scored runs, [seeds] of `self.seeds`."""
         runs = self.scored.sum(axis=(0, 1))
         credited = np.where(self.scored, credit, 0).sum(axis=(0, 1))
         return np.asarray(credited[runs > 0] / runs[runs > 0])

@@ -1,8 +1,8 @@
 """The loss of outputs, the gradient of the loss, and which outputs are correct.
 
-The cross entropy is written so that float32 loses nothing that float64 would keep. A model that has
+The cross entropy keeps its relative precision in float32, however small a loss is. A model that has
 learned its examples has losses far below the spacing of float32 numbers near one. The usual
-`log_softmax` rounds such losses to zero, and the gradient of the right class with them, so that the
+`log_softmax` rounds such losses to zero, and the gradient of the right class too, so that the
 gradients of the classes no longer sum to zero. This alone can stop grokking (Prieto et al. 2025,
 arXiv:2501.04697) and cause slingshots ("Grokking or Glitching?" 2026, arXiv:2605.06152).
 """
@@ -52,8 +52,8 @@ class CrossEntropy(Judgement):
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         # With z the outputs, m their maximum and y the right class, the loss is
         #   log Σⱼ exp(zⱼ − m) − (z_y − m) = log(others + exp(z_y − m)) − (z_y − m),
-        # where `others` is the sum over the wrong classes. If y has the maximum, z_y − m = 0 and the
-        # loss is log(1 + others): log1p keeps what 1 + others would round away.
+        # where `others` is the sum over the wrong classes. If y has the maximum, z_y − m = 0 and
+        # the loss is log(1 + others): log1p keeps what 1 + others would round away.
         index = labels.unsqueeze(-1)
         top = outputs.amax(-1, keepdim=True)
         exponentials = (outputs - top).exp_()
@@ -77,8 +77,8 @@ class SquaredError(Judgement):
     """Mean squared error over `outputs`; labels are floating point [..., outputs].
 
     With `correct_by="argmax"`, for one-hot labels, an example is correct when the largest output
-    has the place of the largest label. With `"tolerance"` it is correct when no output differs from
-    its label by more than `tolerance`.
+    and the largest label have the same index. With `"tolerance"` an example is correct when no
+    output differs from its label by more than `tolerance`.
     """
 
     outputs: int

@@ -1,7 +1,7 @@
 """Predictions of training dynamics without the theory, with which the zone map is compared.
 
-Each baseline predicts one dynamic for every cell of the target. It knows no run of that cell's
-model size.
+Each baseline predicts one dynamic for every cell of the target, and uses no run of the target at
+that cell's model size.
 """
 
 from __future__ import annotations
@@ -38,14 +38,17 @@ class Known:
     target: Observed
     critical: Observed
     excluded: Bools
-    """Sizes of the critical experiment that may not be used, [target's sizes, critical's sizes].
+    """Sizes of the critical experiment that must not be used, [target's sizes, critical's sizes].
 
-    They share runs with the target's size.
+    An excluded size is the target's size itself, where the two experiments share runs.
     """
 
 
 def most_frequent(labels: Labels) -> int:
-    """The most frequent dynamic, the lowest of several; UNKNOWN where none is known."""
+    """The most frequent known dynamic; of equally frequent ones the one with the lowest value.
+
+    UNKNOWN where no dynamic is known.
+    """
     known = labels[labels != int(Dynamic.UNKNOWN)]
     return int(np.bincount(known).argmax()) if known.size else int(Dynamic.UNKNOWN)
 
@@ -96,7 +99,8 @@ def threshold(known: Known) -> Labels:
 def nearest_fitted(known: Known) -> Labels:
     """The most frequent dynamic of the nearest cell of the critical experiment.
 
-    Model size counts first, then data size. Of two equally near cells the smaller is taken.
+    The distance is that of log2 of the model sizes; where it is equal, that of log2 of the data
+    sizes. Of two equally near cells the smaller is taken.
     """
     target, critical = known.target, known.critical
     cells = np.array([[most_frequent(cell) for cell in row] for row in critical.dynamics], np.int8)

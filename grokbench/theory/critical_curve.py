@@ -26,14 +26,15 @@ SLOPE_DEVIATION = 1.0
 """Prior standard deviation of the slope (doublings of data per doubling of parameters), about 0."""
 
 DEFAULT_WIDTH = 0.25
-"""The width of a bracket (doublings of data) where no bracket is closed at both ends."""
+"""The width of brackets (doublings of data) that a fit assumes if none is closed at both ends."""
 
 
 @dataclass(frozen=True, eq=False)
 class CriticalBrackets:
-    """The data sizes between which each run's critical data size lies: log2, [sizes, seeds].
+    """The data sizes between which the critical data size of each model size and seed lies.
 
-    Minus infinity or infinity where the data sizes do not reach, NaN where nothing is known.
+    `lower` and `upper` are log2 of data sizes, [sizes, seeds]: minus infinity where the smallest
+    data size was enough, infinity where the largest was not, NaN where no run finished.
     """
 
     sizes: Floats
@@ -47,7 +48,7 @@ class CriticalBrackets:
 
     @property
     def known(self) -> Bools:
-        """Which runs tell something, [sizes, seeds]."""
+        """Which brackets can be fitted, [sizes, seeds]."""
         return ~np.isnan(self.lower) & ~np.isnan(self.sizes)[:, None]
 
     @property
@@ -65,7 +66,7 @@ class CriticalBrackets:
 def critical_brackets(
     critical: xr.Dataset, threshold: float, part: str | None = None
 ) -> CriticalBrackets:
-    """The logarithms of `critical_data_size_brackets`, whose arguments and errors these are."""
+    """log2 of `critical_data_size_brackets`, with the same arguments and errors."""
     found = critical_data_size_brackets(without_empty_seeds(critical), threshold, part)
     data_sizes = critical["data_size"].to_numpy().astype(float)
     with np.errstate(divide="ignore"):  # A lower end of 0 becomes minus infinity.
@@ -92,7 +93,7 @@ class CriticalCurve:
     smallest: float
     """log2 of the parameters of the smallest model that the curve rests on."""
     largest: float
-    """log2 of the parameters of the largest."""
+    """log2 of the parameters of the largest model that the curve rests on."""
 
     def check_seeds(self) -> None:
         """Check that a variance between seeds can be estimated.
@@ -116,12 +117,13 @@ class CriticalCurve:
 def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> CriticalCurve:
     """Fit a power law to the brackets, maximum a posteriori.
 
-    log2 of a run's critical data size has a logistic distribution about a line in log2 of the
+    log2 of a seed's critical data size has a logistic distribution about a line in log2 of the
     parameters (`IntervalRegression`). A wide prior decides where the brackets leave level or slope
     open, and hardly matters elsewhere.
 
-    There is one replicate without each seed, and one for each model size, whose brackets are moved
-    by the standard deviation of their rounding error (`rounding_deviation`).
+    The curve has a replicate without each seed, and a replicate for each model size, in which the
+    brackets of that size are moved by the standard deviation of their rounding error
+    (`rounding_deviation`).
 
     Args:
         brackets: of the critical experiment.
@@ -146,7 +148,7 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
         brackets.upper[known],
         Prior(brackets.middle, LEVEL_DEVIATION, SLOPE_DEVIATION),
     )
-    # A size that is left out, or all of whose brackets are open at an end, has no rounding error.
+    # Width 0 means no rounding error: a size is left out, or has no bracket closed at both ends.
     widths = np.where(known.any(axis=1), brackets.widths, 0)
     typical = float(np.median(widths[widths > 0])) if (widths > 0).any() else DEFAULT_WIDTH
     scale, fitted_with = regression.likeliest_scale(typical)

@@ -2,7 +2,7 @@
 
 | data size | zone |
 | --- | --- |
-| above the capacity of the model size | progression |
+| from the capacity of the model size on | progression |
 | else from the critical data size on | grokking |
 | else just below the critical data size | semi-grokking |
 | else | ungrokking |
@@ -55,8 +55,8 @@ class ZoneOptions(CurveOptions):
     """The width of the semi-grokking zone, as a share of the critical data size.
 
     0.3 is from Huang et al. 2024, § 2.2: about 1000 examples, where critical data sizes are 3000 to
-    4000. "measured" reads the lower border off the critical experiment: the data size at which the
-    median run ends at `generalizing_at`.
+    4000. "measured" fits the lower border to the critical experiment in the same way as the
+    critical curve, with the threshold `generalizing_at` instead of `generalized_at`.
     """
 
 
@@ -67,7 +67,7 @@ class ZoneProbabilities:
     memorization: Replicates
     """With replicates of the experiment on random labels."""
     critical: Replicates
-    """With replicates of the critical experiment. The estimate is that of `memorization`."""
+    """With replicates of the critical experiment. Its estimate is the same as `memorization`'s."""
 
     @property
     def estimate(self) -> Floats:
@@ -99,7 +99,8 @@ class Borders:
 def _probability_above(border: Replicates, data_sizes: Floats) -> Replicates:
     """The probability that data sizes lie at or above a border, [sizes, data sizes].
 
-    The error of a border has Student's t distribution. A border without error divides exactly.
+    The error of a border has Student's t distribution. Where the standard error is 0, the
+    probability is 0 or 1. Every replicate has the standard error of the estimate.
     """
     error = border.standard_error[:, None]
     exact = error == 0
@@ -114,16 +115,21 @@ def _probability_above(border: Replicates, data_sizes: Floats) -> Replicates:
 
 
 def _of_zones(above_capacity: Floats, above_onset: Floats, above_critical: Floats) -> Floats:
-    """Probabilities of ZONES, from those of lying above each border; they add up to 1."""
-    fits = 1 - above_capacity
-    # Errors may let the onset exceed the critical data size; semi-grokking then has probability 0.
-    begun = np.maximum(above_onset, above_critical)
+    """Probabilities of ZONES, from the probabilities of lying above each border; they add up to 1.
+
+    The capacity is measured on other runs than the critical curve. Their errors are independent,
+    and the probabilities multiply.
+    """
+    below_capacity = 1 - above_capacity
+    # The onset lies below the critical data size, so P(onset ≤ D < critical) is a difference. With
+    # errors it could be negative; semi-grokking then has probability 0.
+    above_onset = np.maximum(above_onset, above_critical)
     return np.stack(
         [
             above_capacity,
-            fits * (1 - begun),
-            fits * (begun - above_critical),
-            fits * above_critical,
+            below_capacity * (1 - above_onset),
+            below_capacity * (above_onset - above_critical),
+            below_capacity * above_critical,
         ],
         axis=-1,
     )
@@ -171,18 +177,18 @@ def zone_map(
         single_curve(of_part(canonical(one), options.part), "model_size", "data_size", "seed")
         for one in (target, critical)
     )
-    in_memory, in_target = pairs_of(memorization, data)
-    capacity = capacity_curve(memorization, in_memory, options.saturated_at)
+    memorized_pairs, target_pairs = pairs_of(memorization, data)
+    capacity = capacity_curve(memorization, memorized_pairs, options.saturated_at)
     brackets = critical_brackets(fitted, options.generalized_at)
     held_out = _shares_runs(fitted, data)
-    enough = _predicted_heights(brackets, fitted, data, held_out)
+    critical_heights = _predicted_heights(brackets, fitted, data, held_out)
     if options.band == "measured":
-        begun = critical_brackets(fitted, options.generalizing_at)
-        onset = _predicted_heights(begun, fitted, data, held_out)
+        onset_brackets = critical_brackets(fitted, options.generalizing_at)
+        onset = _predicted_heights(onset_brackets, fitted, data, held_out)
     else:
         width = np.log2(1 - options.band)
-        onset = enough.map(lambda heights: heights + width)
-    borders = Borders(capacity.at(log2_parameters(data), in_target), onset, enough)
+        onset = critical_heights.map(lambda heights: heights + width)
+    borders = Borders(capacity.at(log2_parameters(data), target_pairs), onset, critical_heights)
     return ZoneMap(data, capacity, critical_curve(brackets), borders, held_out)
 
 
@@ -226,7 +232,10 @@ def zones(
 
 
 def _shares_runs(critical: xr.Dataset, target: xr.Dataset) -> Bools:
-    """Which of the target's model sizes share a finished run with the critical experiment."""
+    """Which of the target's model sizes share a finished run with the critical experiment.
+
+    Without run ids: all sizes if the two datasets are equal, else none.
+    """
     sizes = target.sizes["model_size"]
     if "run_id" not in critical or "run_id" not in target:
         return np.full(sizes, critical.equals(target))
@@ -240,10 +249,14 @@ def _shares_runs(critical: xr.Dataset, target: xr.Dataset) -> Bools:
 def _predicted_heights(
     brackets: CriticalBrackets, critical: xr.Dataset, target: xr.Dataset, held_out: Bools
 ) -> Replicates:
-    """The critical curve at the target's model sizes, [sizes]; without the size where held out."""
+    """log2 of the critical data size at the target's model sizes, [sizes].
+
+    A held-out size is predicted by a curve fitted without that size: NaN where fewer than two
+    sizes remain for the fit.
+    """
     sizes = log2_parameters(target)
-    # All fits have the same replicates (the same seeds, the same sizes' brackets moved), so those
-    # of one model size can be exchanged for those of another fit.
+    # The replicates of every fit have the same order (all seeds, without each seed, with each
+    # size's brackets moved), so a column of one fit can replace the column of another.
     heights = critical_curve(brackets).at(sizes).rows
     labels = critical["model_size"].to_numpy().astype(str)
     for index in np.flatnonzero(held_out):

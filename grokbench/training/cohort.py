@@ -23,10 +23,10 @@ State = dict[str, Any]
 
 
 class CohortTraining:
-    """Runs that differ only in data size, seed and the recipe's per-run fields, trained at once.
+    """Runs that differ in nothing but data size, seed and the fields `plan.PER_RUN` of the recipe.
 
-    Every step uses all training examples. Every run has its own examples, weights and optimizer
-    state, and computes what it would compute alone.
+    The runs are trained at once, and every step uses all training examples. Every run has its own
+    examples, weights and optimizer state, and computes what it would compute alone.
 
     Args:
         choose: picks the program that computes gradients and outputs.
@@ -35,7 +35,8 @@ class CohortTraining:
         taken: the number of steps taken so far.
         parameters: [runs, parameters].
         meter: what was measured so far.
-        pays_to_compile: whether the program may be compiled, and trains long enough to pay for it.
+        pays_to_compile: whether the program may be compiled, and the runs train long enough for
+            the compiler to pay.
 
     Raises:
         Exception: whatever a plugin raises (see `Stack.of`).
@@ -65,7 +66,7 @@ class CohortTraining:
         self.trained = initial.trained()
         self.factors = factors(self.recipe.precision, device)
         self.taken = 0
-        # The number of the step is a tensor too: a captured step must not read a Python number.
+        # A tensor that each step increments: a captured step would repeat a Python number.
         self.count = torch.zeros((), dtype=torch.float64, device=device)
         self.optimizer.start(self.parameters)
         self.pays_to_compile = self.program.compilable and pays(
@@ -82,9 +83,10 @@ class CohortTraining:
             compile_program(self.program, self.by_name, self.gradients_by_name)
 
     def step(self) -> None:
-        """Take one step of all runs; the caller adds to `taken`.
+        """Take one step of all runs.
 
-        A step changes nothing but tensors, in place, so that it can be captured and replayed.
+        A step changes nothing but tensors, in place, so that it can be captured and replayed. A
+        replay runs no Python; the caller therefore adds to `taken`.
         """
         with self.factors:
             self.program.gradient(self.by_name, self.gradients_by_name)

@@ -1,12 +1,12 @@
-"""CUDA graphs: this file alone captures.
+"""Steps and evaluations captured in CUDA graphs. No other file captures.
 
 A step of tiny models is about a hundred small kernels, and starting them takes longer than running
-them. A CUDA graph is a recording of kernels that is started at once, here of many steps. A captured
-step must change nothing but tensors, in place, and must never wait for the device.
+them. A CUDA graph is a recording of kernels, here of up to STRIDE steps; one call starts all of
+them. A captured step must change nothing but tensors, in place, and must never wait for the device.
 
-The first steps are not captured, because libraries make their plans and buffers then. They are real
-steps of the training. All work happens on the current stream, which must not be the default stream:
-CUDA cannot capture that one (see `device.stream_of_its_own`).
+The first steps are not captured, because libraries make their plans and buffers in them. They are
+real steps of the training. All work happens on the current stream, which must not be the default
+stream: CUDA cannot capture the default stream (see `device.stream_of_its_own`).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ WARM_UP = 3
 
 
 class Graphs:
-    """Steps and evaluations, replayed.
+    """Replays steps and evaluations from graphs.
 
     Where a capture raises an error (for example, because a module waits for the device), `advance`
-    and `evaluate` execute every operation as usual, and `refused` says why.
+    and `evaluate` execute one operation after the other from then on, and `refused` says why.
 
     Args:
         step: takes one step.
-        evaluate: gives a tensor of constant shape.
+        evaluate: gives an evaluation: a tensor whose shape never changes.
         cuda: `torch.cuda`, or a double of it in a test.
     """
 
@@ -84,7 +84,7 @@ class Graphs:
         return self.judged
 
     def _keep_up(self) -> None:
-        """Wait for the graph that was started AHEAD graphs ago."""
+        """Wait until no more than AHEAD graphs of STRIDE steps wait on the device."""
         self.queued.append(self.cuda.current_stream().record_event())
         if len(self.queued) > AHEAD:
             self.queued.popleft().synchronize()
@@ -98,7 +98,11 @@ class Graphs:
         return not self.refused
 
     def _captured(self, what: Callable[[], Any]) -> tuple[Any, Any]:
-        """A graph of `what`, and what `what` returns; a capture runs nothing on the device."""
+        """A graph of `what`, and what `what` returned; None and None where the capture failed.
+
+        A capture runs nothing on the device. Each replay of the graph overwrites the tensors that
+        `what` returned.
+        """
         graph = self.cuda.CUDAGraph()
         try:
             with (

@@ -23,11 +23,12 @@ from grokbench.training.precision import float32_products
 from grokbench.training.trainer import Trainer
 
 LANES = {"cuda": 4}
-"""How many cohorts at most share a device of this type; one on any other. Four was not measured:
-see benchmarks/README.md."""
+"""How many cohorts share a device of this type by default; any other type has one lane. Four is not
+measured: see benchmarks/README.md."""
 
 PATIENCE_SECONDS = 0.1
-"""How often a lane that waits for memory asks whether it should stop."""
+"""How long a thread waits at once. A lane that waits for memory then asks whether to stop, and the
+thread that waits for the lanes then handles Ctrl-C."""
 
 
 class Lanes:
@@ -115,7 +116,7 @@ def train_side_by_side(cohorts: Iterator[Cohort], trainer: Trainer, number: int)
             ThreadPoolExecutor(number, thread_name_prefix="lane") as pool,
         ):
             threads = [pool.submit(train_in_lane, lanes, own) for _ in range(number)]
-            # Only this thread receives Ctrl-C, and only between two waits.
+            # Python handles Ctrl-C in the main thread alone, and outside POSIX only between waits.
             while wait(threads, PATIENCE_SECONDS).not_done:
                 pass
         for thread in threads:

@@ -44,7 +44,7 @@ class Measuring:
 
         Raises:
             PluginError: a measure does not give one number for each of its quantities, or draws
-                from a generator that is not torch's.
+                from numpy's or Python's global generator.
         """
         outputs = program.outputs(parameters)
         rows = [
@@ -83,7 +83,11 @@ class Measuring:
         )
 
     def _read(self, measure: Measure, run: Run, snapshot: Snapshot) -> list[float]:
-        """One measure's numbers, in the order of its quantities."""
+        """One measure's numbers, in the order of its quantities.
+
+        The generators depend on the run's seed and on the measure: what a measure draws does not
+        depend on other measures or on the step.
+        """
         with torchs_generators(self.device, f"the measure {measure.name}"):
             torch.manual_seed(Streams(run.seed).key(measure.name))
             given = measure.measure(snapshot)
@@ -91,7 +95,7 @@ class Measuring:
 
 
 def numbers(measure: Measure, given: Any) -> list[float]:
-    """What a measure gave, in the order of its quantities.
+    """The numbers that a measure gave, in the order of its quantities.
 
     Raises:
         PluginError: the measure did not give one number for each of its quantities.

@@ -23,11 +23,12 @@ SETS = ("train", "validation", "mirror_free")
 class Meter:
     """Losses and accuracies of every run, part and set of examples, at each evaluation.
 
-    One evaluation is a tensor [runs, values]. Its columns are the losses and accuracies of every
-    set and part, the norm of all parameters, and then the quantities of the measures.
+    One evaluation is a tensor [runs, values]. Its columns are the losses of every set and part,
+    the accuracies of every set and part, the norm of all parameters, and the measures' quantities.
 
     Args:
-        quantities: the names of what the measures give; a quantity may be NaN.
+        quantities: the names of the measures' quantities. A quantity may be NaN or infinite; that
+            alone is no divergence.
     """
 
     def __init__(self, stack: Stack, quantities: Sequence[str] = ()) -> None:
@@ -37,7 +38,8 @@ class Meter:
         weights = stack.evaluation.weights
         members = memberships(stack.examples, len(self.task.parts), weights.shape[1])
         self.counts = members.sum(1).to(torch.int64)
-        # A mean over a set is a product with its shares; the shares of an empty set are zero.
+        # [runs, examples, sets · parts]: 1/n for each of a set's n examples, so that the product
+        # with the losses is the set's mean loss. An empty set has 0/0, which becomes 0.
         self.shares = (members / members.sum(1, keepdim=True)).flatten(2).nan_to_num_()
         self.shares = self.shares.to(weights.device)
         self.steps: list[int] = []
@@ -84,7 +86,7 @@ class Meter:
         return {"steps": list(self.steps), "readings": self.evaluations.all()}
 
     def state_of(self, rows: Tensor) -> dict[str, Any]:
-        """What was measured so far of some of the runs."""
+        """The state of some of the runs alone."""
         state = self.state()
         return {**state, "readings": [evaluation[rows] for evaluation in state["readings"]]}
 
@@ -100,7 +102,7 @@ class Meter:
 
     @property
     def validation_accuracy(self) -> float:
-        """The mean over runs, in the first part; NaN where no example validates."""
+        """The mean over runs, in the first part; NaN if the first run has no validation example."""
         validation = self._metrics(self.evaluations.latest())[:, 1, 1, 0]
         return float(validation.mean()) if self.counts[0, 1, 0] else math.nan
 
@@ -110,7 +112,7 @@ class Meter:
         return values.reshape(*evaluations.shape[:-1], 2, len(SETS), -1)
 
     def records(self, runs: Sequence[Run], parameters: int) -> list[Record]:
-        """A record for each run. A diverged run has NaN from the step on at which it diverged.
+        """A record for each run, with NaN from the run's first evaluation that is not finite.
 
         Args:
             parameters: the number of parameters of one run.
@@ -133,6 +135,15 @@ class Meter:
         counts: Tensor,
         parameters: int,
     ) -> Record:
+        """The record of one run.
+
+        Args:
+            judged: losses and accuracies, [evaluations, 2, sets, parts].
+            norms: [evaluations].
+            measured: [evaluations, quantities].
+            counts: the numbers of examples, [sets, parts].
+            parameters: the number of parameters.
+        """
         # Records hold float32. A value that is too large for float32 counts as not finite.
         metrics, norm = judged.float().numpy(), norms.float().numpy()
         quantities = np.ascontiguousarray(measured.float().numpy().T)

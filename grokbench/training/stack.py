@@ -48,7 +48,7 @@ class Stack:
 
         Raises:
             ValueError: a task's examples break its contract.
-            PluginError: a module cannot be trained, or a plugin does not draw from torch.
+            PluginError: a module cannot be trained, or draws from numpy's or Python's generator.
             Exception: whatever else a plugin raises.
         """
         setup = Setup.of(runs[0], plugins)
@@ -63,11 +63,11 @@ class Stack:
 
 
 def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
-    """The run's module with its own initial weights, whatever was drawn before.
+    """The run's module, its initial weights drawn from the run's own seed, times `initial_scale`.
 
     Raises:
-        PluginError: the architecture draws from a generator that is not torch's, or the module has
-            parameters that are not real numbers.
+        PluginError: the architecture draws from numpy's or Python's global generator, or the module
+            has parameters that are not real floating-point numbers.
     """
     with torchs_generators(torch.device("cpu"), f"build() of {architecture.name}"):
         torch.manual_seed(Streams(run.seed).key("weights"))
@@ -76,7 +76,7 @@ def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
         if not parameter.is_floating_point():
             raise PluginError(
                 f"{architecture.name}: the parameter {name} is {parameter.dtype}; only real "
-                "parameters are trained, so write real and imaginary parts as two"
+                "parameters are trained; write real and imaginary parts as two parameters"
             )
     model.to(storage(run.recipe.precision))
     with torch.no_grad():
@@ -127,7 +127,7 @@ class Parameters:
         )
 
     def trained(self) -> Tensor | None:
-        """1 for each parameter that is trained, 0 for the others: [parameters]; None for all 1."""
+        """1 for each trained parameter, 0 for frozen ones: [parameters]; None if none is frozen."""
         if not self.frozen:
             return None
         return self._where(lambda name, shape: name not in self.frozen)
