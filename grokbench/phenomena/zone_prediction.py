@@ -8,8 +8,8 @@ baseline predicts. A baseline does not use the theory (`grokbench.theory.baselin
 of its dynamic, given the curves' errors. The gain over each baseline has an interval: a jackknife
 over the seeds of all experiments and over the rounding errors of the data sizes. The best baseline
 is not known beforehand, so the lowest of the lower ends and the lowest of the upper ends are
-reported. The lower end is valid for every best baseline (intersection–union test). The upper end
-has no correction for choosing among the baselines, and may lie too low.
+reported. The lower end is valid whichever baseline is the best (intersection–union test). The upper
+end has no correction for choosing among the baselines, and may lie too low.
 
 *Source*: Huang et al. 2024, § 3, takeaway 3, Fig. 1.
 
