@@ -33,9 +33,9 @@ DEFAULT_WIDTH = 0.25
 class CriticalBrackets:
     """The data sizes between which the critical data size of each model size and seed lies.
 
-    `lower` and `upper` are log2 of data sizes, [sizes, seeds]. `lower` is minus infinity where every
-    data size was enough, `upper` is infinity where no data size above `lower` was enough. Both are
-    NaN where no run finished.
+    `lower` and `upper` are log2 of data sizes, [sizes, seeds]. `lower` is minus infinity where all
+    data sizes were enough, `upper` is infinity where no data size above `lower` was enough. Both
+    are NaN where no run finished.
     """
 
     sizes: Floats
