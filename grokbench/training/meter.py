@@ -11,13 +11,10 @@ import torch
 from torch import Tensor
 
 from grokbench.record import Record, Run, Status
-from grokbench.schema import METRICS
+from grokbench.schema import METRICS, SUBSETS
 from grokbench.tasks.base import Examples
 from grokbench.training.stack import Stack
 from grokbench.training.transfers import Transfers
-
-SETS = ("train", "validation", "mirror_free")
-"""The sets of examples that metrics are means over, as `Examples` names them."""
 
 
 class Meter:
@@ -34,7 +31,7 @@ class Meter:
     def __init__(self, stack: Stack, quantities: Sequence[str] = ()) -> None:
         self.task, self.labels = stack.setup.task, stack.evaluation.labels
         self.quantities = tuple(quantities)
-        self.width = 2 * len(SETS) * len(self.task.parts) + 1
+        self.width = 2 * len(SUBSETS) * len(self.task.parts) + 1
         weights = stack.evaluation.weights
         members = memberships(stack.examples, len(self.task.parts), weights.shape[1])
         self.counts = members.sum(1).to(torch.int64)
@@ -109,7 +106,7 @@ class Meter:
     def _metrics(self, evaluations: Tensor) -> Tensor:
         """[…, values] → losses and accuracies […, 2, sets, parts]."""
         values = evaluations[..., : self.width - 1]
-        return values.reshape(*evaluations.shape[:-1], 2, len(SETS), -1)
+        return values.reshape(*evaluations.shape[:-1], 2, len(SUBSETS), -1)
 
     def records(self, runs: Sequence[Run], parameters: int) -> list[Record]:
         """A record for each run, with NaN from the run's first evaluation that is not finite.
@@ -168,7 +165,7 @@ class Meter:
             self.task.parts,
             np.array(self.steps, np.int64),
             {name: np.ascontiguousarray(curve) for name, curve in curves.items()},
-            {name: tuple(counts[i].tolist()) for i, name in enumerate(SETS)},
+            {name: tuple(counts[i].tolist()) for i, name in enumerate(SUBSETS)},
             parameters,
             f"not finite at step {self.steps[lost]}" if diverged else "",
             dict(zip(self.quantities, quantities, strict=True)),
@@ -181,9 +178,9 @@ def memberships(examples: Sequence[Examples], parts: int, length: int) -> Tensor
     Args:
         length: the number of examples that runs are padded to.
     """
-    members = torch.zeros(len(examples), length, len(SETS), parts, dtype=torch.float64)
+    members = torch.zeros(len(examples), length, len(SUBSETS), parts, dtype=torch.float64)
     for run, one in enumerate(examples):
-        for i, name in enumerate(SETS):
+        for i, name in enumerate(SUBSETS):
             for part in range(parts):
                 members[run, : len(one.part), i, part] = getattr(one, name) & (one.part == part)
     return members
