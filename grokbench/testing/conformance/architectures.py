@@ -30,7 +30,6 @@ from grokbench.testing.conformance.exercises import TORCH, Exercise, disturb
 from grokbench.testing.conformance.small_models import (
     HIDDEN_SIZES,
     Setting,
-    buildable,
     served,
     settings,
     sizes,
@@ -48,7 +47,7 @@ AGREEMENT = 1e-10
 
 def exercises(specimen: Specimen) -> Iterator[Exercise]:
     """Building comes first; calling follows where a module can be called."""
-    every = buildable(specimen)
+    every = settings(specimen, called=False)
     for setting in every:
         yield Exercise(
             setting.architecture,
@@ -141,7 +140,7 @@ def built(architecture: Architecture, task: Task, size: ModelSize) -> nn.Module:
 @promises("architecture", why="outputs are judged and differentiated, one row for each example")
 def gives_an_output_for_each_answer(specimen: Specimen) -> None:
     """Outputs are [examples, outputs], finite and differentiable, for one example and for many."""
-    for setting in buildable(specimen):
+    for setting in settings(specimen, called=False):
         examples, model = setting.examples(), setting.model().eval()
         for count in (len(examples.inputs), 1):
             rows = torch.arange(len(examples.inputs)) < count
@@ -172,7 +171,7 @@ def gives_an_output_for_each_answer(specimen: Specimen) -> None:
 )
 def grows_with_model_size(specimen: Specimen) -> None:
     """More units have more parameters, and so have more layers."""
-    for setting in buildable(specimen):
+    for setting in settings(specimen, called=False):
         architecture, task = setting.architecture, setting.task
         wide = sizes(architecture, task)
         deep = [ModelSize(size.hidden_size, 2) for size in wide]
@@ -195,7 +194,7 @@ def grows_with_model_size(specimen: Specimen) -> None:
 )
 def another_seed_other_weights(specimen: Specimen) -> None:
     """Seeds differ in their initial weights."""
-    for setting in buildable(specimen):
+    for setting in settings(specimen, called=False):
         first, other = (dict(tensors_of(setting.model(seed))) for seed in range(2))
         same = all(torch.equal(first[name], other[name]) for name in first)
         must(not same, f"seeds 0 and 1 have the same weights ({setting})")

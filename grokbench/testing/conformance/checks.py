@@ -65,15 +65,7 @@ class CheckOutcome(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A definition with options, and what it is examined with.
-
-    Attributes:
-        definition: the class that a plugin registers.
-        options: the options of the instances that are examined.
-        tasks: for an architecture or a measure, in addition to the kit's own tasks.
-        worlds: for a detector, in addition to the kit's own simulated experiments.
-        architectures: for a measure, in addition to grokbench's dense transformer.
-    """
+    """A class that a plugin registers, options, and what it is examined with: see `checks_for`."""
 
     definition: type[Definition]
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -37,6 +37,11 @@ def random(seed: int) -> Tensor:
     return numbers + numbers.sign()
 
 
+def column(*rates: float) -> Tensor:
+    """A learning rate for each run, [runs, 1]."""
+    return torch.tensor(rates, dtype=torch.float64)[:, None]
+
+
 @dataclass(eq=False)
 class Bowls:
     """A stack of quadratic bowls: each run goes down to a target of its own."""
@@ -44,9 +49,7 @@ class Bowls:
     optimizer: Optimizer
     parameters: Tensor = field(default_factory=lambda: random(0))
     target: Tensor = field(default_factory=lambda: random(1))
-    rate: Tensor = field(
-        default_factory=lambda: torch.tensor([[1e-3], [1e-2], [3e-2]], dtype=torch.float64)
-    )
+    rate: Tensor = field(default_factory=lambda: column(1e-3, 1e-2, 3e-2))
     decay: Tensor = field(default_factory=lambda: 0.1 * random(2).abs())
     taken: int = 0
     count: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
@@ -206,12 +209,10 @@ def a_run_is_the_same_in_a_stack(specimen: Specimen) -> None:
 )
 def obeys_each_learning_rate(specimen: Specimen) -> None:
     """Each run moves by its own learning rate, and a run with rate zero does not move."""
-    frozen = Bowls.of(specimen)
-    frozen.rate = torch.tensor([[0.0], [1e-2], [3e-2]], dtype=torch.float64)
+    frozen = Bowls.of(specimen, rate=column(0, 1e-2, 3e-2))
     must(torch.equal(frozen.steps(5)[0], random(0)[0]), "a run whose learning rate is 0 moves")
-    slow, fast = Bowls.of(specimen), Bowls.of(specimen)
-    fast.rate = fast.rate * torch.tensor([[2.0], [1.0], [1.0]], dtype=torch.float64)
-    first, second = slow.steps(3), fast.steps(3)
+    first = Bowls.of(specimen).steps(3)
+    second = Bowls.of(specimen, rate=column(2e-3, 1e-2, 3e-2)).steps(3)
     must(
         near(first[1:], second[1:]) and not near(first[0], second[0]),
         "doubling one run's learning rate does not change that run and no other",
@@ -224,10 +225,9 @@ def obeys_each_learning_rate(specimen: Specimen) -> None:
 )
 def obeys_each_weight_decay(specimen: Specimen) -> None:
     """Without a gradient, exactly those parameters shrink whose weight decay is above zero."""
-    bowls = Bowls.of(specimen)
     decayed = torch.zeros(RUNS, PARAMETERS, dtype=torch.float64)
     decayed[1, ::2], decayed[2] = 0.5, 1.0
-    bowls.decay = decayed
+    bowls = Bowls.of(specimen, decay=decayed)
     before, after = random(0), bowls.steps(10, lambda gradients: gradients.zero_())
     idle = decayed == 0
     must(
@@ -253,8 +253,7 @@ def bears_a_zero_gradient(specimen: Specimen) -> None:
     """Zero, tiny and large gradients, and late steps, give no NaN."""
     for scale in (0.0, 1e-30, 1e15):
         for taken in (0, 10**7):
-            bowls = Bowls.of(specimen)
-            bowls.taken = taken
+            bowls = Bowls.of(specimen, taken=taken)
             ends = bowls.steps(3, lambda gradients, scale=scale: gradients.mul_(scale))  # type: ignore[misc]
             where = f"with gradients of about {scale:g} at step {taken + 1}"
             must(ends.isfinite().all(), f"{where}, parameters are not finite")
@@ -268,8 +267,8 @@ def bears_a_zero_gradient(specimen: Specimen) -> None:
 def goes_downhill(specimen: Specimen) -> None:
     """On a quadratic bowl, the loss falls for at least one of three learning rates."""
     for rate in RATES:
-        bowls = Bowls.of(specimen)
-        bowls.rate, bowls.decay = torch.full_like(bowls.rate, rate), bowls.decay * 0
+        still = torch.zeros(RUNS, PARAMETERS, dtype=torch.float64)
+        bowls = Bowls.of(specimen, rate=column(rate, rate, rate), decay=still)
         before = (bowls.parameters - bowls.target).square().sum(1)
         after = (bowls.steps(50) - bowls.target).square().sum(1)
         if bool((after < before).all()):
@@ -284,8 +283,8 @@ def goes_on_from_its_state(specimen: Specimen) -> None:
     first = Bowls.of(specimen)
     first.steps(5)
     state = written_and_read(first.optimizer.state())
-    second = Bowls.of(specimen)
-    second.parameters, second.taken = first.parameters.clone(), 5
+    second = Bowls.of(specimen, taken=5)
+    second.parameters = first.parameters.clone()
     second.optimizer.restore(state)
     must(
         torch.equal(whole, second.steps(5)),

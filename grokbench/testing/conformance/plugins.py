@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from grokbench import hookspecs
 from grokbench.catalogue import Catalogue, Sender, problems_with
 from grokbench.errors import PluginError, nearest
-from grokbench.plugins import COMMAND_GROUP, DEFINITION_GROUP, HOOKS, Plugins, describe
+from grokbench.plugins import COMMAND_GROUP, DEFINITION_GROUP, HOOKS, Plugins
 from grokbench.plugins.loading import entry_points_of, import_file, isolated
 from grokbench.plugins.plugin import Plugin
 from grokbench.switches import SWITCHES, put_back
@@ -93,10 +93,8 @@ class Module:
         Raises:
             Inapplicable: it cannot be imported, which `imports` reports.
         """
-        try:
+        with reported_by("imports"):
             return self.load()
-        except (Exception, SystemExit) as error:
-            raise Inapplicable(f"it cannot be imported: see imports ({describe(error)})") from error
 
     @cached_property
     def hooks(self) -> list[tuple[str, Any]]:

@@ -180,20 +180,13 @@ def served(specimen: Specimen) -> list[Setting]:
     return found
 
 
-def buildable(specimen: Specimen) -> list[Setting]:
-    """Those of `served` whose module can be built; an error is reported by another check."""
+def settings(specimen: Specimen, *, called: bool = True) -> list[Setting]:
+    """Those of `served` whose module can be built, and called; another check reports the others."""
     with reported_by("builds_what_it_does_not_refuse"):
-        return some([setting for setting in served(specimen) if setting.builds])
-
-
-def settings(specimen: Specimen) -> list[Setting]:
-    """Those of `buildable` whose module can be called; an error is reported by another check."""
-    every = buildable(specimen)
-    with reported_by("gives_an_output_for_each_answer"):
-        return some([setting for setting in every if setting.works])
-
-
-def some(found: list[Setting]) -> list[Setting]:
-    if not found:
-        raise ValueError("no module works")
+        found = [setting for setting in served(specimen) if setting.builds]
+        must(found, "no module can be built")
+    if called:
+        with reported_by("gives_an_output_for_each_answer"):
+            found = [setting for setting in found if setting.works]
+            must(found, "no module can be called")
     return found
