@@ -29,11 +29,7 @@ def distinct(values: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[lis
 
 @st.composite
 def datasets(
-    draw: Draw,
-    *,
-    swept: bool | None = None,
-    parts: int | None = None,
-    most: int = 3,
+    draw: Draw, *, swept: bool | None = None, parts: int | None = None, most: int = 3
 ) -> xr.Dataset:
     """An experiment's dataset, of runs of any status, in the form in which the store assembles it.
 

@@ -12,13 +12,14 @@ import io
 import json
 import os
 import pickle
+import pkgutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -147,12 +148,8 @@ class _ByName(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, type) and value.__module__.startswith(SINGLE_FILE):
-            return _class_of, (value.__module__, value.__qualname__)
+            return pkgutil.resolve_name, (f"{value.__module__}:{value.__qualname__}",)
         return NotImplemented
-
-
-def _class_of(module: str, name: str) -> Any:
-    return reduce(getattr, name.split("."), sys.modules[module])
 
 
 def search_path() -> list[str]:

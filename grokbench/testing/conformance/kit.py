@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grokbench.definition import Definition
 from grokbench.errors import PluginError, nearest
 from grokbench.switches import SWITCHES, put_back
-from grokbench.testing.conformance.checks import (
-    EVERY_KIND,
-    PROMISES,
-    Check,
-    Specimen,
-    kind_of,
-)
+from grokbench.testing.conformance.checks import EVERY_KIND, PROMISES, Check, Specimen, kind_of
 
 if TYPE_CHECKING:
     import click
@@ -104,10 +98,7 @@ def parametrize_with_checks(
 
 
 def checks_of_plugin(
-    name: str,
-    *,
-    cli: click.Group | None = None,
-    expected_failures: Mapping[str, str] | None = None,
+    name: str, *, cli: click.Group | None = None, expected_failures: Mapping[str, str] | None = None
 ) -> list[Check]:
     """Every check of a plugin as a whole, and of everything that it registers.
 
@@ -136,9 +127,7 @@ def checks_of_plugin(
     return expecting(checks, expected_failures or {})
 
 
-def usable(
-    definitions: Sequence[type[Definition]],
-) -> tuple[list[Task], list[Architecture]]:
+def usable(definitions: Sequence[type[Definition]]) -> tuple[list[Task], list[Architecture]]:
     """The tasks that make examples, and the architectures that can be made, to try others on."""
     from grokbench.architectures.base import Architecture
     from grokbench.randomness import Streams

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isnan
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -184,19 +184,10 @@ def bears_a_diverged_run(specimen: Specimen) -> None:
         measuring.sound(snapshot)
         weights = {name: torch.full_like(one, torch.nan) for name, one in snapshot.weights.items()}
         outputs = torch.full_like(snapshot.outputs, torch.nan)
-        with must_work(f"{measuring}: where weights are NaN it"), strict_distributions():
+        # Torch's distributions check their arguments, unless torch.compile() turned that off.
+        strict = patch.object(Distribution, "_validate_args", True)
+        with must_work(f"{measuring}: where weights are NaN it"), strict:
             measuring.values(replace(snapshot, weights=weights, outputs=outputs))
-
-
-@contextmanager
-def strict_distributions() -> Iterator[None]:
-    """Have torch's distributions check their arguments; torch.compile() turns the checks off."""
-    former = Distribution._validate_args
-    Distribution.set_default_validate_args(True)
-    try:
-        yield
-    finally:
-        Distribution.set_default_validate_args(former)
 
 
 @promises(

@@ -197,8 +197,7 @@ def a_run_is_the_same_in_a_stack(specimen: Specimen) -> None:
         )
     diverged = Bowls.of(specimen).steps(10, lambda gradients: gradients[0].fill_(torch.nan))
     must(
-        near(together[1:], diverged[1:]),
-        "when one run's gradient is NaN, the others end elsewhere",
+        near(together[1:], diverged[1:]), "when one run's gradient is NaN, the others end elsewhere"
     )
 
 
@@ -260,9 +259,7 @@ def bears_a_zero_gradient(specimen: Specimen) -> None:
 
 
 @promises(
-    "optimizer",
-    why="gradients point uphill",
-    instead="subtract the update from the parameters",
+    "optimizer", why="gradients point uphill", instead="subtract the update from the parameters"
 )
 def goes_downhill(specimen: Specimen) -> None:
     """On a quadratic bowl, the loss falls for at least one of three learning rates."""
