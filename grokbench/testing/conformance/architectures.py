@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from grokbench.architectures.base import Architecture, Program
-from grokbench.randomness import Streams
 from grokbench.record import ModelSize, Status
 from grokbench.tasks.base import Task
-from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.testing.conformance.checks import (
     Specimen,
     listed,
@@ -24,12 +20,14 @@ from grokbench.testing.conformance.checks import (
     must_be_none_or_words,
     must_work,
     promises,
-    reported_by,
 )
 from grokbench.testing.conformance.exercises import TORCH, Exercise, disturb
 from grokbench.testing.conformance.small_models import (
     HIDDEN_SIZES,
     Setting,
+    compare,
+    moved,
+    plain_run,
     served,
     settings,
     sizes,
@@ -39,10 +37,6 @@ from grokbench.training.loop import train
 from grokbench.training.module_program import ModuleProgram
 from grokbench.training.probe import why_not_stacked
 from grokbench.training.random_state import torchs_generators
-from grokbench.training.stack import Parameters, Stack
-
-AGREEMENT = 1e-10
-"""The largest relative difference between two exact computations in float64."""
 
 
 def exercises(specimen: Specimen) -> Iterator[Exercise]:
@@ -269,78 +263,6 @@ def trains_as_its_module_does(specimen: Specimen) -> str:
             compare(program, stack, plain, whose, str(setting))
         told.setdefault(how, []).append(task.name)
     return "; ".join(f"{how} ({', '.join(tasks)})" for how, tasks in told.items())
-
-
-Run = tuple[dict[str, Tensor], Tensor]
-"""A run's gradient by name, and its outputs."""
-
-
-def moved(setting: Setting) -> Stack:
-    """Three runs as the trainer makes them, moved a little away from their initial weights."""
-    device, generator = torch.device("cpu"), torch.Generator().manual_seed(0)
-    with reported_by("a_run_is_the_same_in_any_company"):
-        stack = Stack.of(setting.runs(), setting.plugins, device)
-    with torch.no_grad():
-        for parameter in (p for model in stack.models for p in model.parameters()):
-            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter.add_(noise, alpha=0.1)
-    return replace(stack, parameters=Parameters.of(stack.models, device))
-
-
-def plain_run(setting: Setting, stack: Stack, run: int) -> Run:
-    """What plain PyTorch computes for one run."""
-    examples, model = stack.examples[run], copy.deepcopy(stack.models[run]).train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(Streams(stack.runs[run].seed).key("noise"))
-        outputs = model(*setting.arguments(examples, examples.train))
-    backward(setting.task.judgement, outputs, examples.labels[examples.train])
-    gradient = {
-        name: torch.zeros_like(value) if value.grad is None else value.grad
-        for name, value in model.named_parameters()
-        if value.requires_grad
-    }
-    with torch.no_grad():
-        return gradient, model.eval()(*setting.arguments(examples))
-
-
-def backward(judgement: Judgement, outputs: Tensor, labels: Tensor) -> None:
-    """Differentiate the mean loss, with torch's own losses where it has them."""
-    if isinstance(judgement, CrossEntropy):
-        functional.cross_entropy(outputs, labels).backward()  # type: ignore[no-untyped-call]
-    elif isinstance(judgement, SquaredError):
-        functional.mse_loss(outputs, labels.to(outputs)).backward()  # type: ignore[no-untyped-call]
-    else:
-        share = outputs.new_full((len(outputs),), 1 / len(outputs))
-        outputs.backward(judgement.gradient(outputs.detach(), labels, share))  # type: ignore[no-untyped-call]
-
-
-def compare(program: Program, stack: Stack, plain: list[Run], whose: str, where: str) -> None:
-    """A program's gradients and outputs are the plain ones, and overwrite what was there."""
-    parameters, flat = stack.parameters, stack.parameters.flat.clone()
-    gradients = parameters.views(torch.full_like(flat, torch.nan))
-    program.gradient(parameters.views(flat), gradients)
-    outputs = program.outputs(parameters.views(flat))
-    must(
-        torch.equal(flat, parameters.flat),
-        f"{whose} changes the parameters ({where})",
-        "write results into `gradients`, and into nothing else",
-    )
-    left = [name for name, one in gradients.items() if bool(one.isnan().any())]
-    must(
-        not left,
-        f"{whose} adds to the gradient of {listed(left)}, or leaves it ({where})",
-        "overwrite gradients, which are those of the step before: gradients[name].copy_(…)",
-    )
-    for run, (expected, answers) in enumerate(plain):
-        pairs = {f"gradient of {name}": (gradients[name][run], expected[name]) for name in expected}
-        pairs["outputs"] = outputs[run, : len(answers)], answers
-        for name, (found, wanted) in pairs.items():
-            what = f"{whose}'s {name} is"
-            shapes = f"{list(found.shape)} and not {list(wanted.shape)}"
-            must(found.shape == wanted.shape, f"{what} of shape {shapes} ({where})")
-            apart = (found - wanted).abs().max().item()
-            allowed = AGREEMENT * max(1.0, wanted.abs().max().item())
-            must(apart <= allowed, f"{what} off by {apart:.2g}, more than {allowed:.0g} ({where})")
 
 
 @promises("architecture", why="what is not reached would not be trained, moved or stored")

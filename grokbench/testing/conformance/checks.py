@@ -253,9 +253,11 @@ def reported_by(check: str) -> Iterator[None]:
 def must_be_none_or_words(call: str, answer: Any, *again: Any) -> None:
     """The answer of a call is None or a text, and the same when it is asked for again."""
     words = answer is None or (isinstance(answer, str) and answer.strip())
-    must(words, f"{call} gives {answer!r}", "return None, or a sentence that says what is wrong")
+    instead = "return None, or a sentence that says what to write instead"
+    must(words, f"{call} gives {answer!r}", instead)
     for other in again:
-        must(other == answer, f"{call} gives {answer!r}, and then {other!r}", "decide by it alone")
+        twice = f"{call} gives {answer!r}, and then {other!r}"
+        must(other == answer, twice, "decide by the arguments and the options alone")
 
 
 def read_from_json(values: Any, whose: str, instead: str = "", *, nan: bool = False) -> Any:

@@ -291,7 +291,7 @@ def first_seed(cells: xr.DataArray) -> xr.DataArray:
 
 @promises(
     "detector",
-    why="the verdict says what is lacking, and finds nothing in nothing",
+    why="there is nothing to find, and the verdict says what is lacking",
     instead="raise NotEnoughDataError, and say what is lacking",
 )
 def says_when_there_is_too_little(specimen: Specimen) -> None:
@@ -347,10 +347,11 @@ def is_deaf_to_noise(specimen: Specimen) -> str:
     found = [finding for finding in looks if finding is not None]
     above = sum(finding.low > nothing for finding in found)
     below = sum(finding.high < nothing for finding in found)
+    most = largest_count(len(found))
     must(
-        above <= largest_count(len(found)),
-        f"in {above} of {len(found)} worlds where runs are exchanged at random, its interval lies "
-        f"above {nothing:g}",
+        above <= most,
+        f"in {above} of {len(found)} worlds where runs are exchanged at random, more than {most}, "
+        f"its interval lies above {nothing:g}",
     )
     return f"above {nothing:g} in {above} of {len(found)} null worlds, below in {below}"
 
