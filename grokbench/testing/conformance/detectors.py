@@ -350,8 +350,8 @@ def is_deaf_to_noise(specimen: Specimen) -> str:
     most = largest_count(len(found))
     must(
         above <= most,
-        f"in {above} of {len(found)} worlds where runs are exchanged at random, more than {most}, "
-        f"its interval lies above {nothing:g}",
+        f"where runs are exchanged at random, its interval lies above {nothing:g} in {above} of "
+        f"{len(found)} worlds, more than {most}",
     )
     return f"above {nothing:g} in {above} of {len(found)} null worlds, below in {below}"
 
