@@ -144,8 +144,12 @@ def problems_with(definition: Any, base: type[Definition], kind: str) -> list[st
         problems.append(f"{owner}.name is {name!r}; write a word such as 'modular_addition'")
     if type(version) is not int or version < 1:
         problems.append(f"{owner}.version is {version!r}; write a whole number from 1 up")
-    if isinstance(getattr(definition, "roles", ()), str):
-        problems.append(f"{owner}.roles is a string; write a tuple of strings")
+    for attribute in ("roles", "figure_spans", "figure_ignores"):
+        names = getattr(definition, attribute, ())
+        if isinstance(names, str):
+            problems.append(f"{owner}.{attribute} is a string; write a tuple of strings")
+        elif not (isinstance(names, tuple) and all(isinstance(name, str) for name in names)):
+            problems.append(f"{owner}.{attribute} is {names!r}; write a tuple of strings")
     if kind == "measure":
         problems += _problems_with_quantities(owner, getattr(definition, "quantities", None))
     return problems + _problems_with_options(owner, definition.Options)

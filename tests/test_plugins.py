@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import subprocess
 import sys
@@ -259,11 +260,19 @@ class Named(grokbench.Options):
     assert "odd" not in plugins.tasks
 
 
-def test_roles_that_are_one_string_are_refused(write):
-    text = DETECTOR.replace('"stare"', '"stare"\n    roles = "experiment"')
+@pytest.mark.parametrize("attribute", ["roles", "figure_spans", "figure_ignores"])
+@pytest.mark.parametrize(("value", "what"), [("'all'", "a string"), ("None", "None"), ("5", "5")])
+def test_names_that_are_no_tuple_of_strings_are_refused(write, attribute, value, what):
+    text = DETECTOR.replace('"stare"', f'"stare"\n    {attribute} = {value}')
     register = "@hookimpl\ndef register_detectors(register):\n    register(Stare)\n"
     file = write("stare.py", text + register)
-    assert "Stare.roles is a string; write a tuple of strings" == Plugins.load([file]).error(file)
+    expected = f"Stare.{attribute} is {what}; write a tuple of strings"
+    assert expected == Plugins.load([file]).error(file)
+
+
+def test_a_copy_of_a_suites_plugins_is_the_same_plugins(write):
+    plugins = Plugins.load([write("parity.py", TASK.format(owner="Parity", name="parity"))])
+    assert plugins is copy.deepcopy(plugins)
 
 
 def test_a_name_that_two_plugins_register_belongs_to_neither(write):

@@ -46,6 +46,22 @@ class Drawing:
     alternative: str
     """What the figure shows, in a sentence or two, for readers who do not see it."""
 
+    def __post_init__(self) -> None:
+        """Check the words.
+
+        Raises:
+            TypeError: the title, the caption or the alternative text is not a plain str.
+            ValueError: one of them is empty, or cannot be written as UTF-8.
+        """
+        for name in ("title", "caption", "alternative"):
+            words = getattr(self, name)
+            # A subclass of str may bring markup of its own, which the page would not escape.
+            if type(words) is not str:
+                raise TypeError(f"Drawing.{name} is {type(words).__name__}; write a str")
+            if not words.strip():
+                raise ValueError(f"Drawing.{name} is empty; write a sentence")
+            words.encode()
+
 
 class Detector(Definition, ABC):
     """Measures a phenomenon in the datasets of one or several experiments.

@@ -28,7 +28,7 @@ def guarded(sender: Sender) -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """An error in one line: its type, its message, and the line of the plugin that led to it."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    text = " ".join(f"{type(error).__name__}: {_message(error)}".split()).removesuffix(":")
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}…"
     if isinstance(error, SyntaxError):  # the message names the file and the line itself
@@ -37,3 +37,13 @@ def describe(error: BaseException) -> str:
         if frame.f_globals.get("__name__", "").split(".")[0] not in NOT_PLUGINS:
             return f"{text} ({Path(frame.f_code.co_filename).name}, line {line})"
     return text
+
+
+def _message(error: BaseException) -> str:
+    """The error's own words; nothing where an exception class of a plugin cannot say them."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - a plugin may raise anything
+        return ""
+    # A lone surrogate (half of a character) could be written to no file.
+    return words.encode(errors="backslashreplace").decode()

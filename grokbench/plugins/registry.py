@@ -48,6 +48,9 @@ class Plugins:
     def __reduce__(self) -> tuple[Callable[..., Plugins], tuple[tuple[Path, ...]]]:
         return _received, (self.files,)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Plugins:
+        return self
+
     @cached_property
     def tasks(self) -> Catalogue[Task]:
         from grokbench.tasks.base import Task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import xarray as xr
@@ -17,6 +18,7 @@ from grokbench.report.figures.overview import overview
 from grokbench.report.svg import house_style, inline_svg
 from grokbench.report.verdicts import where
 from grokbench.suite.model import Claim
+from grokbench.switches import SWITCHES, put_back
 
 OVERVIEW_SPANS = ("model_size", "data_size")
 """What `figure_spans` is for detectors that bring no figure."""
@@ -79,16 +81,19 @@ def _figure_key(verdict: Verdict) -> str:
 
 
 def _section(tree: xr.DataTree, verdicts: tuple[Verdict, ...]) -> Section:
-    """Draw the figure of some claims; an error of a plugin becomes text in the figure's place."""
+    """Draw the figure of some claims; an error of a plugin becomes text in the figure's place.
+
+    A figure cannot end the command, nor change the working folder or other global settings.
+    """
     section = Section(verdicts)
     try:
-        with house_style():
+        with put_back(SWITCHES), house_style():
             drawing = _drawing(tree, verdicts)
         # A figure may fail only when it is rendered, for example at a label with wrong TeX.
         return replace(section, drawing=drawing, svg=inline_svg(drawing, section.name))
     except NotEnoughDataError as error:
         return replace(section, why_not=f"Nothing to draw: {error}.")
-    except Exception as error:  # noqa: BLE001 - one figure must not cost the page
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - one figure must not cost the page
         name = verdicts[0].claim.detector.name
         why_not = f"The figure of detector {name!r} failed: {describe(error)}."
         return replace(section, why_not=why_not)
@@ -105,7 +110,11 @@ def _drawing(tree: xr.DataTree, verdicts: Sequence[Verdict]) -> Drawing:
     unfinished = [claim.experiments[r] for r, d in data.items() if not bool(finished(d).any())]
     if unfinished:
         raise NotEnoughDataError(f"no finished run in {', '.join(unfinished)}")
-    drawing = None if first.detector is None else first.detector.figure(data, first.finding)
+    if first.detector is None:
+        return overview(data)
+    # Copies: the other figures and the tables show the same datasets and findings.
+    copies = {role: dataset.copy(deep=True) for role, dataset in data.items()}
+    drawing = first.detector.figure(copies, deepcopy(first.finding))
     if drawing is None:
         return overview(data)
     if not isinstance(drawing, Drawing):

@@ -78,6 +78,51 @@ class Bare(Drawn):
         return super().figure(data, finding).figure
 
 
+class Leaving(Plain):
+    name = "leaving"
+
+    def figure(self, data, finding):
+        raise SystemExit(0)
+
+
+class Speechless(Plain):
+    name = "speechless"
+
+    def figure(self, data, finding):
+        class Mute(Exception):
+            def __str__(self):
+                raise RuntimeError("no words")
+
+        raise Mute
+
+
+class Halved(Plain):
+    name = "halved"
+
+    def figure(self, data, finding):
+        raise ValueError("caf\\udce9")
+
+
+class Untitled(Drawn):
+    name = "untitled"
+
+    def figure(self, data, finding):
+        return Drawing(super().figure(data, finding).figure, None, "A caption.", "Words.")
+
+
+class Meddling(Drawn):
+    name = "meddling"
+
+    def figure(self, data, finding):
+        import os
+
+        os.chdir("/")
+        data["experiment"]["status"][:] = 0
+        finding.details["sizes"].append("changed")
+        object.__setattr__(finding, "effect", -99.0)
+        return super().figure(data, finding)
+
+
 class Empty(Plain):
     name = "empty"
 
@@ -95,6 +140,8 @@ class Undrawn(Plain):
 @hookimpl
 def register_detectors(register):
     for kind in (Plain, Drawn, Whole, Elsewhere, Failing, Unrenderable, Bare, Empty, Undrawn):
+        register(kind)
+    for kind in (Leaving, Speechless, Halved, Untitled, Meddling):
         register(kind)
 """
 
@@ -152,6 +199,10 @@ def test_a_figure_that_spans_a_dimension_is_shared_and_gets_all_of_it(
     [
         ("failing", "The figure of detector 'failing' failed: ValueError: no <b>ink</b> left (odd"),
         ("unrenderable", "The figure of detector 'unrenderable' failed: ValueError: "),
+        ("leaving", "The figure of detector 'leaving' failed: SystemExit: 0"),
+        ("speechless", "The figure of detector 'speechless' failed: Mute (odd"),
+        ("halved", "The figure of detector 'halved' failed: ValueError: caf\\udce9"),
+        ("untitled", "TypeError: Drawing.title is NoneType; write a str"),
         ("bare", "figure() returned Figure; return a grokbench.Drawing, or None"),
         ("empty", "Nothing to draw: nothing is odd."),
     ],
@@ -164,6 +215,17 @@ def test_a_figure_that_cannot_be_drawn_is_told_in_its_place_and_costs_no_other(
     assert words in section.text
     assert [] == section.all("figure")
     assert page.by_id("figure-drawn_350").all("figure")
+
+
+def test_a_figure_changes_neither_the_results_nor_the_findings_nor_the_working_folder(
+    tree: xr.DataTree, plugins: Plugins, tmp_path: Path
+) -> None:
+    here, before = Path.cwd(), tree["addition"].to_dataset().copy(deep=True)
+    page = reported(tree, plugins, tmp_path, at("meddling", 350), at("drawn", 350))
+    assert page.by_id("figure-meddling_350").all("figure")
+    assert before.identical(tree["addition"].to_dataset())
+    assert here == Path.cwd()
+    assert "−99" not in page.root.text
 
 
 @pytest.mark.parametrize(
