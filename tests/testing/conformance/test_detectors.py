@@ -322,7 +322,7 @@ FAULTS = [
     (Surprised, "bears_whatever_a_suite_may_hold", "sizes of several layers it raises ValueError"),
     (Warner, "warns_in_words", "warning() gives True"),
     (Drawn, "figure_can_be_shown", "figure() gives Figure"),
-    (Unlabelled, "figure_can_be_shown", "the figure's alternative is ''"),
+    (Unlabelled, "figure_can_be_shown", "Drawing.alternative is empty"),
     (Unrendered, "figure_can_be_shown", "figure() raises ValueError"),
     (Expectant, "figure_can_be_shown", "figure() without a finding raises AttributeError"),
 ]
