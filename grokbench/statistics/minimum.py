@@ -22,9 +22,8 @@ def minimum_upper_bound(values: Floats, others: int, confidence: float) -> float
     If no r is that improbable, the bound is the largest value. Three values against three are such
     a case: their bound has a one-sided confidence of 95 %, and no higher confidence raises it.
 
-    The bound does not hold for groups with different spreads. With normal values of standard
-    deviations 1 and 0.05, eleven of each, the wide group's bound lay below the narrow group's
-    minimum in 64 % of 2000 simulations.
+    The bound does not hold for groups with different spreads: the bound of a group that spreads
+    widely often lies below the minimum of a group that spreads little.
 
     Args:
         values: of the group, [n].
