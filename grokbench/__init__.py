@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grokbench.errors import (
         GrokbenchError,
         NotEnoughDataError,
+        OutOfReachError,
         OptionsError,
         PluginError,
         ResultsError,
@@ -55,6 +56,7 @@ __all__ = [
     "Measure",
     "ModelSize",
     "NotEnoughDataError",
+    "OutOfReachError",
     "Optimizer",
     "Options",
     "OptionsError",
@@ -93,6 +95,8 @@ _HOMES = {
     "grokbench.errors": [
         "GrokbenchError",
         "NotEnoughDataError",
+        "OutOfReachError",
+    "OutOfReachError",
         "OptionsError",
         "PluginError",
         "ResultsError",

@@ -75,6 +75,14 @@ class NotEnoughDataError(GrokbenchError):
     """The data has too few runs, sizes or seeds for a detector."""
 
 
+class OutOfReachError(NotEnoughDataError):
+    """No number of seeds on this grid can test the claim: within the steps, nothing generalizes.
+
+    A detector raises this error where every run stays below the ability that the claim is about.
+    The message says what was not reached, and what to change in the grid or the recipe.
+    """
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: `did you mean 'x'?`, or the list of all known names."""
     names = sorted(known)
