@@ -12,9 +12,10 @@ the upper end is infinite the other way round.
 
 With `best_of_seeds`, the best run of each size decides. The best of few seeds may be the best by
 luck. The interval therefore replaces the first seed to have the ability by an upper confidence
-bound (`grokbench.statistics.minimum`). Few seeds limit its confidence, whatever is asked: each end
-misses with a probability of up to 1/20 for three seeds against three (90 % confidence), and 1/35
-for three against four (94 %). From four against four on, 95 % holds.
+bound (`grokbench.statistics.minimum`). Few seeds have no such bound at a high confidence, and the
+end is then infinite. An end exists if 1 / C(n + m, n) is at most (1 - confidence)/2 for n seeds against
+m: three against three up to a confidence of 90 %, three against four up to 94 %, four against four
+up to 97 %.
 
 *Source*: Huang et al. 2024, § 5, takeaways 7 and 8, Fig. 8 and 10 (for takeaway 8 the roles change
 places).
@@ -34,9 +35,9 @@ import numpy as np
 import xarray as xr
 
 from grokbench.definition import Options
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout import without_empty_seeds
+from grokbench.readout import finished, without_empty_seeds
 from grokbench.readout.dynamics import Share
 from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets
 from grokbench.statistics.intervals import Floats, welch_interval
@@ -77,9 +78,7 @@ class Emergence(Detector):
         best = self.options.best_of_seeds
         reference, shifted = self._brackets(data, best_of_seeds=True) if best else of_seeds
         if np.isinf(reference.high).all() and np.isinf(shifted.high).all():
-            raise NotEnoughDataError(
-                f"neither experiment reaches {self.options.threshold:g} at any size tried"
-            )
+            raise self._nothing_emerges(data)
         evidence = (
             f"number of parameters that the ability takes: {_words(reference)} in the reference, "
             f"{_words(shifted)} when shifted"
@@ -90,7 +89,7 @@ class Emergence(Detector):
             seeds = self._fewest_runs_at_a_size(*of_seeds)
             low = shifted.low.item() - self._bound(*of_seeds)
             high = self._bound(*reversed(of_seeds)) - reference.low.item()
-            evidence += f"; {_luck(*of_seeds)}"
+            evidence += f"; {_luck(*of_seeds)}{self._without_an_end(*of_seeds)}"
         else:
             seeds = min(without_empty_seeds(data[role]).sizes["seed"] for role in self.roles)
             # Least difference: shifted's lower end minus reference's upper end. Greatest: the reverse.
@@ -137,12 +136,39 @@ class Emergence(Detector):
         return interval.low if end == "low" else interval.high
 
     def _bound(self, group: EmergenceBrackets, other: EmergenceBrackets) -> float:
-        """The r-th smallest of the seeds' upper ends.
+        """The r-th smallest of the seeds' upper ends; infinite where there are too few seeds.
 
         r seeds of one experiment come before all of the other by luck with probability at most
-        (1 - confidence)/2, where the number of seeds allows it.
+        (1 - confidence)/2.
         """
         return minimum_upper_bound(group.high, other.fewest, self.confidence)
+
+    def _without_an_end(self, reference: EmergenceBrackets, shifted: EmergenceBrackets) -> str:
+        """Which ends of the interval do not exist for so few seeds, in words for the evidence."""
+        # The bound of values that are all finite is infinite only where there are too few.
+        missing = [
+            end
+            for end, group, other in (
+                ("lower", reference, shifted),
+                ("upper", shifted, reference),
+            )
+            if math.isinf(
+                minimum_upper_bound(np.zeros_like(group.high), other.fewest, self.confidence)
+            )
+        ]
+        if not missing:
+            return ""
+        which = " and ".join(missing)
+        return f"; too few seeds for a {which} end at {100 * self.confidence:g} % confidence"
+
+    def _nothing_emerges(self, data: Mapping[str, xr.Dataset]) -> NotEnoughDataError:
+        """The error where no run of either experiment has the ability."""
+        words = f"neither experiment reaches {self.options.threshold:g} at any size tried"
+        if all(_tried_everywhere(data[role]) for role in self.roles):
+            return OutOfReachError(
+                f"{words}; more seeds cannot test the claim: try larger models, or train for more steps"
+            )
+        return NotEnoughDataError(words)
 
     def _fewest_runs_at_a_size(self, first: EmergenceBrackets, second: EmergenceBrackets) -> int:
         seeds = min(first.fewest, second.fewest)
@@ -152,6 +178,12 @@ class Emergence(Detector):
                 f"that has any; one has {seeds}"
             )
         return seeds
+
+
+def _tried_everywhere(dataset: xr.Dataset) -> bool:
+    """Whether every model size of the grid has a finished run."""
+    done = finished(dataset)
+    return bool(done.any([name for name in done.dims if name != "model_size"]).all())
 
 
 def _luck(first: EmergenceBrackets, second: EmergenceBrackets) -> str:

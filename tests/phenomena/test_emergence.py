@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena import Emergence
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, shuffled, world
 
@@ -23,9 +23,9 @@ def emerging(at, seeds=5, sizes=SIZES, lost=()):
     return world(run, sizes=sizes, seeds=tuple(range(seeds)))
 
 
-def found(reference, shifted, **options):
+def found(reference, shifted, confidence=0.95, **options):
     data = {"reference": reference, "shifted": shifted}
-    return Emergence.from_options(options).find(data)
+    return Emergence.from_options(options).at(confidence).find(data)
 
 
 def test_eight_times_the_parameters_is_three_doublings():
@@ -89,22 +89,56 @@ def test_a_reference_that_never_emerges_leaves_the_lower_end_open():
 
 
 def test_nothing_that_emerges_says_nothing():
-    with pytest.raises(NotEnoughDataError, match=r"neither experiment reaches 0\.9"):
-        found(emerging(lambda _: 9999), emerging(lambda _: 9999))
+    nothing = emerging(lambda _: 9999)
+    with pytest.raises(OutOfReachError, match=r"neither experiment reaches 0\.9.*larger models"):
+        found(nothing, nothing)
+
+
+def test_nothing_that_emerges_is_out_of_reach_only_once_every_size_was_tried():
+    unfinished = emerging(lambda _: 9999, lost={(512, seed) for seed in range(5)})
+    with pytest.raises(NotEnoughDataError, match=r"neither experiment reaches 0\.9") as raised:
+        found(emerging(lambda _: 9999), unfinished)
+    assert not isinstance(raised.value, OutOfReachError)
 
 
 def test_the_best_of_three_seeds_can_be_taken():
     """The largest of three replaces the smallest in the upper end: it may be the best by luck."""
     shifted = emerging(lambda seed: 128 if seed == 1 else 512, seeds=3)
-    finding = found(emerging(lambda _: 16, seeds=3), shifted, best_of_seeds=True)
+    finding = found(emerging(lambda _: 16, seeds=3), shifted, 0.9, best_of_seeds=True)
     assert pytest.approx((3.0, 2.0, 6.0)) == (finding.effect, finding.low, finding.high)
     assert 3 == finding.seeds
 
 
 def test_the_best_of_alike_seeds_is_known_as_well_as_the_grid_is_fine():
     data = emerging(lambda _: 16, seeds=3), emerging(lambda _: 128, seeds=3)
-    finding = found(*data, best_of_seeds=True)
+    finding = found(*data, 0.9, best_of_seeds=True)
     assert pytest.approx((2.0, 4.0)) == (finding.low, finding.high)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "enough", "too_much"),
+    [((3, 3), 0.9, 0.95), ((3, 8), 0.987, 1 - 0.05 / 14), ((5, 8), 1 - 0.05 / 14, 0.9999)],
+)
+def test_the_interval_has_no_ends_at_a_confidence_that_the_seeds_do_not_reach(
+    seeds, enough, too_much
+):
+    """All seeds of one experiment come first by chance in 1 of 20, of 165 and of 1287 orders."""
+    data = emerging(lambda _: 16, seeds=seeds[0]), emerging(lambda _: 128, seeds=seeds[1])
+    known = found(*data, enough, best_of_seeds=True)
+    assert pytest.approx((2.0, 4.0)) == (known.low, known.high)
+    unknown = found(*data, too_much, best_of_seeds=True)
+    assert (-np.inf, np.inf) == (unknown.low, unknown.high)
+    assert "too few" not in known.evidence
+    assert "too few seeds for a lower and upper end at" in unknown.evidence
+
+
+def test_each_end_depends_on_the_seeds_behind_it():
+    """One size lost all but three seeds: the lower end compares 8 with 3 seeds, the upper 8 with 8."""
+    reference = emerging(lambda _: 16, seeds=8)
+    ragged = emerging(lambda _: 128, seeds=8, lost={(512, seed) for seed in range(3, 8)})
+    finding = found(reference, ragged, 1 - 0.05 / 14, best_of_seeds=True)
+    assert (-np.inf, pytest.approx(4.0)) == (finding.low, finding.high)
+    assert "too few seeds for a lower end at" in finding.evidence
 
 
 def test_luck_is_allowed_for_by_the_runs_of_the_size_with_the_fewest():

@@ -213,9 +213,12 @@ def test_figure_8_has_an_ability_emerge_at_1570_times_the_parameters():
     mixed = {(size.hidden_size, 3000): float(size.hidden_size >= 1024) for size in large.sizes}
     data = {"reference": simulate(Printed(alone), small, 1)}
     data["shifted"] = simulate(Printed(mixed), large, 2)
-    finding = Emergence.from_options({"best_of_seeds": True}).find(data)
+    detector = Emergence.from_options({"best_of_seeds": True})
+    finding = detector.at(0.9).find(data)
     assert finding.low <= np.log2(1570) <= finding.high
     assert finding.low > 5
+    # Three seeds against three come first by chance in 1 of 20 orders, which 95 % does not allow.
+    assert detector.find(data).low == -np.inf
 
 
 # Capacity: 3.6 bits per parameter (Morris et al. 2025, arXiv:2505.24832). The 113² pairs have 6441 different
