@@ -5,6 +5,9 @@ easier task's. Each depth and its interval are those of `double_descent`; a dept
 since a task without a dip has none to be deeper than. The interval of the difference is recovered from the
 two intervals (MOVER, Zou and Donner 2008).
 
+With the option `places` both dips are measured at the same declared sizes, and the confidence distributions
+of the two depths are melded (`grokbench.statistics.dip_at_places`).
+
 Source: Huang et al. 2024 (arXiv:2402.15175), takeaway 6, Fig. 7.
 
 Assumptions: those of `double_descent`, and independent experiments.
@@ -20,6 +23,7 @@ from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.double_descent import (
     Dip,
     DoubleDescentOptions,
+    dip_at_places,
     find_dip,
     wider_than_the_grid,
 )
@@ -31,7 +35,8 @@ class DeeperDoubleDescent(Detector):
 
     An easier task without a dip counts as depth zero, so the harder task must have a dip of its own.
     Each depth and its interval are those of `double_descent`; the interval of their difference
-    takes the experiments as independent. Huang et al. 2024, takeaway 6, Fig. 7.
+    takes the experiments as independent. With `places` both dips are measured at the same declared
+    sizes. Huang et al. 2024, takeaway 6, Fig. 7.
     """
 
     name = "deeper_double_descent"
@@ -45,6 +50,8 @@ class DeeperDoubleDescent(Detector):
         return wider_than_the_grid(self.options, lengths)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        if self.options.places is not None:
+            return self._find_at_places(data)
         easier, harder = (find_dip(data[role], self.options) for role in self.roles)
         depths = [dip.depth.interval(self.confidence) for dip in (harder, easier)]
         deeper = difference(depths[0], _at_least_zero(depths[1]))
@@ -59,6 +66,20 @@ class DeeperDoubleDescent(Detector):
                 f"{_words(easier)}"
             ),
             details={"easier": easier.depth.estimate, "harder": harder.depth.estimate},
+        )
+
+    def _find_at_places(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        easier, harder = (dip_at_places(data[role], self.options) for role in self.roles)
+        depths = {"easier": easier.dip.depths, "harder": harder.dip.depths}
+        deeper = depths["harder"].less(depths["easier"].or_zero(), self.confidence)
+        return Finding(
+            effect=deeper.estimate,
+            low=deeper.low,
+            high=min(deeper.high, 1.0),
+            unit="difference in depth of the dip in final accuracy, at the declared sizes",
+            seeds=min(easier.dip.seeds, harder.dip.seeds),
+            evidence=f"for the harder task {harder.evidence}; for the easier task {easier.evidence}",
+            details={role: depth.estimate for role, depth in depths.items()},
         )
 
 

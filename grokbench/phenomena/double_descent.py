@@ -6,6 +6,10 @@ since neighbours together show a shallow dip that single sizes do not. The estim
 the interval invert tests of how deep the dip is (`grokbench.statistics.dip_depth`, with all
 assumptions).
 
+With the option `places` the sizes of peak, bottom and recovery are declared, and nothing is searched
+for. The effect is then the smaller of the fall from peak to bottom and the rise from bottom to recovery
+(`grokbench.statistics.dip_at_places`, with all assumptions).
+
 Source: Huang et al. 2024 (arXiv:2402.15175), takeaway 5, Fig. 6; model-wise double descent was
 described by Nakkiran et al. 2020.
 
@@ -17,17 +21,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from grokbench.definition import Options
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
+from grokbench.phenomena.places import Places
 from grokbench.readout import canonical, generalization_accuracy, of_part, settled, single_curve
+from grokbench.statistics.dip_at_places import DipAtPlaces
 from grokbench.statistics.dip_depth import DipDepth
+from grokbench.statistics.intervals import Floats
 
 Metric = Literal["validation_accuracy", "mirror_free_accuracy"]
 
@@ -45,6 +52,16 @@ class DoubleDescentOptions(Options):
     """How many neighbouring sizes peak, dip and recovery each span; narrower dips do not count."""
     part: str | None = None
     """Which part of the task; the first by default."""
+    places: Places | None = None
+    """The model sizes of peak, bottom and recovery; without them a dip is searched for."""
+
+    @model_validator(mode="after")
+    def _places_or_a_search(self) -> Self:
+        searching = {"smoothing", "width"} & self.model_fields_set
+        if self.places is not None and (self.width, self.smoothing) != (1, True):
+            named = " and ".join(f"`{name}`" for name in sorted(searching))
+            raise ValueError(f"{named} says how to search for a dip; with `places`, leave it out")
+        return self
 
 
 @dataclass(frozen=True)
@@ -87,8 +104,7 @@ def find_dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
             model sizes (three times the width) with finished runs of two seeds; or nothing was
             learned at any size.
     """
-    data = single_curve(of_part(canonical(dataset), options.part), "model_size", "seed")
-    accuracy = settled(data, options.metric).transpose("model_size", "seed").to_numpy()
+    data, accuracy = _final_accuracies(dataset, options)
     sizes = (~np.isnan(accuracy)).sum(axis=1) >= 2
     if sizes.sum() < 3 * options.width:
         wide = f" ({3 * options.width} sizes for a width of {options.width})"
@@ -96,14 +112,93 @@ def find_dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
             "a dip needs three model sizes with finished runs of two seeds"
             f"{wide if options.width > 1 else ''}; there are {sizes.sum()} sizes"
         )
-    learned = settled(data, generalization_accuracy(data)).mean("seed").max().item()
-    if learned < LEARNED:
-        raise NotEnoughDataError(
-            "nothing was learned that could dip: mean mirror-free accuracy is "
-            f"{learned:.2f} at the most, at any model size"
-        )
+    _check_learned(data)
     labels = tuple(str(label) for label in data["model_size"].to_numpy()[sizes])
     return Dip(DipDepth.of(accuracy[sizes], options.width, options.smoothing), labels)
+
+
+@dataclass(frozen=True)
+class DeclaredDip:
+    """The dip at declared places, in words."""
+
+    dip: DipAtPlaces
+    places: Places
+
+    @property
+    def evidence(self) -> str:
+        fall, rise = self.dip.legs
+        where = {place: _series(sizes) for place, sizes in self.places.names.items()}
+        return (
+            f"mean accuracy {_moves(-fall)} from the peak ({where['peak']}) to the bottom "
+            f"({where['bottom']}) and {_moves(rise)} to the recovery ({where['recovery']})"
+        )
+
+
+def dip_at_places(dataset: xr.Dataset, options: DoubleDescentOptions) -> DeclaredDip:
+    """Measure the dip of an experiment's mean final accuracy at `options.places`.
+
+    Raises:
+        NotEnoughDataError: more than one data size or value of a swept field; a size that the data lack,
+            or that has no finished run; places that are not in the order of the sizes.
+        OutOfReachError: no run at any place learned anything.
+    """
+    assert options.places is not None
+    data, accuracy = _final_accuracies(dataset, options)
+    rows = options.places.rows(data)
+    empty = [
+        size
+        for place, sizes in options.places.names.items()
+        for size, row in zip(sizes, rows[place], strict=True)
+        if np.isnan(accuracy[row]).all()
+    ]
+    if empty:
+        raise NotEnoughDataError(
+            f"`places` names model size {', '.join(empty)}, which has no finished run"
+        )
+    _check_learned(data.isel(model_size=[row for place in rows.values() for row in place]))
+    return DeclaredDip(
+        DipAtPlaces(**{place: accuracy[index] for place, index in rows.items()}), options.places
+    )
+
+
+def _final_accuracies(
+    dataset: xr.Dataset, options: DoubleDescentOptions
+) -> tuple[xr.Dataset, Floats]:
+    """The experiment's only curve, and its final accuracies, [sizes, seeds], NaN: no run."""
+    data = single_curve(of_part(canonical(dataset), options.part), "model_size", "seed")
+    return data, settled(data, options.metric).transpose("model_size", "seed").to_numpy()
+
+
+def _check_learned(data: xr.Dataset) -> None:
+    final = settled(data, generalization_accuracy(data))
+    learned = final.mean("seed").max().item()
+    if learned >= LEARNED:
+        return
+    nothing = (
+        f"nothing was learned that could dip: mean mirror-free accuracy is {learned:.2f} at the "
+        "most, at any model size"
+    )
+    if final.max().item() >= LEARNED:
+        raise NotEnoughDataError(nothing)
+    raise OutOfReachError(
+        f"{nothing}, and no run reaches {LEARNED:g}; train larger models, on more data or for more "
+        "steps"
+    )
+
+
+def _series(sizes: tuple[str, ...]) -> str:
+    """`size 24`, or `sizes 24, 28 and 32`."""
+    if len(sizes) == 1:
+        return f"size {sizes[0]}"
+    return f"sizes {', '.join(sizes[:-1])} and {sizes[-1]}"
+
+
+def _moves(change: float) -> str:
+    return f"{'rises' if change >= 0 else 'falls'} by {abs(change):.2f}"
+
+
+def _listed(places: Places) -> dict[str, Any]:
+    return {place: list(sizes) for place, sizes in places.names.items()}
 
 
 def wider_than_the_grid(
@@ -111,6 +206,14 @@ def wider_than_the_grid(
 ) -> str | None:
     """The warning for a grid with too few model sizes; `lengths` as in `Detector.warning`."""
     sizes, needed = min(length["model_size"] for length in lengths.values()), 3 * options.width
+    if options.places is not None:
+        named = len(options.places.sizes)
+        if sizes >= named:
+            return None
+        return (
+            f"`places` names {named} model sizes, and there are {sizes}; select or train the "
+            "others, or name fewer"
+        )
     if sizes >= needed:
         return None
     if options.width == 1:
@@ -126,8 +229,8 @@ class DoubleDescent(Detector):
 
     The effect is the smaller of the fall into the dip and the rise out of it, and is zero or
     negative where no dip was found. The lower end of the interval accounts for the search for a dip
-    along the whole curve, the upper end for dips that noise or too few seeds hide. Huang et al.
-    2024, takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
+    along the whole curve, the upper end for dips that noise or too few seeds hide. With `places`
+    nothing is searched for: the dip is measured at the declared sizes. Huang et al. 2024, takeaway 5, Fig. 6; model-wise double descent: Nakkiran et al. 2020.
     """
 
     name = "double_descent"
@@ -140,6 +243,8 @@ class DoubleDescent(Detector):
         return wider_than_the_grid(self.options, lengths)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        if self.options.places is not None:
+            return self._find_at_places(dip_at_places(data["experiment"], self.options))
         dip = find_dip(data["experiment"], self.options)
         depth, (fall, rise) = dip.depth, dip.depth.legs
         interval = depth.interval(self.confidence)
@@ -161,6 +266,19 @@ class DoubleDescent(Detector):
                     "hiding": critical.upper_end,
                 },
             },
+        )
+
+    def _find_at_places(self, declared: DeclaredDip) -> Finding:
+        interval = declared.dip.depths.interval(self.confidence)
+        fall, rise = declared.dip.legs
+        return Finding(
+            effect=interval.estimate,
+            low=interval.low,
+            high=interval.high,
+            unit="depth of the dip in final accuracy, at the declared sizes",
+            seeds=declared.dip.seeds,
+            evidence=declared.evidence,
+            details={"fall": fall, "rise": rise, "places": _listed(declared.places)},
         )
 
     def _unseen(self, depth: DipDepth, high: float) -> str:
