@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from grokbench.claims import Verdict, missing_at_next_look, score
 from grokbench.plan import Cohort, Plan, make_plan
-from grokbench.store import Store
+from grokbench.record import Record
+from grokbench.store import Store, assembled
 from grokbench.suite import Suite, load_suite
 from grokbench.training.device import check_device, why_untrainable
 
@@ -22,7 +25,10 @@ class Assignment:
     store: Store
     plan: Plan
     cohorts: tuple[Cohort, ...]
-    """The cohorts that the caller asked for and that are missing."""
+    """The cohorts that the caller asked for and that are missing. In a sequential suite: those of the
+    next look."""
+    verdicts: tuple[Verdict, ...]
+    """In a sequential suite, the verdicts on the results so far; otherwise empty."""
     untrainable: Mapping[str, str]
     """The cohorts' precisions in which the device cannot compute, each with the reason."""
 
@@ -54,9 +60,30 @@ def assign(
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
     records = store.records()
     plan = make_plan(suite, suite.plugins, records, device=device, retry_failed=retry_failed)
-    cohorts = plan.wanted(suite, only=only, seeds=seeds, shard=shard)
+    wanted = partial(plan.wanted, suite, only=only, seeds=seeds, shard=shard)
+    verdicts, cohorts = (
+        ((), wanted()) if suite.sequential is None else _of_next_look(suite, records, wanted)
+    )
     precisions = {run.recipe.precision for cohort in cohorts for run in cohort.runs}
-    return Assignment(suite, store, plan, cohorts, why_untrainable(precisions, device))
+    return Assignment(suite, store, plan, cohorts, verdicts, why_untrainable(precisions, device))
+
+
+def _of_next_look(
+    suite: Suite, records: Mapping[str, Record], wanted: Callable[..., tuple[Cohort, ...]]
+) -> tuple[tuple[Verdict, ...], tuple[Cohort, ...]]:
+    """The verdicts so far, and the cohorts of the next look that the caller asked for.
+
+    The next look is the first that an open claim waits for.
+
+    A claim whose runs the caller did not ask for does not keep the others from their next look.
+    """
+    tree = assembled(suite, records, {})
+    verdicts = score(suite, tree, suite.plugins.detectors)
+    for needed in missing_at_next_look(suite, tree, verdicts).values():
+        cohorts = wanted(needed=needed)
+        if cohorts:
+            return verdicts, cohorts
+    return verdicts, ()
 
 
 def worker_count(jobs: int | None, device: str, cohorts: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from grokbench.errors import GrokbenchError, UnknownNameError, nearest
 from grokbench.per_device import PerDevice
 from grokbench.plugins import Plugins
 from grokbench.record import Record, Run, Status, canonical_json
-from grokbench.suite.model import Suite
+from grokbench.suite.model import Sequential, Suite
 
 STACKED_WORK = PerDevice(cpu=1e8, cuda=4e10)
 """About how many floating-point operations one step of a cohort should have. Fewer, and the time
@@ -102,10 +102,12 @@ class Plan:
         only: Sequence[str] = (),
         seeds: int | None = None,
         shard: tuple[int, int] | None = None,
+        needed: Set[str] | None = None,
     ) -> tuple[Cohort, ...]:
         """The missing cohorts of some experiments, of the first seeds, or of a share of all.
 
         Args:
+            needed: ids of runs; cohorts without any of them are left out. All cohorts when None.
             only: names of experiments; all experiments when empty.
             seeds: the number of seeds of each experiment; all when None.
             shard: (i, n) takes every n-th of all the suite's cohorts from the i-th on, counted
@@ -130,7 +132,12 @@ class Plan:
         }
         first, step = (shard[0] - 1, shard[1]) if shard else (0, 1)
         mine = {cohort.id for cohort in self.cohorts[first::step]}
-        cut = [cohort.only(runs) for cohort in self.missing if cohort.id in mine]
+        cut = [
+            cohort.only(runs)
+            for cohort in self.missing
+            if cohort.id in mine
+            and (needed is None or any(run.id in needed for run in cohort.runs))
+        ]
         return tuple(cohort for cohort in cut if cohort.runs)
 
 
@@ -157,7 +164,7 @@ def make_plan(
         for name, record in records.items()
         if name in runs and not (retry_failed and record.status is Status.FAILED)
     }
-    cohorts = lay_out(runs.values(), plugins, device)
+    cohorts = lay_out(runs.values(), plugins, device, suite.sequential)
     left = [cohort.only(runs.keys() - ended) for cohort in cohorts]
     return Plan(
         tuple(experiment_plans(suite, records, ended)),
@@ -189,12 +196,20 @@ def experiment_plans(
         earlier |= names
 
 
-def lay_out(runs: Iterable[Run], plugins: Plugins, device: str) -> tuple[Cohort, ...]:
-    """Group runs of one shape into cohorts, the most work first, so that workers end together."""
+def lay_out(
+    runs: Iterable[Run], plugins: Plugins, device: str, sequential: Sequential | None = None
+) -> tuple[Cohort, ...]:
+    """Group runs of one shape into cohorts, the most work first, so that workers end together.
+
+    In a sequential suite, the runs of a cohort have one data size, and their seeds come with one
+    look. So each cohort is trained whole or not at all, whichever claims are open, and its runs have
+    the same bits.
+    """
     kind = device.split(":", maxsplit=1)[0]
-    groups: dict[str, list[Run]] = defaultdict(list)
+    groups: dict[Any, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[shape_of(run)].append(run)
+        look = () if sequential is None else (run.data_size, sequential.look_of(run.seed))
+        groups[shape_of(run), look].append(run)
     cohorts = []
     for members in groups.values():
         members.sort(key=lambda run: (run.data_size, run.seed, run.id))

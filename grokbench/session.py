@@ -6,18 +6,19 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from grokbench.assignment import Assignment, assign, worker_count
-from grokbench.claims import Verdict, score, verdicts_document
+from grokbench.claims import Verdict, missing_at_next_look, score, verdicts_document
 from grokbench.errors import DeviceError
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
-from grokbench.suite import Suite
+from grokbench.suite import Suite, load_suite
 from grokbench.training import Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 
@@ -26,7 +27,13 @@ class Watcher(Events):
     """Hears what happens during `run_suite`. Every method does nothing here."""
 
     def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
-        """Called once before training, with the plan and the cohorts that will be trained."""
+        """Called before training, with the plan and the cohorts that will be trained.
+
+        In a sequential suite: called before each look.
+        """
+
+    def judged(self, verdicts: Sequence[Verdict]) -> None:
+        """Called before each look of a sequential suite, with the verdicts on the results so far."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,11 @@ class Sitting:
     verdicts: tuple[Verdict, ...]
     trained: int
     """Runs that were trained in this call."""
+    unfinished: int
+    """Runs that this call set out to train and that have not ended."""
     remaining: int
-    """Runs of the suite that are still missing."""
+    """Runs of the suite that are still missing. In a sequential suite: those that the open claims
+    wait for at their next look."""
     failed: int
     """Runs of the suite whose task, architecture, optimizer or measure raised an error."""
     interrupted: bool
@@ -66,6 +76,7 @@ def run_suite(
 ) -> Sitting:
     """Train the missing runs of a suite, store them, and judge the claims.
 
+    A sequential suite is trained look by look, until no claim waits for more seeds or the budget ends.
     The same call continues where an earlier call stopped: a run that has ended is not trained again.
     Each cohort is stored when its training ends, and keeps checkpoints until then. A cohort that is
     continued from a checkpoint ends with the same bits.
@@ -97,37 +108,41 @@ def run_suite(
     """
     begun = time.monotonic()
     watcher = watcher or Watcher()
-    asked = assign(
-        suite,
-        out,
-        files,
-        only=only,
-        seeds=seeds,
-        device=device,
-        shard=shard,
-        retry_failed=retry_failed,
-    )
-    suite, store, cohorts = asked.suite, asked.store, asked.cohorts
-    check_precisions(asked)
-    if cohorts:
-        store.check_writable()
-    watcher.planned(asked.plan, cohorts)
-
+    suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
+    asking = partial(assign, suite, out, (), only=only, seeds=seeds, device=device, shard=shard)
+    limits = {} if budget is None else time_limits(budget, begun)
+    asked = asking(retry_failed=retry_failed)
+    store = asked.store
     checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
     recorder = Recorder(store, checkpoints, watcher)
-    try:
-        train_cohorts(
-            cohorts,
-            suite.plugins,
-            recorder,
-            jobs=worker_count(jobs, device, len(cohorts)),
-            device=device,
-            checkpoints=checkpoints,
-            **({} if budget is None else time_limits(budget, begun)),
-        )
-        interrupted = False
-    except KeyboardInterrupt:
-        interrupted = True
+    interrupted = False
+    while True:
+        check_precisions(asked)
+        if asked.cohorts:
+            store.check_writable()
+        if asked.verdicts:
+            watcher.judged(asked.verdicts)
+        watcher.planned(asked.plan, asked.cohorts)
+        before, runs = recorder.trained, sum(len(cohort.runs) for cohort in asked.cohorts)
+        try:
+            train_cohorts(
+                asked.cohorts,
+                suite.plugins,
+                recorder,
+                jobs=worker_count(jobs, device, len(asked.cohorts)),
+                device=device,
+                checkpoints=checkpoints,
+                **limits,
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+        unfinished = runs - (recorder.trained - before)
+        if suite.sequential is None or interrupted or unfinished or not runs:
+            break
+        # The next look: which runs it takes depends on what this look decided.
+        asked = asking(retry_failed=False)
+        if not asked.cohorts:
+            break
 
     checkpoints.tidy()
 
@@ -136,14 +151,18 @@ def run_suite(
     unexplained = bool(records) and not store.path.exists()
     seconds = time.monotonic() - begun if recorder.trained or unexplained else None
     tree, verdicts = store_verdicts(suite, store, device, seconds)
-    remaining = len(suite.runs().keys() - records.keys())
-    if not remaining and recorder.trained == sum(len(cohort.runs) for cohort in cohorts):
+    if suite.sequential is None:
+        remaining = len(suite.runs().keys() - records.keys())
+    else:
+        remaining = len(set().union(*missing_at_next_look(suite, tree, verdicts).values()))
+    if not remaining and not unfinished:
         checkpoints.clear()
     return Sitting(
         store.folder,
         tree,
         verdicts,
         trained=recorder.trained,
+        unfinished=unfinished,
         remaining=remaining,
         failed=sum(1 for record in records_in(tree).values() if record.status is Status.FAILED),
         interrupted=interrupted,

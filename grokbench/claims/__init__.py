@@ -1,13 +1,14 @@
 """Judges claims: applies each claim's rule to what its detector found."""
 
 from grokbench.claims.document import SCHEMA, verdicts_document
-from grokbench.claims.judging import detector_of, judge, score
+from grokbench.claims.judging import detector_of, judge, missing_at_next_look, score
 from grokbench.claims.selection import datasets_of, runs_behind, selected
 from grokbench.claims.summary import Shortfall, Summary
-from grokbench.claims.verdict import Outcome, Verdict
+from grokbench.claims.verdict import Look, Outcome, Verdict
 
 __all__ = [
     "SCHEMA",
+    "Look",
     "Outcome",
     "Shortfall",
     "Summary",
@@ -15,6 +16,7 @@ __all__ = [
     "datasets_of",
     "detector_of",
     "judge",
+    "missing_at_next_look",
     "runs_behind",
     "score",
     "selected",

@@ -13,14 +13,14 @@ from typing import Any, Literal, NotRequired
 import xarray as xr
 from typing_extensions import TypedDict
 
+from grokbench.claims.errors import ALPHA, METHOD
 from grokbench.claims.json_value import json_value
 from grokbench.claims.selection import datasets_of, selected, statuses
-from grokbench.claims.summary import METHOD, Summary
-from grokbench.claims.verdict import Verdict
+from grokbench.claims.summary import Summary
+from grokbench.claims.verdict import Look, Verdict
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Finding
 from grokbench.record import Status
-from grokbench.statistics.intervals import CONFIDENCE
 from grokbench.suite.model import Expected, Suite
 
 SCHEMA: Literal[2] = 2
@@ -30,7 +30,9 @@ SCHEMA: Literal[2] = 2
 Number = float | Literal["inf", "-inf"] | None
 """A number as `json_value` writes it: JSON has neither infinities nor NaN."""
 
-OutcomeName = Literal["reproduced", "not_reproduced", "undecided", "not_run"]
+OutcomeName = Literal[
+    "reproduced", "not_reproduced", "undecided", "not_run", "out_of_reach", "too_close"
+]
 
 
 class DetectorEntry(TypedDict):
@@ -77,6 +79,18 @@ class CellsEntry(TypedDict):
     not_run: int
 
 
+class LookEntry(TypedDict):
+    """One look of a sequential suite: the interval that was held against the rule."""
+
+    seeds: int
+    confidence: float
+    error: float
+    effect: Number
+    low: Number
+    high: Number
+    outcome: OutcomeName
+
+
 class ClaimEntry(TypedDict):
     claim: str
     statement: str
@@ -92,6 +106,9 @@ class ClaimEntry(TypedDict):
     reason: str
     finding: FindingEntry | None
     decision: DecisionEntry | None
+    looks: NotRequired[list[LookEntry]]
+    next_look: NotRequired[int | None]
+    calibrated_on: NotRequired[str]
     cells: dict[str, CellsEntry]
 
 
@@ -103,6 +120,8 @@ class ScoreEntry(TypedDict):
     not_reproduced: int
     undecided: int
     not_run: int
+    out_of_reach: int
+    too_close: int
     as_expected: int
     error_rate: float
     method: str
@@ -150,8 +169,10 @@ def verdicts_document(
             "not_reproduced": counts["not_reproduced"],
             "undecided": counts["undecided"],
             "not_run": counts["not_run"],
+            "out_of_reach": counts["out_of_reach"],
+            "too_close": counts["too_close"],
             "as_expected": sum(verdict.expected for verdict in judged),
-            "error_rate": round(1 - CONFIDENCE, 6),
+            "error_rate": round(ALPHA, 6),
             "method": METHOD,
             "words": str(summary),
         },
@@ -162,7 +183,7 @@ def verdicts_document(
 def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
     claim, deciding = verdict.claim, verdict.deciding
     rule: Any = {name: bound for name, bound in asdict(claim.rule).items() if bound is not None}
-    return {
+    entry: ClaimEntry = {
         "claim": claim.name,
         "statement": claim.statement,
         "source": claim.source,
@@ -184,6 +205,24 @@ def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
             "high": json_value(deciding.high),
         },
         "cells": _cells(verdict, tree),
+    }
+    if verdict.looks or verdict.next_look is not None:
+        entry["looks"] = [_look(look) for look in verdict.looks]
+        entry["next_look"] = verdict.next_look
+    if claim.calibrated_on:
+        entry["calibrated_on"] = claim.calibrated_on
+    return entry
+
+
+def _look(look: Look) -> LookEntry:
+    return {
+        "seeds": look.seeds,
+        "confidence": round(look.confidence, 8),
+        "error": round(look.error, 8),
+        "effect": json_value(look.effect),
+        "low": json_value(look.low),
+        "high": json_value(look.high),
+        "outcome": look.outcome.value,
     }
 
 

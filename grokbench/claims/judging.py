@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import xarray as xr
 
-from grokbench.claims.selection import datasets_of, seeds_trained, selected, statuses
-from grokbench.claims.verdict import Outcome, Verdict
+from grokbench.amounts import count
+from grokbench.claims.errors import confidence_for, error_allowed
+from grokbench.claims.selection import (
+    datasets_of,
+    first_seeds,
+    missing_runs,
+    seeds_trained,
+    selected,
+    statuses,
+)
+from grokbench.claims.verdict import Look, Outcome, Verdict
 from grokbench.claims.words import number, percent, rule_in_prose
-from grokbench.errors import NotEnoughDataError, UnknownNameError, nearest
+from grokbench.errors import NotEnoughDataError, OutOfReachError, UnknownNameError, nearest
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.plugins import describe
 from grokbench.record import Status
 from grokbench.statistics.intervals import CONFIDENCE, Interval
-from grokbench.suite.model import Claim, Rule, Suite
+from grokbench.statistics.spending import shares_of_error
+from grokbench.suite.model import Claim, Rule, Sequential, Suite
+
+Missing = dict[int, set[str]]
 
 
 def score(
@@ -24,13 +36,16 @@ def score(
 ) -> tuple[Verdict, ...]:
     """Judge every claim of a suite, in the order of the file, corrected for their number.
 
-    The correction is Holm's step-down procedure (1979, Scandinavian Journal of Statistics 6,
-    65-70). Of m claims, the first decision needs intervals of confidence 1 - 0.05/m, the next one
-    1 - 0.05/(m - 1), and so on. The probability that even one decision is wrong is then at most
-    5 %, however the claims depend on each other, provided that every detector's intervals have
-    their stated coverage.
+    A suite whose seeds are all trained beforehand has one look at its data. A sequential suite has
+    several; `grokbench.claims.looks` says when a look can be taken. The verdict of a claim that was
+    decided at a look rests on that look alone, whatever was trained afterwards. So the verdicts
+    depend on the stored runs only, not on the order in which they were trained.
 
-    m counts every claim of the suite, run or not, so that the suite alone fixes it.
+    At each look, the claims that are open go through a step-down procedure: while k claims of the
+    suite are undecided, a decision is allowed an error of 0.05/(k + 0.05) times the look's share.
+    `grokbench.claims.errors` has the procedure, what is proven about it, and the sources.
+
+    The suite's claims are counted run or not, so that the suite alone fixes their number.
 
     Args:
         suite: the suite with the claims.
@@ -42,23 +57,144 @@ def score(
         OptionsError: a claim's detector does not take its options.
     """
     cases = {
-        claim.name: (claim, datasets_of(claim, tree), detector_of(claim, detectors))
+        claim.name: Case(claim, datasets_of(claim, tree), detector_of(claim, detectors))
         for claim in suite.claims.values()
     }
+    if suite.sequential is None:
+        return tuple(_step_down(cases, len(cases), 1.0).values())
+    return tuple(_look_by_look(cases, suite.sequential).values())
+
+
+def missing_at_next_look(suite: Suite, tree: xr.DataTree, verdicts: Iterable[Verdict]) -> Missing:
+    """The runs that the open claims of a sequential suite wait for.
+
+    Args:
+        verdicts: what `score` returned for the suite and the tree.
+
+    Returns:
+        For each look that a claim waits for, by its number of seeds and in rising order: the ids of
+        the missing runs.
+    """
+    assert suite.sequential is not None
+    found: Missing = {}
+    for verdict in verdicts:
+        if verdict.next_look is not None:
+            seeds = suite.sequential.seeds[: verdict.next_look]
+            datasets = first_seeds(datasets_of(verdict.claim, tree), seeds)
+            missing = missing_runs(verdict.claim, datasets) or set()
+            found[verdict.next_look] = found.get(verdict.next_look, set()) | missing
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A claim with the datasets of its experiments and its detector."""
+
+    claim: Claim
+    datasets: Mapping[str, xr.Dataset]
+    detector: Detector
+
+    def first(self, seeds: Sequence[int]) -> Case:
+        """The case with the runs of some seeds only."""
+        return replace(self, datasets=first_seeds(self.datasets, seeds))
+
+    def judged(self, confidence: float = CONFIDENCE) -> Verdict:
+        return judge(self.claim, self.datasets, self.detector, confidence)
+
+
+def _step_down(cases: Mapping[str, Case], undecided: int, share: float) -> dict[str, Verdict]:
+    """The verdicts on some claims at one look.
+
+    Args:
+        cases: the claims that are judged.
+        undecided: how many claims of the suite are undecided before this look, these among them.
+        share: of a claim's probability of error, for this look.
+    """
     # Each claim alone, at 95 %. A claim that is undecided here stays undecided at any higher
     # confidence, so only the others enter the procedure.
-    verdicts = {name: judge(*case) for name, case in cases.items()}
+    verdicts = {name: case.judged() for name, case in cases.items()}
     waiting = {name for name, verdict in verdicts.items() if verdict.outcome.decided}
-    left = len(verdicts)
     while waiting:
-        confidence = 1 - (1 - CONFIDENCE) / left
-        judged = {name: judge(*cases[name], confidence) for name in waiting}
+        confidence = confidence_for(share * error_allowed(undecided))
+        judged = {name: cases[name].judged(confidence) for name in waiting}
         verdicts |= judged
         waiting = {name for name in waiting if not judged[name].outcome.decided}
         if len(waiting) == len(judged):
             break
-        left -= len(judged) - len(waiting)
-    return tuple(verdicts.values())
+        undecided -= len(judged) - len(waiting)
+    return verdicts
+
+
+def _look_by_look(cases: Mapping[str, Case], sequential: Sequential) -> dict[str, Verdict]:
+    """The verdicts of a sequential suite."""
+    verdicts: dict[str, Verdict] = {}
+    taken: dict[str, tuple[Look, ...]] = dict.fromkeys(cases, ())
+    still = dict(cases)
+    undecided = len(cases)
+    shares = shares_of_error(sequential.looks, sequential.spending)
+    for seeds, share in zip(sequential.looks, shares, strict=True):
+        cut = {name: case.first(sequential.seeds[:seeds]) for name, case in still.items()}
+        for name, case in cut.items():
+            missing = missing_runs(case.claim, case.datasets)
+            if missing is None or missing:
+                runs = None if missing is None else len(missing)
+                verdicts[name] = _waiting(case, verdicts.get(name), seeds, runs)
+                del still[name]
+        ready = {name: cut[name] for name in still}
+        judged = _step_down(ready, undecided, share)
+        allowed = share * error_allowed(undecided)
+        for name, verdict in judged.items():
+            taken[name] = (*taken[name], _look(verdict, seeds, allowed))
+            last = seeds == sequential.looks[-1]
+            verdicts[name] = verdict = _stopped(verdict, seeds, last=last)
+            undecided -= verdict.outcome.decided
+            if verdict.outcome is not Outcome.UNDECIDED:
+                del still[name]
+    return {name: replace(verdicts[name], looks=taken[name]) for name in cases}
+
+
+def _look(verdict: Verdict, seeds: int, allowed: float) -> Look:
+    """The record of a look.
+
+    `allowed` is the probability of error at the first step of the look; a claim that was decided at
+    a later step has its own confidence.
+    """
+    confidence = confidence_for(allowed)
+    if verdict.outcome.decided:
+        confidence = verdict.confidence
+    held = verdict.deciding
+    return Look(
+        seeds,
+        confidence,
+        (1 - confidence) / 2,
+        None if held is None else held.estimate,
+        None if held is None else held.low,
+        None if held is None else held.high,
+        verdict.outcome,
+    )
+
+
+def _waiting(case: Case, before: Verdict | None, seeds: int, missing: int | None) -> Verdict:
+    """The verdict on a claim whose runs for a look of so many seeds are not all trained."""
+    claim = case.claim
+    runs = "no runs yet" if missing is None else f"{count(missing, 'run')} missing"
+    waits = f"waits for the look at {seeds} seeds ({runs})"
+    if before is not None:
+        reason = f"{before.reason}; {waits}"
+        return replace(before, reason=reason, whole=False, next_look=seeds)
+    done = seeds_trained(case.datasets.values()) if missing is not None else 0
+    outcome = Outcome.UNDECIDED if done else Outcome.NOT_RUN
+    return Verdict(
+        claim, outcome, None, waits, whole=False, next_look=seeds, detector=case.detector
+    )
+
+
+def _stopped(verdict: Verdict, seeds: int, *, last: bool) -> Verdict:
+    """The verdict at a look, or `too close to call` where no later look will decide the claim."""
+    if last and verdict.outcome is Outcome.UNDECIDED and verdict.finding is not None:
+        reason = f"all {seeds} seeds are spent: {verdict.reason}"
+        return replace(verdict, outcome=Outcome.TOO_CLOSE, reason=reason)
+    return verdict
 
 
 def detector_of(claim: Claim, detectors: Mapping[str, type[Detector]]) -> Detector:
@@ -94,7 +230,8 @@ def judge(
 
     Returns:
         REPRODUCED or NOT_REPRODUCED when the whole interval lies on one side of the rule's bound.
-        NOT_RUN when a role has no finished run. UNDECIDED otherwise: when the interval contains
+        NOT_RUN when a role has no finished run. OUT_OF_REACH when the detector finds that no number
+        of seeds on this grid can test the claim, and no run is missing. UNDECIDED otherwise: when the interval contains
         the bound, when the detector had too little data or raised an error, when it used fewer
         seeds than the claim asks for, or when it reports more seeds than were trained. Cells
         without a finished run are left out, and the reason counts them.
@@ -122,7 +259,9 @@ def _judged(
         finding = detector.at(CONFIDENCE).find(data)
         wider = finding if confidence == CONFIDENCE else detector.at(confidence).find(data)
     except NotEnoughDataError as error:
-        return Verdict(claim, Outcome.UNDECIDED, None, f"{error}{missing}", whole=not missing)
+        reachable = missing or not isinstance(error, OutOfReachError)
+        outcome = Outcome.UNDECIDED if reachable else Outcome.OUT_OF_REACH
+        return Verdict(claim, outcome, None, f"{error}{missing}", whole=not missing)
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
         reason = f"detector {claim.detector.name!r} raised {describe(error)}"
         return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
@@ -150,11 +289,10 @@ def _judged(
 
 def _only_alone(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -> str:
     """Why a claim that its 95 % interval decides is undecided among the other claims."""
-    claims = round((1 - CONFIDENCE) / (1 - confidence))  # `score` computes it the other way round
     return (
-        f"would be {alone.description} on its own ({percent(CONFIDENCE)} interval), but not after "
-        f"correction for {claims} claims ({percent(confidence)} interval: {number(wider.low)} to "
-        f"{number(wider.high)}; rule {rule_in_prose(rule)}): "
+        f"would be {alone.description} by its {percent(CONFIDENCE)} interval alone, but not by the "
+        f"{percent(confidence)} interval that the suite's claims together need "
+        f"({number(wider.low)} to {number(wider.high)}; rule {rule_in_prose(rule)}): "
     )
 
 

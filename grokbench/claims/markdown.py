@@ -14,6 +14,8 @@ SYMBOLS = {
     Outcome.NOT_REPRODUCED: "✕",
     Outcome.UNDECIDED: "◐",
     Outcome.NOT_RUN: "○",
+    Outcome.OUT_OF_REACH: "⊘",
+    Outcome.TOO_CLOSE: "≈",
 }
 
 

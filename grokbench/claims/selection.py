@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -39,9 +39,35 @@ def selected(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> dict[str, xr.D
     return {role: _select(dataset, claim.where) for role, dataset in datasets.items()}
 
 
+def first_seeds(datasets: Mapping[str, xr.Dataset], seeds: Sequence[int]) -> dict[str, xr.Dataset]:
+    """The datasets with the runs of some seeds only."""
+    return {
+        role: dataset.isel(seed=dataset["seed"].isin(list(seeds)).to_numpy())
+        for role, dataset in datasets.items()
+    }
+
+
 def statuses(dataset: xr.Dataset) -> Counter[Status]:
     """How many runs have each status."""
     return Counter(map(Status, dataset["status"].to_numpy().ravel().tolist()))
+
+
+def missing_runs(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> set[str] | None:
+    """The ids of the runs that a claim looks at and that have not ended.
+
+    None if there is no dataset for a role, or if the claim's `where` selects nothing.
+    """
+    if datasets.keys() != claim.experiments.keys():
+        return None
+    try:
+        data = selected(claim, datasets)
+    except NotEnoughDataError:
+        return None
+    return {
+        str(run)
+        for dataset in data.values()
+        for run in dataset["run_id"].to_numpy()[dataset["status"].to_numpy() == Status.NOT_RUN]
+    }
 
 
 def seeds_trained(datasets: Iterable[xr.Dataset]) -> int:

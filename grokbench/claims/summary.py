@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grokbench.amounts import count
+from grokbench.claims.errors import ALPHA, METHOD
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.record import Status
-from grokbench.statistics.intervals import CONFIDENCE
-
-METHOD = "Holm 1979"
-"""The correction for the number of claims of a suite."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,9 @@ class Summary:
         claims = "claim" if self.claims == 1 else "claims"
         told = [f"{self.counts[Outcome.REPRODUCED]} of {self.claims} {claims} reproduced", *named]
         together = (
-            f"; the probability of any wrong decision is at most {100 * (1 - CONFIDENCE):.0f} % "
-            f"({METHOD}), provided that every interval has its stated coverage"
+            f"; the probability of any wrong decision is at most {100 * ALPHA:.0f} % ({METHOD}), "
+            "provided that every interval has its stated coverage and the claims rest on "
+            "independent runs"
             if self.claims > 1
             else ""
         )

@@ -17,10 +17,14 @@ class Outcome(StrEnum):
     NOT_REPRODUCED = "not_reproduced"
     UNDECIDED = "undecided"
     NOT_RUN = "not_run"
+    OUT_OF_REACH = "out_of_reach"
+    TOO_CLOSE = "too_close"
 
     @property
     def description(self) -> str:
         """The outcome in words, for tables."""
+        if self is Outcome.TOO_CLOSE:
+            return "too close to call"
         return self.value.replace("_", " ")
 
     @property
@@ -31,12 +35,36 @@ class Outcome(StrEnum):
             Outcome.NOT_REPRODUCED: "red",
             Outcome.UNDECIDED: "yellow",
             Outcome.NOT_RUN: "dim",
+            Outcome.OUT_OF_REACH: "yellow",
+            Outcome.TOO_CLOSE: "yellow",
         }[self]
 
     @property
     def decided(self) -> bool:
         """Whether the claim was found to hold, or found not to hold."""
         return self in (Outcome.REPRODUCED, Outcome.NOT_REPRODUCED)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a claim's data in a sequential suite.
+
+    Attributes:
+        seeds: how many seeds each of the claim's cells had.
+        confidence: of the interval that was held against the rule.
+        effect, low, high: the effect and the ends of that interval; None where the detector found
+            nothing to say.
+        error: the probability of a wrong decision that the look was allowed: one tail of the
+            interval.
+    """
+
+    seeds: int
+    confidence: float
+    error: float
+    effect: float | None
+    low: float | None
+    high: float | None
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -51,6 +79,9 @@ class Verdict:
             several claims are judged together.
         deciding: that interval; None where there is no finding.
         whole: whether all runs that the claim looks at are done.
+        looks: in a sequential suite, the looks that were taken, in their order.
+        next_look: in a sequential suite, the number of seeds of the look that the claim waits for;
+            None where the claim needs no more runs.
         detector: the detector that was asked; None in verdicts that were made without one.
     """
 
@@ -61,6 +92,8 @@ class Verdict:
     confidence: float = CONFIDENCE
     deciding: Interval | None = None
     whole: bool = True
+    looks: tuple[Look, ...] = ()
+    next_look: int | None = None
     detector: Detector | None = field(default=None, compare=False, repr=False)
 
     @property

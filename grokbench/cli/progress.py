@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from grokbench import amounts
+from grokbench.claims import Verdict
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.session import Watcher
@@ -89,6 +90,7 @@ class Lines(Watcher):
         self.clock = clock
         self.tally = Tally((), clock)
         self._printed = clock()
+        self._told: set[str] = set()
 
     def planned(self, plan: Plan, wanted: Sequence[Cohort]) -> None:
         self.tally = Tally(wanted, self.clock)
@@ -104,6 +106,28 @@ class Lines(Watcher):
                 f"in {amounts.count(self.tally.cohorts, 'cohort')}."
             )
         self._printed = self.clock()
+
+    def judged(self, verdicts: Sequence[Verdict]) -> None:
+        """One line: how many claims have ended, and for which look the others wait."""
+        waiting: dict[int, list[str]] = {}
+        for verdict in verdicts:
+            if verdict.next_look is not None:
+                waiting.setdefault(verdict.next_look, []).append(verdict.claim.name)
+        if any(verdict.looks for verdict in verdicts):
+            news = [
+                f"{verdict.claim.name} {verdict.outcome.description}"
+                for verdict in verdicts
+                if verdict.next_look is None and verdict.claim.name not in self._told
+            ]
+            self._told.update(v.claim.name for v in verdicts if v.next_look is None)
+            ended = len(verdicts) - sum(map(len, waiting.values()))
+            self.console.print(
+                f"{ended} of {amounts.count(len(verdicts), 'claim')} ended"
+                + (f" (now: {', '.join(news)})" if news else ""),
+                soft_wrap=True,
+            )
+        for seeds, names in sorted(waiting.items()):
+            self.console.print(f"Look at {seeds} seeds: {', '.join(names)}", soft_wrap=True)
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         self.tally.advanced(cohort, step, validation_accuracy)

@@ -66,7 +66,7 @@ def run(
             watcher=progress,
             **chosen,
         )
-    if not progress.tally.runs and not sitting.failed:
+    if not sitting.trained and not sitting.unfinished and not sitting.failed:
         click.echo("All of these runs are trained and stored; nothing to do.")
     judge(sitting)
     report(sitting)
@@ -80,8 +80,8 @@ def run(
         click.echo(
             "The budget ended before any cohort reached a new evaluation; allow a longer --budget."
         )
-    if sitting.trained < progress.tally.runs:
-        left = amounts.count(progress.tally.runs - sitting.trained, "run")
+    if sitting.unfinished:
+        left = amounts.count(sitting.unfinished, "run")
         click.echo(f"Not trained yet: {left}. To continue:\n  {command}")
     elif sitting.remaining:
         click.echo(f"The suite has {amounts.count(sitting.remaining, 'more run')}.")

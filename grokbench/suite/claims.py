@@ -25,7 +25,8 @@ def read_claim(
     at: Location = ("claims", name)
     report.add_bad_name(at, name)
     table = ClaimTable.read(given, at, report)
-    detector = choose(table.detector, plugins.detectors, (*at, "detector"), report)
+    asked = _with_places(table, at, report)
+    detector = choose(asked, plugins.detectors, (*at, "detector"), report)
     roles = detector.definition.roles if detector else None
     experiments = _experiments(table, given, roles, at, report)
     for role, experiment in experiments.items():
@@ -38,6 +39,11 @@ def read_claim(
     known = all(name in drafts for name in experiments.values())
     looked_at = {name: drafts[name] for name in experiments.values()} if known else {}
     where = _where(table.where or {}, looked_at, (*at, "where"), report)
+    if table.places and "model_size" not in where:
+        sizes = [
+            size for group in table.places.values() if isinstance(group, list) for size in group
+        ]
+        where |= _where({"model_size": sizes}, looked_at, (*at, "places"), report) if sizes else {}
     rule = None if table.rule is None else _rule(table.rule, (*at, "rule"), report)
     if table.statement is None or detector is None or rule is None:
         return None
@@ -51,7 +57,19 @@ def read_claim(
         source=table.source or "",
         minimum_seeds=table.minimum_seeds or Claim.minimum_seeds,
         expect=table.expect or Claim.expect,
+        calibrated_on=table.calibrated_on or "",
     )
+
+
+def _with_places(table: ClaimTable, at: Location, report: Report) -> Any:
+    """The detector as the file gives it, with the table `places` of the claim as an option."""
+    given = {"name": table.detector} if isinstance(table.detector, str) else table.detector
+    if table.places is None or given is None:
+        return table.detector
+    if "places" in given:
+        report.add((*at, "places"), "write places here or as an option of the detector, not both")
+        return table.detector
+    return {**given, "places": table.places}
 
 
 def _experiments(

@@ -14,7 +14,7 @@ from grokbench.record import ModelSize, Recipe
 from grokbench.suite.choices import Chosen, choose
 from grokbench.suite.measures import read_measures
 from grokbench.suite.mistakes import Report, ask
-from grokbench.suite.model import Experiment
+from grokbench.suite.model import Experiment, Sequential
 from grokbench.suite.recipes import Fields, complete, experiment_recipe
 from grokbench.suite.schema import ExperimentTable
 from grokbench.tasks.base import Task
@@ -38,11 +38,16 @@ def read_experiment(
     given: Mapping[str, Any],
     recipes: Mapping[str, Fields],
     plugins: Plugins,
+    sequential: Sequential | None,
     report: Report,
 ) -> Draft:
     at: Location = ("experiments", name)
     report.add_bad_name(at, name)
     table = ExperimentTable.read(given, at, report)
+    if sequential is None and "seeds" not in given:
+        report.add((*at, "seeds"), "is missing")
+    elif sequential is not None and "seeds" in given:
+        report.add((*at, "seeds"), "leave this out: [sequential] says which seeds are trained")
     task = choose(table.task, plugins.tasks, (*at, "task"), report)
     architecture = choose(table.architecture, plugins.architectures, (*at, "architecture"), report)
     recipe = experiment_recipe(table.recipe, recipes, plugins, (*at, "recipe"), report)
@@ -65,8 +70,9 @@ def read_experiment(
         (*at, "measures"),
         report,
     )
+    listed = table.seeds if sequential is None else list(sequential.seeds)
     sizes, data_sizes, seeds = (
-        complete(values) for values in (table.model_sizes, table.data_sizes, table.seeds)
+        complete(values) for values in (table.model_sizes, table.data_sizes, listed)
     )
     experiment = None
     if task and architecture and recipe and sizes and data_sizes and seeds and measured:

@@ -6,17 +6,19 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from grokbench.definition import Location
 from grokbench.errors import Mistake, SuiteError
 from grokbench.plugins import Plugins
 from grokbench.suite.claims import read_claim
 from grokbench.suite.experiments import read_experiment
 from grokbench.suite.mistakes import Report
-from grokbench.suite.model import Suite
-from grokbench.suite.recipes import read_recipe
-from grokbench.suite.schema import SuiteTable
+from grokbench.suite.model import Sequential, Suite
+from grokbench.suite.recipes import complete, read_recipe
+from grokbench.suite.schema import SequentialTable, SuiteTable
 
 
 def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
@@ -67,8 +69,9 @@ def parse_suite(
         key: read_recipe(given, ("recipes", key), plugins, report)
         for key, given in tables(table.recipes).items()
     }
+    sequential = read_sequential(table.sequential, report)
     drafts = {
-        key: read_experiment(key, given, recipes, plugins, report)
+        key: read_experiment(key, given, recipes, plugins, sequential, report)
         for key, given in tables(table.experiments).items()
     }
     claims = {
@@ -94,6 +97,29 @@ def parse_suite(
         citation=table.citation or "",
         plugins=plugins,
         text=text,
+        sequential=sequential,
+    )
+
+
+def read_sequential(given: Mapping[str, Any] | None, report: Report) -> Sequential | None:
+    """The looks at the data; None if the suite has none, and something to go on with if a key is wrong."""
+    if given is None:
+        return None
+    at: Location = ("sequential",)
+    table = SequentialTable.read(given, at, report)
+    looks = complete(table.looks) or (2,)
+    for index, (before, seeds) in enumerate(pairwise(looks), start=1):
+        if seeds <= before:
+            report.add(
+                (*at, "looks", index),
+                f"each look has more seeds than the look before, so more than {before}, not {seeds}",
+            )
+            return Sequential((2,))
+    return Sequential(
+        looks,
+        table.first_seed or 0,
+        table.spending or Sequential.spending,
+        table.futility,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,7 +75,37 @@ class Rule:
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
 
-Expected = Literal["reproduced", "not reproduced", "undecided"]
+Expected = Literal["reproduced", "not reproduced", "undecided", "out of reach", "too close to call"]
+
+
+Spending = Literal["equal", "pocock", "obrien_fleming"]
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Seeds are added until the claims are decided: the looks at the data, fixed before training.
+
+    At a look, every claim that is still open is judged on the first so many seeds of its cells.
+    Claims that are decided stop. The seeds of the next look are trained only for the cells of the
+    claims that are open.
+    """
+
+    looks: tuple[int, ...]
+    """The number of seeds at each look, rising."""
+    first_seed: int = 0
+    spending: Spending = "equal"
+    """How the probability of error is divided among the looks; see `grokbench.statistics.spending`."""
+    futility: int | None = None
+    """A claim that is expected to need more seeds than this stops: too close to call."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds, in the order in which they are trained."""
+        return tuple(range(self.first_seed, self.first_seed + self.looks[-1]))
+
+    def look_of(self, seed: int) -> int:
+        """The index of the first look that uses a seed."""
+        return bisect_right(self.looks, seed - self.first_seed)
 
 
 @dataclass(frozen=True)
@@ -94,6 +125,8 @@ class Claim:
     minimum_seeds: int = 5
     expect: Expected = "reproduced"
     """The verdict that is known. `grokbench check` fails on any other."""
+    calibrated_on: str = ""
+    """What of the paper the recipe was chosen on, where that concerns this claim; "" if nothing."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +143,8 @@ class Suite:
     text: str = ""
     """The text of the file, unchanged."""
     path: Path | None = None
+    sequential: Sequential | None = None
+    """The looks at the data; None where all seeds are trained before the claims are judged."""
 
     def runs(self) -> dict[str, Run]:
         """Every run by its id, in the order of the file. Experiments may share runs."""

@@ -21,7 +21,7 @@ from pydantic import (
 from grokbench.definition import Location, findings_in
 from grokbench.record import ModelSize
 from grokbench.suite.mistakes import Report
-from grokbench.suite.model import Expected
+from grokbench.suite.model import Expected, Spending
 
 MOST_SEEDS = 100_000
 """More seeds than this are taken for a typing error."""
@@ -120,7 +120,17 @@ class SuiteTable(Table):
     plugins: list[str | None] | None = None
     recipes: dict[str, dict[str, Any] | None] | None = None
     experiments: dict[str, dict[str, Any] | None] | None = None
+    sequential: dict[str, Any] | None = None
     claims: dict[str, dict[str, Any] | None] | None = None
+
+
+class SequentialTable(Table):
+    required = ("looks", "first_seed")
+
+    looks: Listed[Annotated[int, Field(ge=2, le=MOST_SEEDS)]] | None = None
+    first_seed: Annotated[int, Field(ge=0, le=LARGEST - MOST_SEEDS)] | None = None
+    spending: Spending | None = None
+    futility: Annotated[int, Field(ge=2, le=LARGEST)] | None = None
 
 
 class RecipeTable(Table):
@@ -144,7 +154,7 @@ class ExperimentRecipeTable(RecipeTable):
 
 
 class ExperimentTable(Table):
-    required = ("task", "architecture", "recipe", "model_sizes", "data_sizes", "seeds")
+    required = ("task", "architecture", "recipe", "model_sizes", "data_sizes")
 
     title: str | None = None
     task: NameOrTable | None = None
@@ -164,10 +174,12 @@ class ClaimTable(Table):
     detector: NameOrTable | None = None
     experiment: str | None = None
     experiments: dict[str, str | None] | None = None
+    places: dict[str, Any] | None = None
     where: dict[str, Any] | None = None
     rule: Annotated[dict[str, Any] | None, BeforeValidator(rule_table)] = None
     minimum_seeds: Count | None = None
     expect: Expected | None = None
+    calibrated_on: str | None = None
 
 
 class RuleTable(Table):

@@ -1,4 +1,4 @@
-"""Several claims judged together: Holm's step-down procedure with intervals."""
+"""Several claims judged together: the step-down procedure with intervals."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ def test_a_claim_alone_is_judged_by_its_own_interval() -> None:
 
 
 def test_among_others_it_takes_more() -> None:
-    assert [Outcome.UNDECIDED, Outcome.UNDECIDED] == verdicts_on(1.97, 0.0)
-    assert [Outcome.REPRODUCED, Outcome.UNDECIDED] == verdicts_on(2.25, 0.0)
+    """Of four claims, the first decision is allowed an error of 0.05/4.05: 2.247 standard errors."""
+    assert [Outcome.UNDECIDED] * 4 == verdicts_on(2.24, 0.0, 0.0, 0.0)
+    assert [Outcome.REPRODUCED, *[Outcome.UNDECIDED] * 3] == verdicts_on(2.25, 0.0, 0.0, 0.0)
 
 
 def test_each_claim_that_is_decided_makes_the_next_easier() -> None:
@@ -70,20 +71,21 @@ def test_each_claim_that_is_decided_makes_the_next_easier() -> None:
 
 
 def test_what_fails_is_decided_with_the_same_care() -> None:
-    assert [Outcome.NOT_REPRODUCED, Outcome.UNDECIDED] == verdicts_on(-2.25, 0.0)
-    assert [Outcome.UNDECIDED, Outcome.UNDECIDED] == verdicts_on(-2.0, 0.0)
+    assert [Outcome.NOT_REPRODUCED, *[Outcome.UNDECIDED] * 3] == verdicts_on(-2.25, 0.0, 0.0, 0.0)
+    assert [Outcome.UNDECIDED] * 4 == verdicts_on(-2.24, 0.0, 0.0, 0.0)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=6))
-def test_the_procedure_is_holms(effects: list[float]) -> None:
-    """Reference: the textbook form. Sorted p values are compared with 0.05 / (claims left)."""
-    p = 2 * stats.norm.sf(np.abs(effects))
+def test_the_procedure_is_step_down(effects: list[float]) -> None:
+    """Reference: sorted one-sided p values, compared with 0.05 / (claims left + 0.05), at most 0.025."""
+    p = stats.norm.sf(np.abs(effects))
+    bounds = np.minimum(0.025, 0.05 / (len(p) - np.arange(len(p)) + 0.05))
     decided = set()
-    for rank, index in enumerate(np.argsort(p, kind="stable")):
-        if p[index] > 0.05 / (len(p) - rank):
+    for bound, index in zip(bounds, np.argsort(p, kind="stable"), strict=True):
+        if p[index] > bound:
             break
         decided.add(int(index))
-    if np.abs(p[:, None] - 0.05 / np.arange(1, len(p) + 1)).min() > 1e-9:
+    if np.abs(p[:, None] - bounds).min() > 1e-9:
         outcomes = verdicts_on(*effects)
         assert decided == {i for i, outcome in enumerate(outcomes) if outcome.decided}
 
@@ -93,14 +95,14 @@ def test_the_reason_says_that_it_would_have_been_decided_alone() -> None:
         name: Claim(
             name, "", Choice("sure", {"sure": 2.0}), {"experiment": "addition"}, Rule(at_least=0.0)
         )
-        for name in ("one", "other")
+        for name in ("one", "another", "third", "fourth")
     }
-    first, _ = score(Suite("two", {}, claims), TREE, {"sure": Sure})
+    first, *_ = score(Suite("four", {}, claims), TREE, {"sure": Sure})
     assert first.reason.startswith(
-        "would be reproduced on its own (95 % interval), but not after correction for 2 claims "
-        "(97.5 % interval: −0.241 to 4.24; rule ≥ 0): "
+        "would be reproduced by its 95 % interval alone, but not by the 97.5 % interval that the "
+        "suite's claims together need (−0.246 to 4.25; rule ≥ 0): "
     )
-    assert 0.975 == pytest.approx(first.confidence)
+    assert 1 - 2 * 0.05 / 4.05 == pytest.approx(first.confidence)
     assert first.finding is not None
     assert first.deciding is not None
     assert first.deciding.low < 0 < first.finding.low
@@ -117,10 +119,10 @@ class Changeable(Sure):
 def test_an_interval_that_lies_elsewhere_when_it_is_wider_decides_nothing() -> None:
     claims = {
         name: Claim(name, "", Choice("sure"), {"experiment": "addition"}, Rule(at_least=0.0))
-        for name in ("one", "other")
+        for name in ("one", "another", "third")
     }
-    verdicts = score(Suite("two", {}, claims), TREE, {"sure": Changeable})
-    assert [Outcome.UNDECIDED] * 2 == [verdict.outcome for verdict in verdicts]
+    verdicts = score(Suite("three", {}, claims), TREE, {"sure": Changeable})
+    assert [Outcome.UNDECIDED] * 3 == [verdict.outcome for verdict in verdicts]
 
 
 def verdict(outcome: Outcome, expect: Expected = "reproduced") -> Verdict:

@@ -257,8 +257,8 @@ ONE_MISTAKE = {
     ),
     "an outcome that nobody can expect": (
         "minimum_seeds = 3", 'minimum_seeds = 3\nexpect = "failed"',
-        "claims.compared.expect: should be 'reproduced', 'not reproduced' or 'undecided', "
-        "not 'failed'",
+        "claims.compared.expect: should be 'reproduced', 'not reproduced', 'undecided', "
+        "'out of reach' or 'too close to call', not 'failed'",
     ),
     "a name that no folder could have": (
         "title =", 'name = "../quick"\ntitle =',
