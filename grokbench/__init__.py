@@ -96,7 +96,6 @@ _HOMES = {
         "GrokbenchError",
         "NotEnoughDataError",
         "OutOfReachError",
-        "OutOfReachError",
         "OptionsError",
         "PluginError",
         "ResultsError",
