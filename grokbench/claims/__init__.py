@@ -2,14 +2,16 @@
 
 from grokbench.claims.document import SCHEMA, verdicts_document
 from grokbench.claims.judging import detector_of, judge, missing_at_next_look, score
+from grokbench.claims.outlook import seeds_expected
 from grokbench.claims.selection import datasets_of, runs_behind, selected
 from grokbench.claims.summary import Shortfall, Summary
-from grokbench.claims.verdict import Look, Outcome, Verdict
+from grokbench.claims.verdict import Look, Outcome, Outlook, Verdict
 
 __all__ = [
     "SCHEMA",
     "Look",
     "Outcome",
+    "Outlook",
     "Shortfall",
     "Summary",
     "Verdict",
@@ -19,6 +21,7 @@ __all__ = [
     "missing_at_next_look",
     "runs_behind",
     "score",
+    "seeds_expected",
     "selected",
     "verdicts_document",
 ]

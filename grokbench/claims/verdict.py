@@ -68,6 +68,20 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What an undecided claim would take, if further seeds behave like those seen.
+
+    Attributes:
+        seeds: with so many seeds of each of its experiments, the claim is expected to be decided;
+            None where no number of seeds that was tried decides the claim.
+        reason: the same in a sentence, or why no number of seeds decides the claim.
+    """
+
+    seeds: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A claim, its outcome, and why.
 

@@ -36,3 +36,23 @@ def rule_in_prose(rule: Rule) -> str:
 def percent(confidence: float) -> str:
     """`95 %`, `99.4 %`."""
     return f"{100 * confidence:.3g} %"
+
+
+def seeds_decide(seeds: int) -> str:
+    """What an undecided claim is expected to take."""
+    return f"About {seeds} seeds are expected to decide the claim at the spread seen."
+
+
+def more_seeds_than(most: int, why: str) -> str:
+    """An undecided claim takes more seeds than were tried."""
+    return f"More than {most} seeds are expected to be needed: {why}."
+
+
+def no_seeds_decide(why: str) -> str:
+    """No number of seeds is of use to an undecided claim."""
+    return f"No number of seeds is expected to decide the claim on this grid: {why}."
+
+
+def no_outlook(why: str) -> str:
+    """Nothing can be said yet about what an undecided claim takes."""
+    return f"How many seeds the claim takes cannot be said yet: {why}."

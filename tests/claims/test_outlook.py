@@ -1,0 +1,278 @@
+"""How many seeds an undecided claim is expected to take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from grokbench.claims import Outlook, seeds_expected
+from grokbench.errors import NotEnoughDataError, OutOfReachError
+from grokbench.phenomena import BUILT_IN
+from grokbench.phenomena.base import Detector, Finding
+from grokbench.record import Choice
+from grokbench.suite.model import Claim, Rule
+from grokbench.testing.simulator import Circuits, Grid, Memory, simulate
+from tests.phenomena.worlds import NOT_RUN, Run, ending_at, world
+
+DETECTORS = {detector.name: detector for detector in BUILT_IN}
+
+Ends = Callable[[int], tuple[float, float, float]]
+
+
+class Narrowing(Detector):
+    """A detector whose low end, effect and high end depend on the number of seeds alone."""
+
+    name = "narrowing"
+
+    def __init__(self, ends: Ends) -> None:
+        super().__init__()
+        self.ends = ends
+        self.asked: list[int] = []
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        seeds = min(dataset.sizes["seed"] for dataset in data.values())
+        self.asked.append(seeds)  # of a copy, too: `at` makes shallow ones
+        low, effect, high = self.ends(seeds)
+        return Finding(effect, low, high, "unit", seeds, "as it was told")
+
+
+def root(effect: float, width: float = 1.0, least: float = 0.0) -> Ends:
+    """An interval of half width max(width / √seeds, least) around the effect."""
+
+    def ends(seeds: int) -> tuple[float, float, float]:
+        half = max(width / math.sqrt(seeds), least)
+        return effect - half, effect, effect + half
+
+    return ends
+
+
+def claim(rule: Rule = Rule(at_least=0.1), **given: Any) -> Claim:  # noqa: B008 - it is frozen
+    defaults: dict[str, Any] = {
+        "name": "a_claim",
+        "statement": "Something is seen.",
+        "detector": Choice("narrowing"),
+        "experiments": {"experiment": "addition"},
+    }
+    return Claim(rule=rule, **(defaults | given))
+
+
+def cells(runs: Callable[..., Run] = lambda *_: ending_at(0.5), **axes: Any) -> dict[str, Any]:
+    return {"experiment": world(runs, sizes=(8, 16), **axes)}
+
+
+def outlook(ends: Ends, rule: Rule = Rule(at_least=0.1), **given: Any) -> Outlook:  # noqa: B008
+    return seeds_expected(claim(rule), cells(), Narrowing(ends), 0.99, **given)
+
+
+@pytest.mark.parametrize(
+    ("effect", "rule", "seeds"),
+    [
+        (0.3, Rule(at_least=0.1), 25),
+        (0.35, Rule(at_least=0.1), 16),
+        (-0.1, Rule(at_least=0.1), 25),
+        (0.3, Rule(at_most=0.1), 25),
+        (-0.1, Rule(at_most=0.1), 25),
+        (0.2, Rule(at_least=0.1), 100),
+    ],
+)
+def test_an_interval_that_narrows_with_the_root_of_the_seeds_is_foretold(effect, rule, seeds):
+    """Half a width of 1/√n is as long as the way from the effect to the bound."""
+    found = outlook(root(effect), rule)
+    assert found.seeds is not None
+    assert seeds <= found.seeds <= seeds + 1
+    assert f"About {found.seeds} seeds are expected to decide" in found.reason
+
+
+def test_more_seeds_than_are_allowed_are_not_foretold_as_a_number():
+    assert outlook(root(0.3), at_most=25).seeds is not None
+    found = outlook(root(0.3), at_most=20)
+    assert found.seeds is None
+    assert "More than 20 seeds are expected" in found.reason
+
+
+def test_an_effect_on_the_bound_takes_more_seeds_than_are_tried():
+    detector = Narrowing(root(0.1001))
+    found = seeds_expected(claim(), cells(), detector, 0.99, 200)
+    assert found.seeds is None
+    assert "More than 200 seeds are expected to be needed: with 320 such seeds" in found.reason
+    assert len(detector.asked) <= 8
+
+
+def test_an_interval_that_stops_shrinking_is_decided_by_no_number_of_seeds():
+    found = outlook(root(0.3, least=0.25))
+    assert found.seeds is None
+    assert "No number of seeds is expected to decide the claim on this grid" in found.reason
+    assert "no narrower" in found.reason
+
+
+def test_an_interval_that_stays_infinite_is_decided_by_no_number_of_seeds():
+    found = outlook(lambda _: (-math.inf, 0.3, 0.4))
+    assert found.seeds is None
+    assert "No number of seeds" in found.reason
+    assert "no lower end" in found.reason
+
+
+def test_an_end_that_is_finite_from_some_seeds_on_decides_there():
+    found = outlook(lambda seeds: (0.2 if seeds >= 33 else -math.inf, 0.3, 0.4))
+    assert found.seeds == 35
+
+
+def refusing(error: Exception, until: int) -> Ends:
+    def ends(seeds: int) -> tuple[float, float, float]:
+        if seeds < until:
+            raise error
+        return 0.2, 0.3, 0.4
+
+    return ends
+
+
+def test_what_is_out_of_reach_stays_so_and_the_detector_is_asked_once():
+    detector = Narrowing(refusing(OutOfReachError("nothing generalizes at any size"), 10**9))
+    found = seeds_expected(claim(), cells(), detector, 0.99)
+    assert found.seeds is None
+    assert found.reason.endswith("on this grid: nothing generalizes at any size.")
+    assert [5] == detector.asked
+
+
+def test_too_few_seeds_are_cured_by_seeds_and_too_few_sizes_are_not():
+    assert outlook(refusing(NotEnoughDataError("needs 12 seeds"), 12)).seeds == 15
+    found = outlook(refusing(NotEnoughDataError("needs three sizes"), 10**9))
+    assert found.seeds is None
+    assert "needs three sizes" in found.reason
+
+
+def test_a_detector_that_raises_has_no_outlook():
+    found = outlook(refusing(ZeroDivisionError("by zero"), 10**9))
+    assert found.seeds is None
+    assert "ZeroDivisionError" in found.reason
+
+
+def test_cells_without_runs_come_before_further_seeds():
+    def runs(size: int, *_: int) -> Run:
+        return NOT_RUN if size == 16 else ending_at(0.5)
+
+    detector = Narrowing(refusing(NotEnoughDataError("needs two sizes"), 10**9))
+    found = seeds_expected(claim(), cells(runs), detector, 0.99)
+    assert "1 of 2 cells have no finished run, and needs two sizes" in found.reason
+
+
+def test_one_seed_has_no_spread():
+    found = seeds_expected(claim(), cells(seeds=(3,)), Narrowing(root(0.3)), 0.99)
+    assert found.seeds is None
+    assert "only one seed is trained" in found.reason
+
+
+def test_experiments_without_results_have_no_outlook():
+    found = seeds_expected(claim(), {}, Narrowing(root(0.3)), 0.99)
+    assert found.seeds is None
+    assert "addition has no results yet" in found.reason
+
+
+def test_copies_of_one_run_do_not_decide():
+    found = outlook(lambda seeds: (0.0, 0.3, 0.4) if seeds == 5 else (0.3, 0.3, 0.3))
+    assert found.seeds is None
+    assert "the runs seen show no spread" in found.reason
+
+
+def test_the_seeds_that_a_claim_asks_for_are_counted():
+    found = seeds_expected(claim(minimum_seeds=30), cells(), Narrowing(root(5.0)), 0.99)
+    assert found.seeds == 30
+
+
+def test_seeds_without_a_finished_run_do_not_count():
+    def runs(_: int, __: int, seed: int) -> Run:
+        return NOT_RUN if seed >= 3 else ending_at(0.5)
+
+    detector = Narrowing(root(0.3))
+    found = seeds_expected(claim(), cells(runs), detector, 0.99)
+    assert found.seeds in (25, 26)
+    assert [3, 6, 12, 24, 48] == detector.asked
+
+
+class Looking(Detector):
+    """A detector that keeps the data it is shown."""
+
+    name = "looking"
+    roles = ("first", "second")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Mapping[str, xr.Dataset]] = []
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        self.seen.append(data)
+        return Finding(0.3, 0.0, 0.6, "unit", 5, "seen")
+
+
+def test_repeated_seeds_have_labels_of_their_own_and_shared_runs_stay_shared():
+    both = claim(experiments={"first": "a", "second": "b"})
+    first = cells(seeds=(20, 21, 25))["experiment"]
+    second = cells(seeds=(20, 21))["experiment"]
+    detector = Looking()
+    seeds_expected(both, {"first": first, "second": second}, detector, 0.99, 12)
+    assert [3, 6, 12] == [data["first"].sizes["seed"] for data in detector.seen]
+    assert [2, 6, 12] == [data["second"].sizes["seed"] for data in detector.seen]
+    for data in detector.seen:
+        runs = [
+            dict(zip(one["seed"].values.tolist(), one["run_id"].values[0, 0], strict=True))
+            for one in (data["first"], data["second"])
+        ]
+        assert len(runs[0]) == data["first"].sizes["seed"]
+        for seed in runs[0].keys() & runs[1].keys():
+            original = 20 + (seed - 20) % 6
+            assert runs[0][seed] == first["run_id"].sel(seed=original).values[0, 0]
+            assert runs[1][seed] == second["run_id"].sel(seed=original).values[0, 0]
+
+
+MEMORY = Memory(slope=0.75, spread=0.4)
+MEMORY_GRID = Grid((4, 8, 16, 32), (12_769,), random_labels=True, evaluate_every=4000)
+FALLING_NORM = Circuits(critical_at=(64_192, 2200), norm_in_grokking=0.9)
+NORM_GRID = Grid((64,), steps=4000, evaluate_every=200)
+
+
+@pytest.mark.parametrize(
+    ("detector", "law", "grid", "rule", "seen"),
+    [
+        ("memorization_capacity", MEMORY, MEMORY_GRID, Rule(at_least=0.5), 6),
+        ("norm_change", FALLING_NORM, NORM_GRID, Rule(at_most=-0.03), 8),
+    ],
+)
+def test_the_number_foretold_is_about_the_number_that_simulated_claims_take(
+    detector, law, grid, rule, seen
+):
+    """The middle of the ratios over simulated experiments lies near one."""
+    asking = DETECTORS[detector].from_options({})
+    many = Grid(**{**vars(grid), "seeds": 80})
+    ratios = []
+    for world_of in range(7):
+        whole = simulate(law, many, world_of)
+        start = {"experiment": whole.isel(seed=slice(seen))}
+        expected = seeds_expected(claim(rule), start, asking, 0.995).seeds
+        taken = next(
+            (
+                seeds
+                for seeds in (seen, *np.geomspace(seen + 1, 80, 12).astype(int))
+                if decided(asking, rule, whole.isel(seed=slice(seeds)))
+            ),
+            80,
+        )
+        if taken > seen:
+            ratios.append((expected or 200) / taken)
+    assert len(ratios) >= 5
+    assert 0.6 < np.median(ratios) < 1.7
+
+
+def decided(detector: Detector, rule: Rule, data: xr.Dataset) -> bool:
+    try:
+        finding = detector.at(0.995).find({"experiment": data})
+    except NotEnoughDataError:
+        return False
+    if rule.at_least is not None:
+        return finding.low >= rule.at_least or finding.high < rule.at_least
+    assert rule.at_most is not None
+    return finding.high <= rule.at_most or finding.low > rule.at_most
