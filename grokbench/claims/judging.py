@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from grokbench.amounts import count
+from grokbench.claims.deciding import decide
 from grokbench.claims.errors import confidence_for, error_allowed
 from grokbench.claims.selection import (
     datasets_of,
@@ -266,11 +267,11 @@ def _judged(
         reason = f"detector {claim.detector.name!r} raised {describe(error)}"
         return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
     trained = seeds_trained(data.values())
-    outcome, because = _decide(claim, finding, trained)
+    outcome, because = decide(claim, finding, trained)
     if outcome.decided and confidence > CONFIDENCE:
         # Both intervals must decide, and decide alike: a plugin's wider interval need not contain
         # its narrower one.
-        corrected, _ = _decide(claim, replace(wider, effect=finding.effect), trained)
+        corrected, _ = decide(claim, replace(wider, effect=finding.effect), trained)
         if corrected is not outcome:
             because = _only_alone(outcome, claim.rule, confidence, wider)
             outcome = Outcome.UNDECIDED
@@ -294,45 +295,6 @@ def _only_alone(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -
         f"{percent(confidence)} interval that the suite's claims together need "
         f"({number(wider.low)} to {number(wider.high)}; rule {rule_in_prose(rule)}): "
     )
-
-
-def _decide(claim: Claim, finding: Finding, trained: int) -> tuple[Outcome, str]:
-    """The outcome by one interval, and what precedes the evidence where the claim is undecided.
-
-    Args:
-        claim: the claim.
-        finding: the effect and its interval.
-        trained: how many seeds have trained runs.
-    """
-    if not finding.low <= finding.effect <= finding.high:
-        return Outcome.UNDECIDED, "the effect is not a number within its interval: "
-    if finding.seeds > trained:
-        return (
-            Outcome.UNDECIDED,
-            f"the detector reports {finding.seeds} seeds, but only {trained} were trained: ",
-        )
-    if finding.seeds < claim.minimum_seeds:
-        return (
-            Outcome.UNDECIDED,
-            f"{finding.seeds} seeds, but the claim asks for at least {claim.minimum_seeds}: ",
-        )
-    holds = _holds(claim.rule, finding)
-    if holds is None:
-        return (
-            Outcome.UNDECIDED,
-            f"the interval contains the rule's bound ({rule_in_prose(claim.rule)}): ",
-        )
-    return (Outcome.REPRODUCED if holds else Outcome.NOT_REPRODUCED), ""
-
-
-def _holds(rule: Rule, finding: Finding) -> bool | None:
-    """Whether the whole interval satisfies the rule; None when the interval contains the bound."""
-    low, high = finding.low, finding.high
-    if rule.at_least is not None and (low >= rule.at_least or high < rule.at_least):
-        return low >= rule.at_least
-    if rule.at_most is not None and (high <= rule.at_most or low > rule.at_most):
-        return high <= rule.at_most
-    return None
 
 
 def _missing(datasets: Iterable[xr.Dataset]) -> str:

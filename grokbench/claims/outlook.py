@@ -37,7 +37,6 @@ from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.plugins import describe
 from grokbench.record import Status
-from grokbench.statistics.intervals import CONFIDENCE
 from grokbench.suite.model import Claim
 
 AT_MOST = 200
@@ -83,16 +82,6 @@ def seeds_expected(
         why = f"{trained} trained, and a spread takes two"
         return Outlook(None, words.no_outlook(why))
     return _climb(_Ladder(claim, seen, detector.at(confidence)), at_most)
-
-
-def confidence_needed(decided: int, claims: int) -> float:
-    """The confidence of the interval that must decide the next claim of a suite with one look.
-
-    Args:
-        decided: how many claims of the suite are decided.
-        claims: how many claims the suite has; at least one of them is undecided.
-    """
-    return 1 - (1 - CONFIDENCE) / (claims - decided)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,9 +212,9 @@ def _between(ladder: _Ladder, rungs: list[_Rung], times: int) -> int:
     if math.isfinite(gaps[0]) and gaps[0] < 0 <= gaps[1] < math.inf:
         # The width of an interval goes with one over the root of the number of seeds, so on this
         # scale its end moves along a line.
-        roots = before.seeds**-0.5, after.seeds**-0.5
+        roots = 1 / math.sqrt(before.seeds), 1 / math.sqrt(after.seeds)
         root = roots[0] + (roots[1] - roots[0]) * gaps[0] / (gaps[0] - gaps[1])
-        return max(before.seeds + 1, math.ceil(1 / (root * root) - 1e-9))
+        return max(before.seeds + 1, math.ceil(1 / root**2 - 1e-9))
     low, high = times // 2, times
     while high - low > 1:
         middle = (low + high) // 2
