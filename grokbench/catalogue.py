@@ -20,6 +20,7 @@ class Sender:
     """The plugin that registers something: its name, what it registered, and its errors.
 
     `package` is the name of a distribution, or the path of a single file. `location` is the module.
+    `digest` is the SHA-256 of the plugin's code in hexadecimal digits; None where the code is unknown.
     """
 
     package: str
@@ -27,6 +28,7 @@ class Sender:
     location: str
     registers: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    digest: str | None = None
 
     @property
     def origin(self) -> str:
@@ -88,7 +90,15 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
         Raises:
             UnknownNameError, PluginError: as `catalogue[name]`.
         """
-        return self._only(name)[1].origin
+        return self.sender(name).origin
+
+    def sender(self, name: str) -> Sender:
+        """The plugin that registered `name`.
+
+        Raises:
+            UnknownNameError, PluginError: as `catalogue[name]`.
+        """
+        return self._only(name)[1]
 
     def __getitem__(self, name: str) -> type[T]:
         """The definition of that name.

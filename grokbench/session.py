@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,13 @@ import xarray as xr
 
 from grokbench.assignment import Assignment, assign, worker_count
 from grokbench.claims import Verdict, missing_at_next_look, score, verdicts_document
+from grokbench.claims.changes import changed_plugins, plugin_warning
 from grokbench.errors import DeviceError
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
 from grokbench.suite import Suite, load_suite
+from grokbench.suite.declarations import declarations
 from grokbench.training import Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 
@@ -34,6 +36,9 @@ class Watcher(Events):
 
     def judged(self, verdicts: Sequence[Verdict]) -> None:
         """Called before each look of a sequential suite, with the verdicts on the results so far."""
+
+    def warned(self, warning: str) -> None:
+        """Called before training: something is amiss that does not prevent the training."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def run_suite(
     asked = asking(retry_failed=retry_failed)
     store = asked.store
     checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
-    recorder = Recorder(store, checkpoints, watcher)
+    recorder = Recorder(store, checkpoints, watcher, declare(suite, store, watcher))
     interrupted = False
     while True:
         check_precisions(asked)
@@ -198,10 +203,20 @@ def check_precisions(asked: Assignment) -> None:
 
 
 class Recorder(Events):
-    """Stores the records of each cohort that ends, then tells the watcher."""
+    """Stores the records of each cohort that ends, then tells the watcher.
 
-    def __init__(self, store: Store, checkpoints: Checkpoints, watcher: Watcher) -> None:
+    Each record file carries the suite's declarations: what decides the verdicts was fixed before.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        checkpoints: Checkpoints,
+        watcher: Watcher,
+        declared: Mapping[str, Any],
+    ) -> None:
         self.store, self.checkpoints, self.watcher = store, checkpoints, watcher
+        self.declared = declared
         self.trained = 0
         self.losses: list[str] = []
 
@@ -213,7 +228,7 @@ class Recorder(Events):
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         if records:
-            self.store.save(cohort.id, records)
+            self.store.save(cohort.id, records, self.declared)
         if len(records) == len(cohort.runs):
             self.checkpoints.forget(cohort.id)
         self.trained += len(records)
@@ -222,6 +237,18 @@ class Recorder(Events):
     def lost(self, cohort: Cohort, message: str) -> None:
         self.losses.append(f"{cohort.label}: {message}")
         self.watcher.lost(cohort, message)
+
+
+def declare(suite: Suite, store: Store, watcher: Watcher) -> dict[str, Any]:
+    """What is stored with the runs of this sitting: the declarations of the suite's claims.
+
+    The watcher is warned of plugins that were changed after runs had been trained with them.
+    """
+    declared = declarations(suite)
+    if declared["plugins"]:
+        for plugin in changed_plugins(store.declarations(), declared):
+            watcher.warned(plugin_warning(plugin))
+    return declared
 
 
 def time_limits(budget: float, begun: float) -> dict[str, Any]:

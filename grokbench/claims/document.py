@@ -104,6 +104,7 @@ class ClaimEntry(TypedDict):
     outcome: OutcomeName
     as_expected: bool
     reason: str
+    changes: NotRequired[list[str]]
     finding: FindingEntry | None
     decision: DecisionEntry | None
     looks: NotRequired[list[LookEntry]]
@@ -209,6 +210,8 @@ def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
     if verdict.looks or verdict.next_look is not None:
         entry["looks"] = [_look(look) for look in verdict.looks]
         entry["next_look"] = verdict.next_look
+    if verdict.changes:
+        entry["changes"] = list(verdict.changes)
     if claim.calibrated_on:
         entry["calibrated_on"] = claim.calibrated_on
     return entry

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from grokbench.amounts import count
+from grokbench.claims.changes import marked
 from grokbench.claims.deciding import decide
 from grokbench.claims.errors import confidence_for, error_allowed
 from grokbench.claims.selection import (
@@ -61,9 +62,12 @@ def score(
         claim.name: Case(claim, datasets_of(claim, tree), detector_of(claim, detectors))
         for claim in suite.claims.values()
     }
-    if suite.sequential is None:
-        return tuple(_step_down(cases, len(cases), 1.0).values())
-    return tuple(_look_by_look(cases, suite.sequential).values())
+    verdicts = (
+        _step_down(cases, len(cases), 1.0)
+        if suite.sequential is None
+        else _look_by_look(cases, suite.sequential)
+    )
+    return marked(verdicts.values(), suite, tree, detectors)
 
 
 def missing_at_next_look(suite: Suite, tree: xr.DataTree, verdicts: Iterable[Verdict]) -> Missing:

@@ -25,14 +25,20 @@ def junit(
     verdicts: Sequence[Verdict],
     when: datetime,
     shortfall: Shortfall | None = None,
+    *,
+    strict_rules: bool = False,
 ) -> bytes:
     """The verdicts in the format of the Jenkins xUnit plugin's schema, which pytest calls xunit2.
 
     A claim that did not come out as expected is a failure, and its outcome is the failure's type
     (the schema allows no error inside a test case). Where `shortfall` is given, one more case says
-    whether runs crashed or are missing, which the verdicts need not show.
+    whether runs crashed or are missing, which the verdicts need not show. With `strict_rules`, a claim
+    that was changed after training is a failure as well.
     """
-    cases = [(verdict.claim.name, account(verdict), failure(verdict)) for verdict in verdicts]
+    cases = [
+        (verdict.claim.name, account(verdict), failure(verdict, strict_rules=strict_rules))
+        for verdict in verdicts
+    ]
     if shortfall is not None:
         cases.append(
             (RUNS, str(shortfall) or "no run crashed, and none is missing", failed(shortfall))
@@ -69,9 +75,13 @@ def junit(
     return document + b"\n"
 
 
-def failure(verdict: Verdict) -> tuple[str, str] | None:
+def failure(verdict: Verdict, *, strict_rules: bool = False) -> tuple[str, str] | None:
     """The failure's message and type; None where the claim came out as expected."""
-    return None if verdict.expected else (surprise(verdict), verdict.outcome.value)
+    if not verdict.expected:
+        return surprise(verdict), verdict.outcome.value
+    if strict_rules and verdict.changes:
+        return "; ".join(verdict.changes), "changed_after_training"
+    return None
 
 
 def failed(shortfall: Shortfall) -> tuple[str, str] | None:
@@ -95,7 +105,7 @@ def account(verdict: Verdict) -> str:
         lines.append(f"found: {interval(finding)} {finding.unit}, {finding.seeds} seeds")
     if verdict.outcome.decided:
         lines.append(f"decided by the {percent(verdict.confidence)} interval")
-    return "\n".join([*lines, verdict.reason])
+    return "\n".join([*lines, *verdict.changes, verdict.reason])
 
 
 def clean(text: str) -> str:

@@ -22,7 +22,7 @@ SYMBOLS = {
 def markdown_summary(
     suite: Suite, verdicts: Sequence[Verdict], shortfall: Shortfall | None = None
 ) -> str:
-    """What a CI server shows: the score, the table, and the reasons of unexpected verdicts.
+    """What a CI server shows: the score, the table, the reasons of unexpected verdicts, and changes.
 
     `shortfall` adds a line where runs crashed or are missing.
     """
@@ -36,6 +36,8 @@ def markdown_summary(
                 f"- **{verdict.claim.name}**, expected to be {verdict.claim.expect}, came out "
                 f"{verdict.outcome.description}: {reason}"
             )
+        if verdict.changes:
+            lines.append(f"- **{verdict.claim.name}**: {'; '.join(verdict.changes)}")
     if shortfall:
         lines.append(f"- **{shortfall}**")
     return "\n".join(lines) + "\n"
@@ -52,7 +54,9 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
         cells = (
             claim.statement,
             claim.source,
-            f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}",
+            "; ".join(
+                [f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}", *verdict.changes]
+            ),
             "" if finding is None else f"{interval(finding)} {finding.unit}",
             rule_words(claim.rule),
             "" if finding is None else str(finding.seeds),

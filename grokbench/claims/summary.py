@@ -52,6 +52,8 @@ class Summary:
     """Claims that were decided otherwise than their suite expects."""
     open: tuple[Verdict, ...]
     """Claims that were not decided although their suite expects a decision."""
+    changed: tuple[Verdict, ...] = ()
+    """Claims that are not as they were declared when their runs were trained."""
 
     @classmethod
     def of(cls, verdicts: Sequence[Verdict]) -> Summary:
@@ -61,6 +63,7 @@ class Summary:
             {outcome: found[outcome] for outcome in Outcome},
             tuple(verdict for verdict in surprising if verdict.outcome.decided),
             tuple(verdict for verdict in surprising if not verdict.outcome.decided),
+            tuple(verdict for verdict in verdicts if verdict.changes),
         )
 
     @property
@@ -72,9 +75,9 @@ class Summary:
         if not self.claims:
             return "The suite makes no claims."
         named = [
-            f"{count} {outcome.description}"
-            for outcome, count in self.counts.items()
-            if count and outcome is not Outcome.REPRODUCED
+            f"{number} {outcome.description}"
+            for outcome, number in self.counts.items()
+            if number and outcome is not Outcome.REPRODUCED
         ]
         claims = "claim" if self.claims == 1 else "claims"
         told = [f"{self.counts[Outcome.REPRODUCED]} of {self.claims} {claims} reproduced", *named]
@@ -85,4 +88,5 @@ class Summary:
             if self.claims > 1
             else ""
         )
-        return f"{', '.join(told)}{together}"
+        changed = f"; changed after training: {count(len(self.changed), 'claim')}"
+        return f"{', '.join(told)}{together}{changed if self.changed else ''}"

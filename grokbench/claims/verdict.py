@@ -97,6 +97,8 @@ class Verdict:
         next_look: in a sequential suite, the number of seeds of the look that the claim waits for;
             None where the claim needs no more runs.
         detector: the detector that was asked; None in verdicts that were made without one.
+        changes: what was changed after the claim's runs were trained, in words; empty if the claim is
+            as it was declared, or if the results carry no declarations.
     """
 
     claim: Claim
@@ -109,6 +111,7 @@ class Verdict:
     looks: tuple[Look, ...] = ()
     next_look: int | None = None
     detector: Detector | None = field(default=None, compare=False, repr=False)
+    changes: tuple[str, ...] = ()
 
     @property
     def expected(self) -> bool:

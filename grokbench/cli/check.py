@@ -37,6 +37,11 @@ WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
     metavar="FILE",
     help="Append a summary in Markdown.  [default: $GITHUB_STEP_SUMMARY, where it is set]",
 )
+@click.option(
+    "--strict-rules",
+    is_flag=True,
+    help="Fail if a rule, a selection, a detector or a plugin was changed after training.",
+)
 @options.as_json
 @click.pass_context
 def check(
@@ -46,6 +51,7 @@ def check(
     plugin: tuple[Path, ...],
     junit_xml: Path | None,
     summary: Path | None,
+    strict_rules: bool,
     json: bool,
 ) -> None:
     """Check whether the claims on RESULTS came out as expected.
@@ -55,6 +61,9 @@ def check(
     out as expected, 1 when a claim was decided otherwise, and 2 when a file is wrong. When no claim
     was decided otherwise, it is 4 if runs behind the claims crashed, else 3 if a claim is undecided
     or a run is missing.
+
+    The rules, detectors, selections and plugins are compared with those that were stored when the runs
+    were trained. With --strict-rules, a difference is exit code 5, unless a claim was decided otherwise.
     """
     from grokbench.claims import Shortfall, runs_behind, verdicts_document
     from grokbench.claims.junit import junit, surprise
@@ -64,7 +73,15 @@ def check(
     shortfall = Shortfall.of(runs_behind(judged.suite.claims.values(), judged.tree))
     if junit_xml is not None:
         junit_xml.parent.mkdir(parents=True, exist_ok=True)
-        junit_xml.write_bytes(junit(judged.suite, judged.verdicts, datetime.now(UTC), shortfall))
+        junit_xml.write_bytes(
+            junit(
+                judged.suite,
+                judged.verdicts,
+                datetime.now(UTC),
+                shortfall,
+                strict_rules=strict_rules,
+            )
+        )
     step = os.environ.get("GITHUB_STEP_SUMMARY")
     summary = summary or (Path(step) if step else None)
     if summary is not None:
@@ -77,11 +94,14 @@ def check(
         for verdict in judged.verdicts:
             if not verdict.expected:
                 click.echo(f"{verdict.claim.name}: {surprise(verdict)}")
-    context.exit(exit_code(judged, shortfall))
+    context.exit(exit_code(judged, shortfall, strict_rules=strict_rules))
 
 
-def exit_code(judged: Judged, shortfall: Shortfall) -> ExitCode:
-    """The exit code; also prints how many runs crashed or are missing, which no verdict shows."""
+def exit_code(judged: Judged, shortfall: Shortfall, *, strict_rules: bool) -> ExitCode:
+    """The exit code; also prints what no verdict shows.
+
+    These are the runs that crashed or are missing, and rules that cannot be compared.
+    """
     from grokbench.claims import Summary
 
     if shortfall:
@@ -91,11 +111,44 @@ def exit_code(judged: Judged, shortfall: Shortfall) -> ExitCode:
         if shortfall.missing:
             remedies.append("`grokbench run` trains what is missing")
         click.echo(f"{shortfall}: {'; '.join(remedies)}.", err=True)
+    unknown = unknown_rules(judged)
+    if unknown:
+        click.echo(unknown, err=True)
     summary = Summary.of(judged.verdicts)
     if summary.contrary:
         return ExitCode.CLAIM_FAILED
+    if strict_rules and (summary.changed or unknown):
+        return ExitCode.CHANGED_AFTER_TRAINING
     if shortfall.crashed:
         return ExitCode.RUNS_CRASHED
     if summary.open or shortfall.missing:
         return ExitCode.UNDECIDED
     return ExitCode.OK
+
+
+def unknown_rules(judged: Judged) -> str:
+    """What is said of runs whose rules are not known, because an older grokbench trained them.
+
+    Nothing if the suite is, byte by byte, the one that these runs were trained under.
+    """
+    from grokbench.amounts import count
+    from grokbench.claims.changes import undeclared
+
+    runs = undeclared(judged.suite, judged.tree)
+    if not runs or trained_by_this_suite(judged):
+        return ""
+    return (
+        f"The rules were not stored with {count(runs, 'run')} of an older grokbench, and the suite's text "
+        f"is not the one that they were trained under: a changed rule would not be noticed."
+    )
+
+
+def trained_by_this_suite(judged: Judged) -> bool:
+    """Whether all sittings of an older grokbench had this suite's text."""
+    import hashlib
+
+    from grokbench.store import provenance
+
+    own = hashlib.sha256(judged.suite.text.encode()).hexdigest()
+    old = [one for one in provenance(judged.tree)["sittings"] if "plugin_sha256" not in one]
+    return bool(old) and all(sitting.get("suite_sha256") == own for sitting in old)

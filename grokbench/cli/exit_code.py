@@ -29,5 +29,8 @@ class ExitCode(IntEnum):
     RUNS_CRASHED = 4
     """A run raised an error, or a worker process of `run` died. All other runs are stored."""
 
+    CHANGED_AFTER_TRAINING = 5
+    """`check --strict-rules`: no claim failed, but a claim is not as it was declared before training."""
+
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM. Finished cohorts are stored, and the same command continues."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from grokbench.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class Judged:
 def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
     """Open results and judge them by the suite they carry, or by the file `suite`.
 
+    A warning is printed for each plugin that was changed after runs had been trained with it.
+
     With a file, the results are laid out as that suite asks. Runs of another recipe or task do not
     belong to it, and runs that the results lack count as not run.
 
@@ -35,9 +39,11 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
         SuiteError: the suite has mistakes, or a plugin that it names no longer exists.
     """
     from grokbench.claims import score
+    from grokbench.claims.changes import changed_plugins, declarations_in, plugin_warning
     from grokbench.store import open_results, provenance, records_in
     from grokbench.store.dataset import assembled
     from grokbench.suite import load_suite, parse_suite
+    from grokbench.suite.declarations import declarations
 
     tree = open_results(results)
     if suite is not None:
@@ -59,4 +65,6 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
             source = f"{results}, the suite that it carries (--suite FILE judges by another)"
             raise SuiteError(source, mistakes)
         asked = replace(asked, name=carried["name"])
+    for plugin in changed_plugins(declarations_in(tree), declarations(asked)):
+        click.echo(plugin_warning(plugin), err=True)
     return Judged(tree, asked, score(asked, tree, asked.plugins.detectors))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -128,6 +129,9 @@ class Lines(Watcher):
             )
         for seeds, names in sorted(waiting.items()):
             self.console.print(f"Look at {seeds} seeds: {', '.join(names)}", soft_wrap=True)
+
+    def warned(self, warning: str) -> None:
+        click.echo(warning, err=True)
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         self.tally.advanced(cohort, step, validation_accuracy)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """One row for each claim, then the reasons of verdicts that are not whole or not reproduced."""
+    """One row for each claim, then the reasons of verdicts that are not whole or not reproduced.
+
+    `(!)` marks a claim that was changed after training; what was changed follows the table.
+    """
     from rich.text import Text
 
     from grokbench.claims import Outcome, Summary
@@ -32,7 +35,10 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         listed.add_row(
             verdict.claim.name,
-            Text(verdict.outcome.description, style=verdict.outcome.style),
+            Text.assemble(
+                (verdict.outcome.description, verdict.outcome.style),
+                (" (!)" if verdict.changes else "", "bold red"),
+            ),
             *([verdict.claim.expect] if expecting else []),
             spelled(verdict.finding),
             rule_words(verdict.claim.rule),
@@ -44,6 +50,8 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.outcome is not Outcome.REPRODUCED or not verdict.whole:
             out.print(f"{verdict.claim.name}: {verdict.reason}")
+        for change in verdict.changes:
+            out.print(Text(f"(!) {verdict.claim.name}: {change}", style="bold red"))
     out.print(str(Summary.of(verdicts)))
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from grokbench import __version__
 from grokbench.catalogue import Catalogue, Sender
+from grokbench.errors import PluginError, UnknownNameError
 from grokbench.plugins.commands import add_commands
+from grokbench.plugins.digests import digest_of_file, digest_of_package
 from grokbench.plugins.loading import entry_points_of, import_file
 from grokbench.plugins.plugin import DEFINITION_GROUP, Origin, Plugin
 
@@ -98,6 +101,40 @@ class Plugins:
         location = str(Path(file).resolve())
         return next(p.origin().error for p in self._plugins if p.sender.location == location)
 
+    def digests(self) -> dict[str, str]:
+        """The digest of the code of every plugin but grokbench's own, by the plugin's name."""
+        found = {plugin.sender.package: self._digest(plugin.sender) for plugin in self._plugins}
+        return {name: digest for name, digest in found.items() if digest}
+
+    def code_behind(self, used: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
+        """The plugins' code that some definitions come from.
+
+        Args:
+            used: the kind and the name of each definition.
+
+        Returns:
+            `detector final_accuracy` → the `plugin` (the name of the package, or of the single file
+            without its folder) and the `sha256` of its code. Grokbench's own definitions and unknown
+            names are left out.
+        """
+        found = {}
+        for kind, name in used:
+            with suppress(UnknownNameError, PluginError):
+                catalogue: Catalogue[Any] = getattr(self, f"{kind}s")
+                sender = catalogue.sender(name)
+                if digest := self._digest(sender):
+                    found[f"{kind} {name}"] = {
+                        "plugin": Path(sender.package).name,
+                        "sha256": digest,
+                    }
+        return found
+
+    def _digest(self, sender: Sender) -> str | None:
+        """The digest of a plugin's code; None for grokbench's own, whose versions are numbers."""
+        if sender.digest is None and sender.package != "grokbench":
+            sender.digest = digest_of_package(sender.location)
+        return sender.digest
+
     @cached_property
     def _plugins(self) -> tuple[Plugin, ...]:
         own = Sender("grokbench", __version__, "grokbench.builtin")
@@ -105,7 +142,11 @@ class Plugins:
             Plugin(own, partial(importlib.import_module, own.location)),
             *(Plugin.at(point) for point in entry_points_of(DEFINITION_GROUP)),
             *(
-                Plugin(Sender(str(file), "", str(file)), partial(import_file, file))
+                # The digest is taken together with the import: the file may be edited later.
+                Plugin(
+                    Sender(str(file), "", str(file), digest=digest_of_file(file)),
+                    partial(import_file, file),
+                )
                 for file in self.files
             ),
         )

@@ -67,6 +67,7 @@ def collect_provenance(
         "grokbench": grokbench.__version__,
         "packages": _versions(),
         "plugins": dict(plugins),
+        "plugin_sha256": suite.plugins.digests(),
         "git": _git(),
     }
     return {**asked, "sittings": [sitting]}

@@ -8,7 +8,7 @@ metrics belongs to each run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from grokbench.errors import ResultsError
 from grokbench.record import Record, Status
 from grokbench.schema import COUNTS, CURVES, METRICS, SUBSETS
+from grokbench.store.declarations import spelled
 
 SCHEMA = 1
 """The layout of record files. It is raised when the layout changes."""
@@ -29,8 +30,10 @@ MEASURED = "measured "
 """The prefix of a variable that holds a measure's quantity."""
 
 
-def write_records(path: Path, records: Sequence[Record]) -> None:
-    """Write the records to a netCDF-4 file.
+def write_records(
+    path: Path, records: Sequence[Record], declarations: Mapping[str, Any] | None = None
+) -> None:
+    """Write the records to a netCDF-4 file, with the declarations that they were trained under.
 
     A record without evaluations keeps its run's id, its status and its message alone. A quantity
     that only some of the records measured is NaN in the others.
@@ -41,6 +44,8 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
     records = [_storable(record) for record in records]
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.schema = SCHEMA
+        if declarations is not None:
+            file.declarations = spelled(declarations)
         for dimension, columns in _columns(records).items():
             file.createDimension(dimension, len(next(iter(columns.values()))))
             for name, values in columns.items():
@@ -53,8 +58,12 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
                 variable[:] = values
 
 
-def read_records(content: bytes, source: str) -> list[Record]:
+def read_records(content: bytes, source: str) -> tuple[list[Record], dict[str, Any] | None]:
     """Read the records from a file's bytes, with the bits that were written.
+
+    Returns:
+        The records, and the declarations that they were trained under; None instead of declarations if
+        the file has none.
 
     Args:
         content: the file.
@@ -71,6 +80,7 @@ def read_records(content: bytes, source: str) -> list[Record]:
             )
         file.set_auto_maskandscale(False)
         data = {name: variable[:] for name, variable in file.variables.items()}
+        text = getattr(file, "declarations", None)
     parts = [tuple(json.loads(text)) for text in data["parts"]]
     lengths = data["evaluations"].tolist()
     evaluations = _slices(lengths)
@@ -100,7 +110,7 @@ def read_records(content: bytes, source: str) -> list[Record]:
                 measured=measured,
             )
         )
-    return records
+    return records, None if text is None else json.loads(text)
 
 
 def _storable(record: Record) -> Record:

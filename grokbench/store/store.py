@@ -19,6 +19,7 @@ from grokbench.durable import (
 from grokbench.errors import ResultsError
 from grokbench.record import Record
 from grokbench.store.dataset import assembled
+from grokbench.store.declarations import declaring, joined, trained_under
 from grokbench.store.provenance import continued
 from grokbench.store.provenance import provenance as provenance_of
 from grokbench.store.records import read_records, write_records
@@ -76,10 +77,37 @@ class Store:
             ResultsError: the dataset is damaged, or a newer grokbench wrote it.
         """
         old = self._dataset()
-        return merged([*(records_in(old).values() if old else ()), *self._saved()])
+        saved = [record for records, _ in self._saved() for record in records]
+        return merged([*(records_in(old).values() if old else ()), *saved])
 
-    def save(self, cohort_id: str, records: Sequence[Record]) -> Path:
+    def declarations(self) -> list[dict[str, Any]]:
+        """The declarations that the stored runs were trained under, each with its `runs`.
+
+        Raises:
+            ResultsError: the dataset is damaged, or a newer grokbench wrote it.
+        """
+        old = self._dataset()
+        found = [] if old is None else provenance_of(old).get("declarations", [])
+        return joined(
+            [
+                *found,
+                *(entry for some, told in self._saved() for entry in trained_under(told, some)),
+            ]
+        )
+
+    def save(
+        self,
+        cohort_id: str,
+        records: Sequence[Record],
+        declarations: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Write a cohort's records to one file: all of them or none.
+
+        Args:
+            cohort_id: the beginning of the file's name.
+            records: what the runs left behind.
+            declarations: what the suite declared of its claims when the runs were trained, from
+                `grokbench.suite.declarations`.
 
         Raises:
             ResultsError: a record's arrays are not as `Record` promises, or the file could not be
@@ -88,7 +116,7 @@ class Store:
         remove_abandoned(self._records)
         return write_durably(
             self._records,
-            write=lambda path: write_records(path, records),
+            write=lambda path: write_records(path, records, declarations),
             name=lambda path: f"{cohort_id}-{digest(path.read_bytes())[:16]}.nc",
         )
 
@@ -101,7 +129,8 @@ class Store:
 
         Args:
             suite: its experiments are laid out. A run without a record has the status `not_run`.
-            provenance: of this sitting, from `collect_provenance`. Earlier sittings are kept.
+            provenance: of this sitting, from `collect_provenance`. Earlier sittings are kept, and so
+                are the declarations that each run was trained under.
 
         Raises:
             ResultsError: the old dataset is damaged, or the new dataset could not be written.
@@ -109,14 +138,18 @@ class Store:
         remove_abandoned(self.folder)
         old = self._dataset()
         known = records_in(old) if old is not None else {}
-        records = merged([*known.values(), *self._saved()])
+        saved = list(self._saved())
+        records = merged([*known.values(), *(record for some, _ in saved for record in some)])
+        declared = [entry for some, told in saved for entry in trained_under(told, some)]
         if old is not None:
-            if provenance["suite"] == provenance_of(old)["suite"]:
-                again = assembled(suite, records, provenance_of(old))
+            before = provenance_of(old)
+            declared = [*before.get("declarations", []), *declared]
+            if provenance["suite"] == before["suite"]:
+                again = assembled(suite, records, declaring(before, declared))
                 if again.identical(old):
                     return old
             provenance = continued(old, provenance)
-        tree = assembled(suite, records, provenance)
+        tree = assembled(suite, records, declaring(provenance, declared))
         held = records_in(tree)
         former = [
             record
@@ -132,17 +165,17 @@ class Store:
     def _dataset(self) -> xr.DataTree | None:
         return open_results(self.path) if self.path.exists() else None
 
-    def _saved(self) -> Iterator[Record]:
-        """The records in undamaged record files, in the order of the files' names."""
+    def _saved(self) -> Iterator[tuple[list[Record], dict[str, Any] | None]]:
+        """What is in each undamaged record file, in the order of the files' names."""
         for path in sorted(self._records.glob("*.nc")):
             match = _RECORD_FILE.fullmatch(path.name)
             if match is None or not path.is_file():
                 continue
-            records = _intact(path, match["digest"])
-            if records is None:
+            found = _intact(path, match["digest"])
+            if found is None:
                 self._set_aside(path)
             else:
-                yield from records
+                yield found
 
     def _set_aside(self, path: Path) -> None:
         aside = set_aside(path)
@@ -150,8 +183,8 @@ class Store:
             self.damaged.append(aside)
 
 
-def _intact(path: Path, expected: str) -> list[Record] | None:
-    """The records in a file; None if the file is not as grokbench wrote it."""
+def _intact(path: Path, expected: str) -> tuple[list[Record], dict[str, Any] | None] | None:
+    """What `read_records` reads from a file; None if the file is not as grokbench wrote it."""
     content = path.read_bytes()
     if not digest(content).startswith(expected):
         return None

@@ -20,21 +20,27 @@ class UnexpectedVerdict(Exception):  # noqa: N818 - nothing went wrong in the pr
 
 
 def measured(verdict: Verdict) -> list[tuple[str, str]]:
-    """The outcome and the effect, for reports."""
+    """The outcome, the effect and what was changed after training, for reports."""
     found = verdict.finding
     effect = [("effect", f"{interval(found)} {found.unit}")] if found else []
-    return [("verdict", verdict.outcome.description), *effect]
+    changes = [("changed_after_training", change) for change in verdict.changes]
+    return [("verdict", verdict.outcome.description), *effect, *changes]
 
 
-def explained(verdict: Verdict, sitting: Sitting) -> str:
-    """What came out, what was expected, why, and the cells behind it; empty for what is expected."""
+def explained(verdict: Verdict, sitting: Sitting, *, strict_rules: bool = False) -> str:
+    """What came out, what was expected, why, and the cells behind it; empty for what is expected.
+
+    With `strict_rules`, a claim that was changed after training is not what is expected.
+    """
     claim, finding = verdict.claim, verdict.finding
     shortfall = Shortfall.of(runs_behind([claim], sitting.tree))
-    if verdict.expected and not shortfall:
+    wrong = [str(shortfall)] if shortfall else []
+    wrong += verdict.changes if strict_rules else []
+    if verdict.expected and not wrong:
         return ""
     outcome = verdict.outcome.description
     told = (
-        f"{outcome}, as the suite expects, but {shortfall}"
+        f"{outcome}, as the suite expects, but {'; '.join(wrong)}"
         if verdict.expected
         else f"{outcome}, where the suite expects {claim.expect}"
     )
@@ -46,6 +52,7 @@ def explained(verdict: Verdict, sitting: Sitting) -> str:
     ]
     if finding:
         lines.append(f"  effect    {interval(finding)} {finding.unit}, {finding.seeds} seeds")
+    lines += [f"  changed   {change}" for change in verdict.changes]
     lines += [f"  because   {verdict.reason}", f"  results   {sitting.folder}"]
     lines += [f"  lost      {message}" for message in sitting.lost]
     try:

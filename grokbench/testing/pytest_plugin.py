@@ -37,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "trained; may be given several times",
     )
     group.addoption(
+        "--grokbench-strict-rules",
+        action="store_true",
+        help="fail on a claim whose rule, selection or plugin was changed after its runs were trained "
+        "[default: a warning]",
+    )
+    group.addoption(
         "--grokbench-results",
         default="results",
         metavar="DIR",
@@ -191,7 +197,10 @@ class ClaimItem(pytest.Item):
         sitting = self.parent.trained
         (verdict,) = (one for one in sitting.verdicts if one.claim.name == self.claim.name)
         self.user_properties += measured(verdict)
-        if wrong := explained(verdict, sitting):
+        for change in verdict.changes:
+            self.warn(pytest.PytestWarning(f"{self.claim.name}: {change}"))
+        strict = self.config.getoption("--grokbench-strict-rules")
+        if wrong := explained(verdict, sitting, strict_rules=strict):
             raise UnexpectedVerdict(wrong)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -1,0 +1,243 @@
+"""What was changed after training: rules, selections and plugins that differ from the declared ones.
+
+The declarations of a suite's claims are stored with the runs (`grokbench.suite.declarations`). Here they
+are compared with the suite that the results are judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import xarray as xr
+
+from grokbench.amounts import count
+from grokbench.claims.selection import runs_behind
+from grokbench.claims.verdict import Verdict
+from grokbench.claims.words import rule_in_prose
+from grokbench.phenomena.base import Detector
+from grokbench.record import Status
+from grokbench.store import provenance
+from grokbench.suite.declarations import declarations, definitions_behind
+from grokbench.suite.model import Rule, Suite
+
+Detectors = Mapping[str, type[Detector]]
+
+LISTED = 6
+"""The number of labels of an axis that are listed."""
+
+UNDECLARED = "declared after its runs were trained"
+
+
+def changes_after_training(
+    suite: Suite, tree: xr.DataTree, detectors: Detectors
+) -> dict[str, tuple[str, ...]]:
+    """Claim → what differs from its declaration when its runs were trained, in words.
+
+    Each trained run that a claim looks at is compared with the declarations that it was trained under,
+    from the earliest to the latest. Runs of an older grokbench have no declarations and are left out
+    (`undeclared` counts them). A run that failed has shown nothing and is left out as well.
+
+    Args:
+        suite: the suite that the results are judged by.
+        tree: the results.
+        detectors: the known detectors by name.
+
+    Returns:
+        Claims without a difference are left out.
+    """
+    entries = declarations_in(tree)
+    if not entries:
+        return {}
+    now = declarations(suite)
+    found = {}
+    for claim in suite.claims.values():
+        trained = _trained(suite, tree, claim.name)
+        used = {f"{kind} {name}" for kind, name in definitions_behind(claim, suite)}
+        told = [
+            words
+            for entry in entries
+            if trained.intersection(entry["runs"])
+            for words in _differences(claim.name, used, entry, now, detectors)
+        ]
+        if told:
+            found[claim.name] = tuple(dict.fromkeys(told))
+    return found
+
+
+def changed_plugins(then: Iterable[Mapping[str, Any]], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """The plugins of which code behind the suite was changed after runs had been trained with it.
+
+    Args:
+        then: the declarations that runs were trained under.
+        now: the declarations of the suite.
+
+    Returns:
+        The plugins' names at training.
+    """
+    return tuple(
+        dict.fromkeys(
+            declared["plugin"]
+            for entry in then
+            for definition, declared in entry["plugins"].items()
+            if _edited(definition, entry, now)
+        )
+    )
+
+
+def plugin_warning(plugin: str) -> str:
+    """What is said on standard error of a plugin that was changed."""
+    return (
+        f"warning: plugin {plugin} was changed after runs had been trained with it; raise the `version` "
+        f"of what changed, so that these runs are trained again, or restore the plugin"
+    )
+
+
+def marked(
+    verdicts: Iterable[Verdict], suite: Suite, tree: xr.DataTree, detectors: Detectors
+) -> tuple[Verdict, ...]:
+    """The verdicts, each with what was changed after training (`Verdict.changes`)."""
+    changes = changes_after_training(suite, tree, detectors)
+    return tuple(
+        replace(verdict, changes=changes.get(verdict.claim.name, ())) for verdict in verdicts
+    )
+
+
+def undeclared(suite: Suite, tree: xr.DataTree) -> int:
+    """How many trained runs behind the claims were stored without declarations, by an older grokbench."""
+    declared = {run for entry in declarations_in(tree) for run in entry["runs"]}
+    return len({run for name in suite.claims for run in _trained(suite, tree, name)} - declared)
+
+
+def declarations_in(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """The declarations that the dataset carries; none where grokbench did not write the dataset."""
+    if "grokbench" not in tree.root.attrs:
+        return []
+    found: list[dict[str, Any]] = provenance(tree).get("declarations", [])
+    return found
+
+
+def _trained(suite: Suite, tree: xr.DataTree, claim: str) -> set[str]:
+    """The runs that a claim looks at and that have shown something."""
+    runs = runs_behind([suite.claims[claim]], tree)
+    return {run for run, status in runs.items() if status in (Status.DONE, Status.DIVERGED)}
+
+
+def _differences(
+    name: str,
+    used: set[str],
+    then: Mapping[str, Any],
+    now: Mapping[str, Any],
+    detectors: Detectors,
+) -> Iterator[str]:
+    """What differs for one claim between two declarations, in words.
+
+    Args:
+        name: of the claim.
+        used: the definitions that the claim is judged with and that its runs are made of.
+        then, now: all declarations at training and at judging.
+        detectors: the known detectors by name.
+    """
+    claims, mine = then["claims"], now["claims"][name]
+    # A claim that was only renamed has the digest of its declaration.
+    if mine["sha256"] not in {claim["sha256"] for claim in claims.values()}:
+        if name in claims:
+            yield from _redeclared(claims[name]["declared"], mine["declared"], detectors)
+        else:
+            yield UNDECLARED
+    if len(now["claims"]) < len(claims):
+        # The probability of error is shared by the claims that are judged together.
+        yield f"judged with fewer claims than declared (there were {len(claims)})"
+    for definition in sorted(used):
+        if _edited(definition, then, now):
+            yield f"plugin {then['plugins'][definition]['plugin']} changed after training"
+
+
+def _edited(definition: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a definition comes from other code of a plugin now; false where one is not known."""
+    before, after = (side["plugins"].get(definition) for side in (then, now))
+    return bool(before and after) and before["sha256"] != after["sha256"]
+
+
+def _redeclared(
+    then: Mapping[str, Any], now: Mapping[str, Any], detectors: Detectors
+) -> Iterator[str]:
+    """What differs between two declarations of one claim, and what it was."""
+    if then["rule"] != now["rule"]:
+        yield _changed("rule", rule_in_prose(Rule(**then["rule"])))
+    if then["minimum_seeds"] != now["minimum_seeds"]:
+        yield _changed("minimum_seeds", then["minimum_seeds"])
+    yield from _detector(then["detector"], now["detector"], detectors)
+    if then["experiments"] != now["experiments"]:
+        yield _changed("experiments", _listed(then["experiments"]), "were")
+    if then["where"] != now["where"]:
+        yield _changed("where", _listed(then["where"]) or "the whole grid")
+    looks, before = now.get("sequential"), then.get("sequential")
+    if before != looks:
+        yield _changed("[sequential]", _listed(before) if before else "not there")
+    # The looks say which seeds there are, and `where` which labels are selected.
+    explained = {*then["where"], *now["where"], *(["seed"] if before != looks else [])}
+    for role, axes in now["cells"].items():
+        same_experiment = then["experiments"].get(role) == now["experiments"][role]
+        for dimension, labels in axes.items() if same_experiment else ():
+            was = then["cells"].get(role, {}).get(dimension, labels)
+            if was != labels and dimension not in explained:
+                explained.add(dimension)  # said once, although other experiments may share it
+                yield _changed(f"{dimension} of {now['experiments'][role]}", _labels(was))
+
+
+def _detector(
+    then: Mapping[str, Any], now: Mapping[str, Any], detectors: Detectors
+) -> Iterator[str]:
+    if then["name"] != now["name"]:
+        yield _changed("detector", then["name"])
+        return
+    if then["version"] != now["version"]:
+        yield _changed("version of the detector", then["version"])
+    options = _complete(then, detectors)
+    differing = {
+        name: options.get(name, "not there")
+        for name in sorted({*options, *now["options"]})
+        if options.get(name) != now["options"].get(name)
+    }
+    if differing:
+        yield _changed("detector options", _listed(differing), "were")
+
+
+def _complete(detector: Mapping[str, Any], detectors: Detectors) -> Mapping[str, Any]:
+    """The declared options with the defaults of options that the detector did not have then.
+
+    So a detector's new option is no change where its default keeps the detector as it was.
+    """
+    options: Mapping[str, Any] = detector["options"]
+    try:
+        made = detectors[detector["name"]].from_options(options)
+        complete: Mapping[str, Any] = made.options.model_dump(mode="json", by_alias=True)
+    except Exception:  # noqa: BLE001 - a plugin may raise anything; the options may be gone
+        return options
+    return complete
+
+
+def _changed(what: str, before: object, verb: str = "was") -> str:
+    return f"{what} changed after training ({verb} {before})"
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    """`model_size = 8, 16; smoothing = 0.1`."""
+    return "; ".join(
+        f"{name} = {_labels(value) if isinstance(value, list) else value}"
+        for name, value in values.items()
+    )
+
+
+def _labels(labels: Sequence[Any]) -> str:
+    """`0 to 9`, `8, 16, 32`, or the first of many with their number."""
+    whole = all(type(label) is int for label in labels)
+    if whole and len(labels) > 2 and all(after == before + 1 for before, after in pairwise(labels)):
+        return f"{labels[0]} to {labels[-1]}"
+    if len(labels) > LISTED:
+        first = ", ".join(map(str, labels[:LISTED]))
+        return f"{first}, …, {count(len(labels), 'value')}"
+    return ", ".join(map(str, labels))
