@@ -246,7 +246,7 @@ def declare(suite: Suite, store: Store, watcher: Watcher) -> dict[str, Any]:
     """
     declared = declarations(suite)
     if declared["plugins"]:
-        for plugin in changed_plugins(store.declarations(), declared):
+        for plugin in changed_plugins(suite, store.declarations(), declared):
             watcher.warned(plugin_warning(plugin))
     return declared
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import importlib
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def install(tmp_path, monkeypatch):
 
     yield installed
     for name in set(sys.modules) - before:
-        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == folder:
+        if folder in Path(getattr(sys.modules[name], "__file__", None) or "").parents:
             del sys.modules[name]
 
 
@@ -119,6 +120,54 @@ def test_a_catalogue_is_a_mapping_in_alphabetical_order(write):
     assert "aardvark" in tasks
     assert "zebra" not in tasks
     assert tasks.get("zebra") is None
+
+
+def test_the_digest_of_a_single_file_is_that_of_its_bytes_when_it_was_imported(write):
+    text = TASK.format(owner="Parity", name="parity")
+    file = write("mine.py", text)
+    plugins = Plugins.load([file])
+    assert "parity" in plugins.tasks
+    file.write_text(f"{text}# edited")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert {str(file): digest}.items() <= plugins.digests().items()
+    used = [("task", "parity"), ("task", "modular_addition"), ("task", "no_such_task")]
+    expected = {"task parity": {"plugin": "mine.py", "sha256": digest}}
+    assert expected == plugins.code_behind(used)
+    edited = Plugins.load([file]).code_behind(used)["task parity"]
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == edited["sha256"]
+
+
+@pytest.mark.parametrize("announced", ["acme.plugin", "acme"])
+def test_the_digest_of_an_installed_plugin_is_that_of_its_package(install, tmp_path, announced):
+    """The module that registers a task is seldom the one that defines the task."""
+    package = tmp_path / "site-packages" / "acme"
+    (package / "inner").mkdir(parents=True)
+    task = TASK.format(owner="Parity", name="parity")
+    register = "from acme.inner.tasks import register_tasks\n"
+    (package / "inner" / "tasks.py").write_text(task)
+    (package / "inner" / "__init__.py").write_text("")
+    (package / "plugin.py").write_text(register)
+    (package / "__init__.py").write_text(register if announced == "acme" else "")
+    install("acme", {}, f"[grokbench]\nparity = {announced}\n")
+
+    def digest() -> str:
+        plugins = Plugins.load()
+        assert "parity" in plugins.tasks
+        assert {"task parity": {"plugin": "acme", "sha256": plugins.digests()["acme"]}} == (
+            plugins.code_behind([("task", "parity")])
+        )
+        return plugins.digests()["acme"]
+
+    before = digest()
+    assert before == digest()
+    (package / "inner" / "tasks.py").write_text(f"{task}# edited")
+    assert before != digest()
+
+
+def test_the_digest_of_an_installed_module_without_a_package_is_that_of_its_file(install):
+    text = TASK.format(owner="Parity", name="parity")
+    install("acme", {"acme_tasks": text}, "[grokbench]\nparity = acme_tasks\n")
+    assert hashlib.sha256(text.encode()).hexdigest() == Plugins.load().digests()["acme"]
 
 
 def test_an_installed_package_registers_under_its_name_and_version(install):

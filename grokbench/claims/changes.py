@@ -67,20 +67,25 @@ def changes_after_training(
     return found
 
 
-def changed_plugins(then: Iterable[Mapping[str, Any]], now: Mapping[str, Any]) -> tuple[str, ...]:
-    """The plugins of which code behind the suite was changed after runs had been trained with it.
+def changed_plugins(
+    suite: Suite, then: Iterable[Mapping[str, Any]], now: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """The plugins of which code behind the suite was changed after the suite's runs had been trained.
 
     Args:
-        then: the declarations that runs were trained under.
+        suite: its runs count, and no others: a plugin's new version makes other runs.
+        then: the declarations that runs were trained under, each with its runs.
         now: the declarations of the suite.
 
     Returns:
         The plugins' names at training.
     """
+    runs = suite.runs().keys()
     return tuple(
         dict.fromkeys(
             declared["plugin"]
             for entry in then
+            if not runs.isdisjoint(entry["runs"])
             for definition, declared in entry["plugins"].items()
             if _edited(definition, entry, now)
         )
@@ -90,8 +95,9 @@ def changed_plugins(then: Iterable[Mapping[str, Any]], now: Mapping[str, Any]) -
 def plugin_warning(plugin: str) -> str:
     """What is said on standard error of a plugin that was changed."""
     return (
-        f"warning: plugin {plugin} was changed after runs had been trained with it; raise the `version` "
-        f"of what changed, so that these runs are trained again, or restore the plugin"
+        f"warning: plugin {plugin} was changed after runs had been trained with it; restore the plugin, "
+        f"or raise the `version` of the task, architecture, measure or optimizer that changed, so that "
+        f"these runs are trained again"
     )
 
 

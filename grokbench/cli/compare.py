@@ -104,7 +104,8 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
         if verdict is None:
             return Text("no such claim", style="dim")
         words = f"{verdict.outcome.description} {spelled(verdict.finding)}".rstrip()
-        return Text(words, style=verdict.outcome.style)
+        marked = " (!)" if verdict.changes else ""
+        return Text.assemble((words, verdict.outcome.style), (marked, "bold red"))
 
     if not pairs:
         out.print("\nNeither suite makes claims.")
@@ -124,6 +125,9 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
                 f"{pair.claim}: the two suites define this claim differently "
                 f"({', '.join(pair.rewritten)}); --suite FILE judges both by one suite"
             )
+        for side, verdict in (("A", pair.first), ("B", pair.second)):
+            for change in verdict.changes if verdict else ():
+                out.print(f"(!) {pair.claim}: {side}, {change}")
         if pair.differs and pair.first and pair.second:
             out.print(f"{pair.claim}: A, {pair.first.reason}")
             out.print(f"{pair.claim}: B, {pair.second.reason}")

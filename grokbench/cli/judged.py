@@ -65,6 +65,6 @@ def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
             source = f"{results}, the suite that it carries (--suite FILE judges by another)"
             raise SuiteError(source, mistakes)
         asked = replace(asked, name=carried["name"])
-    for plugin in changed_plugins(declarations_in(tree), declarations(asked)):
+    for plugin in changed_plugins(asked, declarations_in(tree), declarations(asked)):
         click.echo(plugin_warning(plugin), err=True)
     return Judged(tree, asked, score(asked, tree, asked.plugins.detectors))

@@ -128,6 +128,7 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
     return {
         "outcome": verdict.outcome.value,
         "reason": verdict.reason,
+        "changes": list(verdict.changes),
         "effect": finding and finding.effect,
         "low": finding and finding.low,
         "high": finding and finding.high,

@@ -66,6 +66,8 @@ def _told(sitting: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield package, version
     for plugin, version in sitting["plugins"].items():
         yield f"plugin {plugin}", str(version)
+    for plugin, digest in sitting.get("plugin_sha256", {}).items():
+        yield f"SHA-256 of plugin {plugin}", digest
     if git := sitting["git"]:
         yield "git revision", git["revision"] + (" with changes" if git["dirty"] else "")
 

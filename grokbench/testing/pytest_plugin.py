@@ -6,6 +6,7 @@ one for every claim, beside the tests of one's own. grokbench is imported when a
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,7 +199,7 @@ class ClaimItem(pytest.Item):
         (verdict,) = (one for one in sitting.verdicts if one.claim.name == self.claim.name)
         self.user_properties += measured(verdict)
         for change in verdict.changes:
-            self.warn(pytest.PytestWarning(f"{self.claim.name}: {change}"))
+            warnings.warn(pytest.PytestWarning(f"{self.claim.name}: {change}"), stacklevel=1)
         strict = self.config.getoption("--grokbench-strict-rules")
         if wrong := explained(verdict, sitting, strict_rules=strict):
             raise UnexpectedVerdict(wrong)

@@ -125,6 +125,23 @@ def test_a_claim_that_holds_on_what_is_left_of_crashed_runs_fails_as_check_does(
     )
 
 
+def test_a_claim_that_was_changed_after_training_is_warned_of_and_fails_if_asked(project) -> None:
+    project.makefile(".toml", small=claims(a=HOLDS))
+    run(project).assert_outcomes(passed=1)
+    project.makefile(".toml", small=claims(a="at_most = 1.5"))
+    mark = "rule changed after training (was ≤ 1)"
+    warned = run(project, "--junit-xml", "j.xml", "-W", "default")
+    warned.assert_outcomes(passed=1, warnings=1)
+    warned.stdout.fnmatch_lines([f"*PytestWarning: a: {mark}"])
+    written = (project.path / "j.xml").read_text(encoding="utf-8")
+    assert f'name="changed_after_training" value="{mark}"' in written
+    failed = run(project, "--grokbench-strict-rules", "-W", "default")
+    failed.assert_outcomes(failed=1, warnings=1)
+    failed.stdout.fnmatch_lines(
+        [f"reproduced, as the suite expects, but {mark}: a", f"  changed   {mark}"]
+    )
+
+
 def test_collecting_trains_nothing(project) -> None:
     result = run(project, "--collect-only", "-q")
     result.stdout.fnmatch_lines(["small.toml::hardly_anything"])

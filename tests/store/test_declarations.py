@@ -1,0 +1,129 @@
+"""The declarations that runs were trained under are never lost, and the earliest of a run counts."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from grokbench.record import Status
+from grokbench.store import Store, provenance
+
+
+def declared(rule: float, since: str = "2026-01-01T00:00:00.000+00:00") -> dict[str, Any]:
+    return {"since": since, "claims": {"a": {"declared": {"rule": rule}}}, "plugins": {}}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "small", "small")
+
+
+@pytest.fixture
+def runs(suite):
+    return list(suite().runs().values())
+
+
+def rules(entries: list[dict[str, Any]]) -> dict[float, list[str]]:
+    """Declared rule → the runs that were trained under it."""
+    return {entry["claims"]["a"]["declared"]["rule"]: entry["runs"] for entry in entries}
+
+
+def ids(*runs: Any) -> list[str]:
+    return sorted(run.id for run in runs)
+
+
+def test_a_dataset_keeps_what_its_runs_were_trained_under(store, suite, record, sitting, runs):
+    """Although the record files are gone, and later runs were trained under another rule."""
+    store.save("first", [record(run) for run in runs[:3]], declared(0.1))
+    store.assemble(suite(), sitting())
+    shutil.rmtree(store.folder / "records")
+    store.save("second", [record(runs[3])], declared(0.2, "2026-01-02"))
+    store.save("third", [record(runs[4])], declared(0.2, "2026-01-03"))
+    tree = store.assemble(suite(), sitting())
+    found = provenance(tree)["declarations"]
+    assert {0.1: ids(*runs[:3]), 0.2: ids(*runs[3:5])} == rules(found)
+    assert ["2026-01-01T00:00:00.000+00:00", "2026-01-02"] == [entry["since"] for entry in found]
+    written = store.path.stat().st_mtime_ns
+    assert found == provenance(store.assemble(suite(), sitting()))["declarations"]
+    assert written == store.path.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("in_dataset", [False, True])
+def test_of_two_shards_that_trained_a_run_the_earlier_declaration_counts(
+    store, suite, record, sitting, runs, in_dataset
+):
+    """Also where the later one was in the dataset before the other shard's file was copied there."""
+    store.save("shard", [record(runs[0]), record(runs[1])], declared(0.2, "2026-01-02"))
+    if in_dataset:
+        store.assemble(suite(), sitting())
+    store.save("shard", [record(runs[0])], declared(0.1, "2026-01-01"))
+    assert {0.1: ids(runs[0]), 0.2: ids(runs[1])} == rules(store.declarations())
+    tree = store.assemble(suite(), sitting())
+    assert store.declarations() == provenance(tree)["declarations"]
+
+
+def test_a_run_that_failed_has_shown_nothing(store, suite, record, sitting, runs):
+    store.save("first", [record(runs[0], Status.FAILED)], declared(0.1, "2026-01-01"))
+    assert [] == store.declarations()
+    store.save("again", [record(runs[0])], declared(0.2, "2026-01-02"))
+    tree = store.assemble(suite(), sitting())
+    assert {0.2: ids(runs[0])} == rules(provenance(tree)["declarations"])
+
+
+def test_results_without_declarations_stay_without(store, suite, record, sitting, runs):
+    store.save("first", [record(runs[0])])
+    assert "declarations" not in provenance(store.assemble(suite(), sitting()))
+    store.save("second", [record(runs[1])], declared(0.1))
+    tree = store.assemble(suite(), sitting())
+    assert {0.1: ids(runs[1])} == rules(provenance(tree)["declarations"])
+
+
+KILLED = """
+import os, signal, sys
+from grokbench.store import Store
+from grokbench.session import run_suite
+
+Store.assemble = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+run_suite(sys.argv[1], sys.argv[2], jobs=1)
+"""
+
+SUITE = """
+[recipes.short]
+optimizer = "adamw"
+steps = 2
+
+[experiments.addition]
+task = {{ name = "modular_addition", modulus = 5 }}
+architecture = "dense"
+recipe = "short"
+model_sizes = [4]
+data_sizes = [10]
+seeds = 2
+
+[claims.falls]
+statement = "The norm falls."
+detector = "norm_change"
+experiment = "addition"
+rule = {{ at_most = {bound} }}
+"""
+
+
+def test_a_kill_between_training_and_the_dataset_loses_no_declaration(tmp_path):
+    """The rule is loosened while there are record files only."""
+    from grokbench import run_suite
+
+    path = tmp_path / "small.toml"
+    path.write_text(SUITE.format(bound=-0.5))
+    script = [sys.executable, "-c", KILLED, str(path), str(tmp_path / "results")]
+    assert -signal.SIGKILL == subprocess.run(script, check=False).returncode
+    assert not (tmp_path / "results" / "small.nc").exists()
+    path.write_text(SUITE.format(bound=0.5))
+    sitting = run_suite(path, tmp_path / "results", jobs=1)
+    assert 0 == sitting.trained
+    (verdict,) = sitting.verdicts
+    assert ("rule changed after training (was ≤ −0.5)",) == verdict.changes
