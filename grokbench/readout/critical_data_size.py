@@ -63,6 +63,24 @@ def critical_data_size_brackets(
     )
 
 
+def runs_that_generalize(
+    dataset: xr.Dataset, threshold: float = THRESHOLD, part: str | None = None
+) -> xr.Dataset:
+    """Which runs count, and which of them generalize.
+
+    Arguments and errors are those of `critical_data_size_brackets`.
+
+    Returns:
+        Over `model_size` (in order of `parameters`), `data_size` and `seed`, bool: `runs` (finished,
+        with a settled mirror-free accuracy) and `generalized` (this accuracy reaches the threshold).
+    """
+    data = single_curve(of_part(canonical(dataset), part), "model_size", "data_size", "seed")
+    accuracy = settled(data, generalization_accuracy(data))
+    runs = accuracy.notnull()
+    enough = accuracy.copy(data=reaches(accuracy.to_numpy(), threshold))
+    return xr.Dataset({"runs": runs, "generalized": runs & enough})
+
+
 def critical_data_sizes(
     dataset: xr.Dataset, threshold: float = THRESHOLD, part: str | None = None
 ) -> xr.Dataset:

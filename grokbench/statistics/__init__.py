@@ -8,6 +8,8 @@ errors (`grokbench.errors`) alone.
 | `intervals` | for a mean (Student), a difference of means (Welch), a share (Clopper–Pearson) |
 | `jackknife` | the jackknife for an estimate that rests on the seeds of several experiments |
 | `kendall` | Kendall's tau for interval-censored values |
+| `dividing_line` | the slope of the line between successes and failures, by likelihood ratios |
+| `trend` | a stratified permutation test for a trend in shares of successes |
 | `minimum` | an upper bound for a group's minimum, to compare two minima, by a rank argument |
 | `interval_regression` | regression of interval-censored values on a line, maximum a posteriori |
 | `seed_variance` | the variance between seeds, pooled over neighbouring sizes; simulated runs |
