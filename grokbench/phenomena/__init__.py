@@ -18,6 +18,7 @@ from grokbench.phenomena.emergence import Emergence
 from grokbench.phenomena.memorization_capacity import MemorizationCapacity
 from grokbench.phenomena.norm_change import NormChange
 from grokbench.phenomena.zone_prediction import ZonePrediction
+from grokbench.phenomena.zone_probabilities import ZoneProbabilities
 from grokbench.readout import Dynamic, Thresholds, capacities, classify, critical_data_sizes
 from grokbench.statistics import intervals
 from grokbench.theory import zones
@@ -31,6 +32,7 @@ BUILT_IN: tuple[type[Detector], ...] = (
     NormChange,
     Emergence,
     ZonePrediction,
+    ZoneProbabilities,
     Crossing,
 )
 
