@@ -184,7 +184,7 @@ class _Comparison:
             of_zones, numbers = np.unique(seen[cells], return_counts=True)
             table[Dynamic(int(zone)).label] = {
                 "cells": int(cells.sum()),
-                "runs": int(round(total)),
+                "runs": round(float(total)),
                 "predicted": dict(zip(names, map(float, predicted), strict=True)),
                 "observed": dict(zip(names, map(float, shown), strict=True)),
                 "observed_zones": {

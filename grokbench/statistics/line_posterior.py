@@ -108,7 +108,9 @@ def line_posterior(
     centre = float((number * x).sum() / number.sum()) if number.sum() else float(x.mean())
     priors = (prior.level, prior.slope, prior.log2_scale)
     # Ranges that hold all but a thousandth of the prior.
-    wide = np.array([[one.mean - 3.3 * one.deviation, one.mean + 3.3 * one.deviation] for one in priors])
+    wide = np.array(
+        [[one.mean - 3.3 * one.deviation, one.mean + 3.3 * one.deviation] for one in priors]
+    )
     box, used = wide, number > 0
     for _ in range(NARROWINGS):
         points, steps = _grid(box)
@@ -134,7 +136,7 @@ def line_posterior(
 
 def _grid(box: Floats) -> tuple[Floats, Floats]:
     """The points of a box, [points, 3], and their distances along each parameter, [3]."""
-    axes = [np.linspace(*ends, number) for ends, number in zip(box, POINTS, strict=True)]
+    axes = [np.linspace(low, high, number) for (low, high), number in zip(box, POINTS, strict=True)]
     steps = np.array([axis[1] - axis[0] for axis in axes])
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes)), steps
 

@@ -42,7 +42,8 @@ FURTHEST_TILT = 60.0
 """The largest |θ|: far beyond it, every run shows the outcome with the largest x."""
 
 LEAST_SKILL = -20.0
-"""A lower end below this skill is given as minus infinity."""
+"""A skill below this one is given as this one, and a lower end below as minus infinity. A baseline that
+is nearly always right has a score near 0, by which nothing can be divided sensibly."""
 
 ITERATIONS = 60
 HALVINGS = 40
@@ -78,8 +79,10 @@ def skill(prediction: Floats, baselines: Floats, counts: Floats) -> Floats:
     theirs = (counts * brier_scores(baselines)).sum(axis=(-1, -2))
     # A baseline without any error leaves nothing to win: the skill is 0 if the prediction has no
     # error either, and as bad as can be if it has.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(theirs > 0, 1 - ours / theirs, np.where(ours > 0, -np.inf, 0.0))
+    errs = theirs > 0
+    ratio = np.divide(ours, theirs, out=np.ones_like(theirs), where=errs)
+    found = np.where(errs, 1 - ratio, 0.0 if ours == 0 else LEAST_SKILL)
+    return np.maximum(found, LEAST_SKILL)
 
 
 def skills(
@@ -108,6 +111,19 @@ def skills(
     )
 
 
+def tail_probabilities(
+    prediction: Floats, baselines: Floats, counts: Floats, tested: Floats, *, upper: bool
+) -> Floats:
+    """How probable runs at least as extreme as these are if the skills are `tested`, [baselines].
+
+    Args:
+        prediction, baselines, counts: as for `skill`; each cell has a run.
+        tested: a skill against each baseline.
+        upper: False: as good for the prediction or better; True: as bad or worse.
+    """
+    return _Problem(prediction, baselines, counts).tail(tested, upper=upper)
+
+
 @dataclass(frozen=True, eq=False)
 class _Problem:
     prediction: Floats
@@ -119,17 +135,15 @@ class _Problem:
 
     def end(self, estimate: Floats, tail: float, *, upper: bool) -> Floats:
         """The skill at which the observed sum has this tail probability, [baselines]."""
-        known = np.isfinite(estimate)
         far = np.full(len(estimate), 1.0 if upper else LEAST_SKILL)
-        near = np.where(known, estimate, LEAST_SKILL)
+        near = estimate
         reached = self.tail(far, upper=upper) < tail
         for _ in range(HALVINGS):
             middle = (far + near) / 2
             excluded = self.tail(middle, upper=upper) < tail
             far, near = np.where(excluded, middle, far), np.where(excluded, near, middle)
         # A skill of 1 is possible only where every run is predicted with certainty.
-        beyond = 1.0 if upper else -np.inf
-        return np.where(known, np.where(reached, far, beyond), np.where(upper, far, -np.inf))
+        return np.where(reached, far, 1.0 if upper else -np.inf)
 
     def tail(self, skills: Floats, *, upper: bool) -> Floats:
         """P(the sum of x is at least as extreme as observed), if these are the skills, [baselines].

@@ -313,9 +313,7 @@ def predictor(
     memorized_pairs, pairs = pairs_of(memorization, aim.data)
     curve = capacity_curve(memorization, memorized_pairs, options.saturated_at)
     _check_critical_curve_within_reach(fitted, options)
-    capacities = tuple(
-        curve.at(of.sizes, pairs).rows[: 1 + curve.seeds] for of in (fitted, aim)
-    )
+    capacities = tuple(curve.at(of.sizes, pairs).rows[: 1 + curve.seeds] for of in (fitted, aim))
     sizes, data_sizes = fitted.sizes, fitted.data_sizes
     middle = float((data_sizes.min() + data_sizes.max()) / 2)
     prior = LinePrior(Normal(middle, LEVEL_DEVIATION), Normal(0.0, SLOPE_DEVIATION), SCALE)

@@ -128,6 +128,16 @@ CASES = (
         cheap=False,
     ),
     Case(
+        "zone_probabilities",
+        Rule(at_least=0.05),
+        {
+            "memorization": (Memory(), MEMORY),
+            "critical": (PAPER, CRITICAL),
+            "target": (PAPER, TARGET),
+        },
+        cheap=False,
+    ),
+    Case(
         "crossing",
         Rule(at_least=0.0),
         {"memorization": (Memory(), MEMORY), "critical": (PAPER, CRITICAL)},

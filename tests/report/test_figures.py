@@ -27,6 +27,8 @@ from grokbench.report.lines import Line
 from grokbench.report.palette import FILLS, ordered
 from grokbench.report.svg import house_style
 from grokbench.statistics.intervals import t_interval
+from grokbench.theory.predicted_shares import OUTCOMES, predictor
+from grokbench.theory.zones import CurveOptions
 from tests.phenomena.worlds import (
     NOT_RUN,
     STEPS,
@@ -234,6 +236,30 @@ def test_the_map_carries_both_curves_their_crossing_and_the_prediction() -> None
     assert "crossing of the curves" in drawn
 
 
+def test_the_predicted_strips_are_as_wide_as_the_predicted_shares() -> None:
+    data = {"memorization": CAPACITY, "critical": ADDITION, "target": ADDITION}
+    drawing = draw("zone_probabilities", data)
+    did, predicted = drawing.figure.axes
+    assert ("observed", "predicted") == tuple(
+        axes.get_title(loc="left") for axes in (did, predicted)
+    )
+    theory = predictor(CAPACITY, ADDITION, ADDITION, CurveOptions()).shares().theory
+    # The first cell: the smallest model and the smallest data size.
+    border = np.sqrt(SIZES[0] * SIZES[1])
+    bottom = min(strip.get_y() for strip in strips(predicted))
+    cell = [s for s in strips(predicted) if s.get_y() == bottom and s.get_x() < border * (1 - 1e-7)]
+    widths = {
+        strip.get_label(): np.log2((strip.get_x() + strip.get_width()) / strip.get_x())
+        for strip in cell
+    }
+    whole = sum(widths.values())
+    expected = dict(zip((one.label for one in OUTCOMES), theory[0], strict=True))
+    assert {name: share for name, share in expected.items() if share} == pytest.approx(
+        {name: width / whole for name, width in widths.items()}
+    )
+    assert "predicted shares" in drawing.caption
+
+
 def test_training_curves_show_one_run_of_each_dynamic_as_it_was_recorded() -> None:
     figure = draw("norm_change", {"experiment": ADDITION}).figure
     above, below = figure.axes[:4], figure.axes[4:]
@@ -292,6 +318,7 @@ def test_every_built_in_figure_says_what_it_shows() -> None:
         "critical_data_size": {"experiment": ADDITION},
         "memorization_capacity": {"experiment": CAPACITY},
         "zone_prediction": {"memorization": CAPACITY, "target": ADDITION},
+        "zone_probabilities": {"memorization": CAPACITY, "target": ADDITION},
     }.items():
         drawing = draw(detector, data)
         assert "5 seeds" in drawing.caption

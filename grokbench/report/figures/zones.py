@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from grokbench.report.palette import DASHES, FILLS, INK, PALE
 from grokbench.report.scales import mark, model_positions, show_model_sizes
 from grokbench.report.svg import panels
 from grokbench.statistics.intervals import Floats
+from grokbench.theory.predicted_shares import OUTCOMES, predictor, zone_of
 from grokbench.theory.zones import ZoneOptions, zones
 
 CROSSING = "crossing of the curves"
@@ -62,6 +63,23 @@ class Panel:
     curves: tuple[MeasuredCurve, ...]
     star: tuple[float, float] | None = None
     """Position and number of examples at which the curves cross, as `crossing` finds them."""
+    mix: Mapping[Dynamic, Floats] | None = None
+    """The share of each dynamic in each cell, [model_size, data_size]; by default that of the runs
+    in `dynamics`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What the two curves predict for each cell."""
+
+    zones: npt.NDArray[np.int8]
+    """Values of `Dynamic`, [model_size, data_size]."""
+    mix: Mapping[Dynamic, Floats] | None = None
+    """The predicted shares, [model_size, data_size]; by default each cell is wholly its zone."""
+
+
+Predict = Callable[[xr.Dataset, xr.Dataset, xr.Dataset, ZoneOptions], Predicted]
+"""From the experiment on random labels, the critical experiment and the target."""
 
 
 def map_of_zones(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None) -> Drawing:
@@ -70,10 +88,49 @@ def map_of_zones(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding 
     With a role `memorization`, the capacity curve is drawn too, and a second panel shows the
     dynamics that the two curves predict.
     """
+    return _drawing(detector, data, _likeliest)
+
+
+def shares_of_zones(
+    detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
+) -> Drawing:
+    """The observed dynamics beside the shares of the dynamics that the two curves predict."""
+    drawing = _drawing(detector, data, _shares)
+    caption = (
+        " In the predicted map, strips are as wide as the predicted shares. Semi-grokking is there "
+        "a mixture of runs that grok and runs that do not. A cell that shares runs with the "
+        "experiment of the critical curve is predicted without these runs."
+    )
+    return replace(drawing, caption=drawing.caption + caption)
+
+
+def _likeliest(
+    memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset, options: ZoneOptions
+) -> Predicted:
+    return Predicted(zones(memorization, critical, target, options)["zone"].to_numpy())
+
+
+def _shares(
+    memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset, options: ZoneOptions
+) -> Predicted:
+    source = predictor(memorization, critical, target, options)
+    theory = source.shares().theory
+    shape = source.target.dynamics.shape[:2]
+    known = np.isfinite(log2_parameters(source.target.data))[:, None]
+    found = np.where(known, zone_of(theory, options).reshape(shape), int(Dynamic.UNKNOWN))
+    of_outcome = {
+        dynamic: np.where(known, theory[:, index].reshape(shape), 0.0)
+        for index, dynamic in enumerate(OUTCOMES)
+    }
+    mix = {dynamic: of_outcome[dynamic] for dynamic in FILLS if dynamic in of_outcome}
+    return Predicted(found.astype(np.int8), mix)
+
+
+def _drawing(detector: Detector, data: Mapping[str, xr.Dataset], predict: Predict) -> Drawing:
     # The detectors drawn as a map have the options of `ZoneOptions`, or some of them.
     given = dict(detector.options)
     asked = ZoneOptions(**{name: given[name] for name in ZoneOptions.model_fields if name in given})
-    maps = _maps(data, asked)
+    maps = _maps(data, asked, predict)
     figure, axes = panels(len(maps), width=9.4, height=5)
     for axis, one in zip(axes, maps, strict=True):
         _draw(axis, one)
@@ -91,7 +148,7 @@ def shares(dynamics: npt.NDArray[np.int8]) -> dict[Dynamic, Floats]:
     return {dynamic: (dynamics == int(dynamic)).mean(axis=-1) for dynamic in FILLS}
 
 
-def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[Panel]:
+def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions, predict: Predict) -> list[Panel]:
     options = asked.model_copy(update={"part": None})
     target = next(data[role] for role in ("target", "critical", "experiment") if role in data)
     maps = []
@@ -113,9 +170,10 @@ def _maps(data: Mapping[str, xr.Dataset], asked: ZoneOptions) -> list[Panel]:
             curves=(capacity_curve(memorization), curve),
             star=_star(memorization, critical, view.dataset, options),
         )
-        predicted = zones(memorization, critical, view.dataset, options)["zone"].to_numpy()
+        predicted = predict(memorization, critical, view.dataset, options)
         title = f"{of_view}predicted"
-        maps += [shown, replace(shown, title=title, dynamics=predicted[..., None])]
+        cells = predicted.zones[..., None]
+        maps += [shown, replace(shown, title=title, dynamics=cells, mix=predicted.mix)]
     return maps
 
 
@@ -155,7 +213,7 @@ def _draw(axes: Axes, one: Panel) -> None:
     show_model_sizes(axes, one.dataset)
     axes.set_yscale("log", base=2)
     mark(axes.yaxis, data_sizes, np.log2(data_sizes))
-    of_dynamic = shares(one.dynamics)
+    of_dynamic = shares(one.dynamics) if one.mix is None else one.mix
     for i, j in np.ndindex(len(columns), len(rows)):
         if not np.isnan(columns[i]).any():
             mix = {dynamic: float(share[i, j]) for dynamic, share in of_dynamic.items()}
