@@ -1,4 +1,9 @@
-"""Whether the two curves of the theory predict the training dynamic of each run.
+"""Whether the two curves of the theory predict the training dynamic of each run. Superseded.
+
+`zone_probabilities` takes this detector's place; suites with stored results still name this one. It
+rejects a true theory in which runs near the critical data size generalize fully or not at all: its
+best baseline knows the target's own runs around a cell, and it predicts semi-grokking for each run
+of the zone below the critical curve, where single runs grok or do not.
 
 *Estimated*: the share of runs whose dynamic the curves predict, minus the share that the best
 baseline predicts. A baseline does not use the theory (`grokbench.theory.baselines`).
@@ -43,7 +48,7 @@ class ZonePrediction(Detector):
     """How much better than a baseline the capacity and critical curves predict each run's dynamic.
 
     The effect is the share of runs predicted, minus the share that the best baseline predicts.
-    Huang et al. 2024, takeaway 3, Fig. 1.
+    Superseded by `zone_probabilities`. Huang et al. 2024, takeaway 3, Fig. 1.
     """
 
     name = "zone_prediction"

@@ -11,6 +11,7 @@ size and a data size) lies above and below predicts the training dynamic of its 
 | `mirrors` | how many different labels a number of training pairs has |
 | `crossing` | the point at which the two curves cross |
 | `zones` | the zone that each cell of an experiment lies in |
+| `predicted_shares` | the share of each cell's runs that shows each dynamic, predicted by the curves and by baselines |
 | `baselines` | predictions without the curves, with which the zones are compared |
 """
 
