@@ -1,6 +1,6 @@
 """Kill processes that train a suite, one after the other, until one reaches the end.
 
-Run as `killed_trainer.py FOLDER`. First trains the suite without interruption, into FOLDER/whole.
+Run as `killed_trainer.py FOLDER [--sequential]`; with a sequential suite in the second case. First trains the suite without interruption, into FOLDER/whole.
 Then trains it into FOLDER/cut in several processes. Each process kills itself just before a certain
 change of its files: the opening, renaming or removal of a checkpoint, of records or of the dataset.
 Checkpoints are kept after every step. The changes are counted and no clock is involved, so that the
@@ -47,6 +47,48 @@ model_sizes = [4]
 data_sizes = [49]
 seeds = 2
 """
+SEQUENTIAL = """
+[sequential]
+looks = [2, 3, 5]
+first_seed = 7
+
+[recipes.short]
+optimizer = "adamw"
+learning_rate = 3e-3
+steps = 24
+evaluate_every = 8
+
+[experiments.addition]
+task = { name = "modular_addition", modulus = 7 }
+architecture = "dense"
+recipe = "short"
+model_sizes = [4, 8]
+data_sizes = [20, 30]
+
+[claims.decided_at_once]
+statement = "No run groks in 24 steps. Two seeds show that at most 95 % do."
+detector = { name = "dynamics", expected = "grokking" }
+experiment = "addition"
+where = { model_size = 8 }
+rule = { at_most = 0.95 }
+minimum_seeds = 2
+
+[claims.never_decided]
+statement = "That at most 30 % grok takes more than five seeds."
+detector = { name = "dynamics", expected = "grokking" }
+experiment = "addition"
+where = { model_size = 4 }
+rule = { at_most = 0.3 }
+minimum_seeds = 2
+
+[claims.decided_late]
+statement = "That at most 85 % grok takes three seeds."
+detector = { name = "dynamics", expected = "grokking" }
+experiment = "addition"
+where = { model_size = 8, data_size = 20 }
+rule = { at_most = 0.85 }
+minimum_seeds = 2
+"""
 CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -89,11 +131,11 @@ def train(folder: Path, suite: Path, first_step: Path, dies_at: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, text: str) -> None:
     torch.set_num_threads(1)
     checkpoints.LOOK_SECONDS = 0.0
     suite = folder / "suite.toml"
-    suite.write_text(SUITE)
+    suite.write_text(text)
     assert 0 == train(folder / "whole", suite, folder / "first", 0)
     random_changes, exits, steps = random.Random(0), [], []
     while not exits or exits[-1]:
@@ -104,4 +146,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), SEQUENTIAL if "--sequential" in sys.argv else SUITE)

@@ -27,6 +27,7 @@ from grokbench.record import Record, Status
 from grokbench.session import Sitting, Watcher, run_suite
 from grokbench.store import provenance as provenance_of
 from grokbench.training import checkpoints, workers
+from tests.killed_trainer import SEQUENTIAL
 
 ODD = Path(__file__).parent / "training" / "odd_plugin.py"
 
@@ -248,6 +249,51 @@ def test_shards_of_different_machines_add_up(suite: Path, tmp_path: Path) -> Non
     assert 0 == parts[1].remaining
 
 
+def sequential(folder: Path) -> Path:
+    path = folder / "looks.toml"
+    path.write_text(SEQUENTIAL)
+    return path
+
+
+def looks_of(sitting: Sitting) -> dict[str, list[tuple[int, str]]]:
+    """For each claim, the number of seeds and the outcome of each look."""
+    return {
+        verdict.claim.name: [(look.seeds, look.outcome.value) for look in verdict.looks]
+        for verdict in sitting.verdicts
+    }
+
+
+def test_a_sequential_suite_trains_the_seeds_that_open_claims_need(tmp_path: Path) -> None:
+    sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1)
+    assert {
+        "decided_at_once": [(2, "reproduced")],
+        "never_decided": [(2, "undecided"), (3, "undecided"), (5, "undecided")],
+        "decided_late": [(2, "undecided"), (3, "reproduced")],
+    } == looks_of(sitting)
+    outcomes = [verdict.outcome.value for verdict in sitting.verdicts]
+    assert ["reproduced", "too_close", "reproduced"] == outcomes
+    trained = (sitting.tree["addition"]["status"] != int(Status.NOT_RUN)).sum("seed")
+    assert [[5, 5], [3, 2]] == trained.to_numpy().tolist(), "[model size, data size]"
+    assert (0, 0) == (sitting.remaining, sitting.unfinished)
+    again = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1)
+    assert 0 == again.trained
+    assert looks_of(sitting) == looks_of(again)
+
+
+def test_a_sequential_suite_cut_by_shards_and_interruptions_has_the_same_looks(
+    tmp_path: Path,
+) -> None:
+    path = sequential(tmp_path)
+    whole = run_suite(path, tmp_path / "whole", jobs=1)
+    cut = run_suite(path, tmp_path / "cut", jobs=1, watcher=Counter(interrupt_after=1))
+    assert cut.interrupted
+    assert cut.remaining
+    for i in (1, 2, 1, 2, 1, 2):
+        cut = run_suite(path, tmp_path / "cut", jobs=1, shard=(i, 2))
+    assert looks_of(whole) == looks_of(cut)
+    assert_same_data(whole.tree, cut.tree)
+
+
 def test_without_any_budget_left_no_cohort_is_begun(suite: Path, tmp_path: Path) -> None:
     watcher = Counter()
     sitting = run_suite(suite, tmp_path / "out", jobs=1, budget=1e-6, watcher=watcher)
@@ -360,11 +406,12 @@ def test_a_damaged_record_file_is_set_aside_and_its_runs_are_trained_again(
     assert_same_data(whole.sitting.tree, again.tree)
 
 
+@pytest.mark.parametrize("kind", [[], ["--sequential"]])
 def test_a_suite_killed_at_any_change_of_its_files_ends_with_the_bits_of_one_never_killed(
-    tmp_path: Path,
+    tmp_path: Path, kind: list[str]
 ) -> None:
     killed = subprocess.run(
-        [sys.executable, Path(__file__).with_name("killed_trainer.py"), tmp_path],
+        [sys.executable, Path(__file__).with_name("killed_trainer.py"), tmp_path, *kind],
         capture_output=True,
         text=True,
         check=True,
@@ -376,6 +423,8 @@ def test_a_suite_killed_at_any_change_of_its_files_ends_with_the_bits_of_one_nev
     assert any(step and step > 1 for step in told["first_steps"]), "none went on from a checkpoint"
     whole, cut = (grokbench.open_results(tmp_path / name) for name in ("whole", "cut"))
     assert_same_data(whole, cut)
+    verdicts = [(tmp_path / name / "verdicts.json").read_bytes() for name in ("whole", "cut")]
+    assert verdicts[0] == verdicts[1]
     assert not (tmp_path / "cut" / "checkpoints").exists()
 
 

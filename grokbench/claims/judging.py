@@ -147,34 +147,30 @@ def _look_by_look(cases: Mapping[str, Case], sequential: Sequential) -> dict[str
                 del still[name]
         ready = {name: cut[name] for name in still}
         judged = _step_down(ready, undecided, share)
-        allowed = share * error_allowed(undecided)
+        undecided -= sum(verdict.outcome.decided for verdict in judged.values())
         for name, verdict in judged.items():
-            taken[name] = (*taken[name], _look(verdict, seeds, allowed))
+            if verdict.outcome is Outcome.UNDECIDED:
+                # The record of the look has the interval that would have had to decide.
+                confidence = confidence_for(share * error_allowed(undecided))
+                judged[name] = verdict = ready[name].judged(confidence)
+            taken[name] = (*taken[name], _look(verdict, seeds))
             last = seeds == sequential.looks[-1]
             verdicts[name] = verdict = _stopped(verdict, seeds, last=last)
-            undecided -= verdict.outcome.decided
             if verdict.outcome is not Outcome.UNDECIDED:
                 del still[name]
     return {name: replace(verdicts[name], looks=taken[name]) for name in cases}
 
 
-def _look(verdict: Verdict, seeds: int, allowed: float) -> Look:
-    """The record of a look.
-
-    `allowed` is the probability of error at the first step of the look; a claim that was decided at
-    a later step has its own confidence.
-    """
-    confidence = confidence_for(allowed)
-    if verdict.outcome.decided:
-        confidence = verdict.confidence
+def _look(verdict: Verdict, seeds: int) -> Look:
+    """The record of a look."""
     held = verdict.deciding
     return Look(
         seeds,
-        confidence,
-        (1 - confidence) / 2,
-        None if held is None else held.estimate,
-        None if held is None else held.low,
-        None if held is None else held.high,
+        verdict.confidence,
+        (1 - verdict.confidence) / 2,
+        None if held is None else float(held.estimate),
+        None if held is None else float(held.low),
+        None if held is None else float(held.high),
         verdict.outcome,
     )
 
@@ -187,8 +183,11 @@ def _waiting(case: Case, before: Verdict | None, seeds: int, missing: int | None
     if before is not None:
         reason = f"{before.reason}; {waits}"
         return replace(before, reason=reason, whole=False, next_look=seeds)
-    done = seeds_trained(case.datasets.values()) if missing is not None else 0
-    outcome = Outcome.UNDECIDED if done else Outcome.NOT_RUN
+    begun = missing is not None and any(
+        bool((dataset["status"] != int(Status.NOT_RUN)).any())
+        for dataset in selected(claim, case.datasets).values()
+    )
+    outcome = Outcome.UNDECIDED if begun else Outcome.NOT_RUN
     return Verdict(
         claim, outcome, None, waits, whole=False, next_look=seeds, detector=case.detector
     )

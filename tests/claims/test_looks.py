@@ -1,0 +1,212 @@
+"""Sequential suites: claims judged at one look after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from grokbench.claims import Outcome, Verdict, missing_at_next_look, score, verdicts_document
+from grokbench.definition import Options
+from grokbench.errors import NotEnoughDataError, OutOfReachError
+from grokbench.phenomena.base import Detector, Finding
+from grokbench.readout import settled
+from grokbench.record import Choice
+from grokbench.suite.model import Claim, Rule, Sequential, Suite
+from tests.phenomena.worlds import NOT_RUN, Run, ending_at, world
+
+FIRST = 100
+LOOKS = (5, 8, 12)
+SEEDS = range(FIRST, FIRST + LOOKS[-1])
+
+
+class MeanOptions(Options):
+    spread: float = 1.0
+    """The standard deviation of a run, which the detector is told."""
+
+
+class Mean(Detector):
+    """The mean final accuracy with its normal interval; remembers which seeds it was shown."""
+
+    name = "mean"
+    Options = MeanOptions
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        accuracy = settled(data["experiment"], "validation_accuracy").to_numpy().ravel()
+        if (accuracy < 0.05).all():
+            raise OutOfReachError("every run stays below 0.05")
+        if len(accuracy) < 6 and (accuracy > 0.95).all():
+            raise NotEnoughDataError("six runs are needed")
+        half = stats.norm.ppf((1 + self.confidence) / 2) * self.options.spread
+        half /= np.sqrt(len(accuracy))
+        mean = float(accuracy.mean())
+        return Finding(mean, mean - half, mean + half, "accuracy", len(accuracy), "as told")
+
+
+def claim(name: str, size: int, bound: float = 0.5, spread: float = 0.1) -> Claim:
+    return Claim(
+        name,
+        "",
+        Choice("mean", {"spread": spread}),
+        {"experiment": "addition"},
+        Rule(at_least=bound),
+        {"model_size": [size]},
+    )
+
+
+def judged(
+    accuracies: Mapping[int, float | Sequence[float]],
+    claims: Sequence[Claim],
+    trained: Mapping[int, int] | None = None,
+    looks: tuple[int, ...] = LOOKS,
+) -> dict[str, Verdict]:
+    """The verdicts where the runs of each size end at an accuracy, or each seed at its own.
+
+    `trained`: for each size, how many seeds are trained; all by default.
+    """
+    suite, tree = results(accuracies, claims, trained or {}, looks)
+    return {verdict.claim.name: verdict for verdict in score(suite, tree, {"mean": Mean})}
+
+
+def results(
+    accuracies: Mapping[int, float | Sequence[float]],
+    claims: Sequence[Claim],
+    trained: Mapping[int, int],
+    looks: tuple[int, ...] = LOOKS,
+) -> tuple[Suite, xr.DataTree]:
+    def run(size: int, _: int, seed: int) -> Run:
+        index = seed - FIRST
+        if index >= trained.get(size, len(SEEDS)):
+            return NOT_RUN
+        level = accuracies[size]
+        return ending_at(level if isinstance(level, float) else level[index])
+
+    tree = xr.DataTree.from_dict({"addition": world(run, sizes=tuple(accuracies), seeds=SEEDS)})
+    suite = Suite(
+        "looks", {}, {one.name: one for one in claims}, sequential=Sequential(looks, FIRST)
+    )
+    return suite, tree
+
+
+def test_a_claim_that_is_decided_stops_and_later_seeds_change_nothing() -> None:
+    early = judged({8: 0.9}, [claim("high", 8)], {8: 5})["high"]
+    assert Outcome.REPRODUCED is early.outcome
+    assert [5] == [look.seeds for look in early.looks]
+    assert early.next_look is None
+    later = judged({8: [0.9] * 5 + [0.1] * 7}, [claim("high", 8)])["high"]
+    assert (early.outcome, early.finding, early.deciding, early.looks) == (
+        later.outcome,
+        later.finding,
+        later.deciding,
+        later.looks,
+    )
+
+
+def test_a_claim_is_judged_on_the_first_seeds_of_each_look() -> None:
+    levels = [0.5] * 5 + [0.9] * 3 + [0.1] * 4
+    verdict = judged({8: levels}, [claim("high", 8)])["high"]
+    assert Outcome.REPRODUCED is verdict.outcome
+    assert [5, 8] == [look.seeds for look in verdict.looks]
+    assert [Outcome.UNDECIDED, Outcome.REPRODUCED] == [look.outcome for look in verdict.looks]
+    assert 0.65 == pytest.approx(verdict.looks[-1].effect)
+    assert verdict.finding is not None
+    assert 8 == verdict.finding.seeds
+
+
+def test_each_look_is_allowed_its_share_of_the_error() -> None:
+    """Two claims, three looks: 0.05/2.05/3 for the first decision, then 0.05/1.05/3 from then on."""
+    claims = [claim("high", 8), claim("close", 16)]
+    verdicts = judged({8: [0.5] * 5 + [0.9] * 7, 16: 0.5}, claims)
+    assert 2 == len(verdicts["high"].looks)
+    for look in verdicts["high"].looks:
+        assert 0.05 / 2.05 / 3 == pytest.approx(look.error)
+    assert [0.05 / 2.05 / 3, 0.05 / 1.05 / 3, 0.05 / 1.05 / 3] == pytest.approx(
+        [look.error for look in verdicts["close"].looks]
+    )
+    for look in (*verdicts["high"].looks, *verdicts["close"].looks):
+        assert look.confidence == pytest.approx(1 - 2 * look.error)
+        half = stats.norm.isf(look.error) * 0.1 / np.sqrt(look.seeds)
+        assert look.effect is not None
+        assert look.low == pytest.approx(look.effect - half)
+
+
+def test_an_effect_that_passes_without_looks_does_not_pass_at_a_first_look() -> None:
+    """2.1 standard errors: enough for one look at one claim, not for the first of three."""
+    level = 0.5 + 2.1 * 0.1 / np.sqrt(5)
+    assert Outcome.REPRODUCED is judged({8: level}, [claim("a", 8)], looks=(5,))["a"].outcome
+    first = judged({8: level}, [claim("a", 8)], {8: 5})["a"]
+    assert Outcome.UNDECIDED is first.outcome
+    assert 8 == first.next_look
+
+
+def test_a_claim_that_spends_all_seeds_is_too_close_to_call() -> None:
+    verdict = judged({8: 0.5}, [claim("close", 8)])["close"]
+    assert Outcome.TOO_CLOSE is verdict.outcome
+    assert verdict.reason.startswith("all 12 seeds are spent")
+    assert (3, None) == (len(verdict.looks), verdict.next_look)
+    assert verdict.finding is not None
+
+
+def test_what_no_run_reaches_is_out_of_reach_at_the_first_look() -> None:
+    verdict = judged({8: 0.01}, [claim("low", 8)], {8: 5})["low"]
+    assert Outcome.OUT_OF_REACH is verdict.outcome
+    assert (None, None) == (verdict.finding, verdict.next_look)
+
+
+def test_too_little_data_at_one_look_is_no_end() -> None:
+    verdict = judged({8: 1.0}, [claim("high", 8)])["high"]
+    assert Outcome.REPRODUCED is verdict.outcome
+    assert [None, pytest.approx(1.0)] == [look.effect for look in verdict.looks]
+
+
+def test_nobody_looks_before_all_runs_of_a_look_have_ended() -> None:
+    claims = [claim("part", 8), claim("none", 16), claim("whole", 32)]
+    verdicts = judged({8: 0.9, 16: 0.9, 32: 0.5}, claims, {8: 4, 16: 0, 32: 7})
+    assert (Outcome.UNDECIDED, None, (), 5) == (
+        verdicts["part"].outcome,
+        verdicts["part"].finding,
+        verdicts["part"].looks,
+        verdicts["part"].next_look,
+    )
+    assert "waits for the look at 5 seeds (1 run missing)" == verdicts["part"].reason
+    assert Outcome.NOT_RUN is verdicts["none"].outcome
+    assert [5] == [look.seeds for look in verdicts["whole"].looks]
+    assert "; waits for the look at 8 seeds (1 run missing)" in verdicts["whole"].reason
+    assert not verdicts["whole"].whole
+
+
+def test_only_open_claims_need_more_runs() -> None:
+    claims = [claim("high", 8), claim("close", 16), claim("waiting", 32)]
+    suite, tree = results({8: 0.9, 16: 0.5, 32: 0.5}, claims, {8: 5, 16: 5, 32: 3})
+    verdicts = score(suite, tree, {"mean": Mean})
+    missing = missing_at_next_look(suite, tree, verdicts)
+    runs = tree["addition"].to_dataset()["run_id"]
+
+    def ids(size: int, seeds: Sequence[int]) -> set[str]:
+        return set(runs.sel(model_size=size, seed=list(seeds)).to_numpy().ravel().tolist())
+
+    assert {5: ids(32, [103, 104]), 8: ids(16, [105, 106, 107])} == missing
+    assert [5, 8] == list(missing)
+
+
+def test_a_decision_frees_error_from_its_look_on() -> None:
+    """The other claim is near: 2.4 standard errors at 5 seeds pass once the first is decided."""
+    near = 0.5 + 2.4 * 0.1 / np.sqrt(5)
+    claims = [claim("near", 8), claim("high", 16)]
+    alone = judged({8: near, 16: 0.5}, claims)["near"]
+    beside = judged({8: near, 16: 0.9}, claims)["near"]
+    assert not alone.looks[0].outcome.decided
+    assert [True] == [look.outcome.decided for look in beside.looks]
+
+
+def test_the_document_has_the_looks() -> None:
+    claims = [claim("close", 8)]
+    suite, tree = results({8: 0.5}, claims, {8: 8})
+    (entry,) = verdicts_document(suite, score(suite, tree, {"mean": Mean}), tree)["claims"]
+    assert [(5, "undecided"), (8, "undecided")] == [
+        (look["seeds"], look["outcome"]) for look in entry["looks"]
+    ]
+    assert 12 == entry["next_look"]
