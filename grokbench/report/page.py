@@ -12,7 +12,7 @@ import xarray as xr
 from grokbench.claims import Summary, Verdict, words
 from grokbench.record import Status
 from grokbench.report import runs, verdicts
-from grokbench.report.sections import sections_of
+from grokbench.report.sections import looks_section, sections_of
 from grokbench.report.svg import save
 from grokbench.store import provenance
 from grokbench.suite.model import Suite
@@ -61,10 +61,13 @@ def save_figures(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    drawings = [(section.name, section.drawing) for section in sections_of(tree, verdicts)]
+    if looks := looks_section(verdicts):
+        drawings.insert(0, ("looks", looks[0]))
     return [
-        save(section.drawing, folder / f"{section.name}.{suffix}")
-        for section in sections_of(tree, verdicts)
-        if section.drawing is not None
+        save(drawing, folder / f"{name}.{suffix}")
+        for name, drawing in drawings
+        if drawing is not None
         for suffix in formats
     ]
 
@@ -88,7 +91,7 @@ def _template() -> jinja2.Template:
 
 
 def _context(tree: xr.DataTree, suite: Suite, judged: Sequence[Verdict]) -> dict[str, Any]:
-    sections = sections_of(tree, judged)
+    sections, looks = sections_of(tree, judged), looks_section(judged)
     wrong = runs.went_wrong(suite, tree)
     return {
         "suite": suite,
@@ -96,6 +99,8 @@ def _context(tree: xr.DataTree, suite: Suite, judged: Sequence[Verdict]) -> dict
         "totals": verdicts.totals(judged),
         "score": Summary.of(judged),
         "sections": sections,
+        "looks": looks[0] if looks else None,
+        "looks_svg": looks[1] if looks else "",
         "figure_of": {
             one.claim.name: section.name for section in sections for one in section.verdicts
         },

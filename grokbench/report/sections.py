@@ -14,6 +14,7 @@ from grokbench.phenomena.base import Detector, Drawing
 from grokbench.plugins import describe
 from grokbench.readout import finished
 from grokbench.record import canonical_json
+from grokbench.report.figures.looks import looks
 from grokbench.report.figures.overview import overview
 from grokbench.report.svg import house_style, inline_svg
 from grokbench.report.verdicts import where
@@ -78,6 +79,16 @@ def _figure_key(verdict: Verdict) -> str:
     return canonical_json(
         [claim.detector.name, options, dict(claim.experiments), dict(claim.where)]
     )
+
+
+def looks_section(verdicts: Sequence[Verdict]) -> tuple[Drawing, str] | None:
+    """The figure of the looks and its SVG; None where no claim has looked at intervals."""
+    try:
+        with house_style():
+            drawing = looks(verdicts)
+    except NotEnoughDataError:
+        return None
+    return drawing, inline_svg(drawing, "looks")
 
 
 def _section(tree: xr.DataTree, verdicts: tuple[Verdict, ...]) -> Section:
