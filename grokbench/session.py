@@ -13,7 +13,13 @@ from typing import Any
 import xarray as xr
 
 from grokbench.assignment import Assignment, assign, worker_count
-from grokbench.claims import Verdict, missing_at_next_look, score, verdicts_document
+from grokbench.claims import (
+    Verdict,
+    missing_at_next_look,
+    score,
+    verdicts_document,
+    with_outlooks,
+)
 from grokbench.claims.changes import changed_plugins, plugin_warning
 from grokbench.errors import DeviceError
 from grokbench.plan import Cohort, Plan
@@ -270,7 +276,7 @@ def store_verdicts(
         suite, store.folder, device=device, plugins=versions, seconds=seconds
     )
     tree = store.assemble(suite, provenance)
-    verdicts = score(suite, tree, suite.plugins.detectors)
+    verdicts = with_outlooks(suite, tree, score(suite, tree, suite.plugins.detectors))
     document = verdicts_document(suite, verdicts, tree)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     path = store.folder / "verdicts.json"

@@ -2,7 +2,7 @@
 
 from grokbench.claims.document import SCHEMA, verdicts_document
 from grokbench.claims.judging import detector_of, judge, missing_at_next_look, score
-from grokbench.claims.outlook import seeds_expected
+from grokbench.claims.outlook import seeds_expected, with_outlooks
 from grokbench.claims.selection import datasets_of, runs_behind, selected
 from grokbench.claims.summary import Shortfall, Summary
 from grokbench.claims.verdict import Look, Outcome, Outlook, Verdict
@@ -24,4 +24,5 @@ __all__ = [
     "seeds_expected",
     "selected",
     "verdicts_document",
+    "with_outlooks",
 ]

@@ -91,6 +91,13 @@ class LookEntry(TypedDict):
     outcome: OutcomeName
 
 
+class OutlookEntry(TypedDict):
+    """What deciding the claim would take; `seeds` is null where no number of seeds is known."""
+
+    seeds: int | None
+    words: str
+
+
 class ClaimEntry(TypedDict):
     claim: str
     statement: str
@@ -109,6 +116,7 @@ class ClaimEntry(TypedDict):
     decision: DecisionEntry | None
     looks: NotRequired[list[LookEntry]]
     next_look: NotRequired[int | None]
+    outlook: NotRequired[OutlookEntry]
     calibrated_on: NotRequired[str]
     cells: dict[str, CellsEntry]
 
@@ -212,6 +220,8 @@ def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:
         entry["next_look"] = verdict.next_look
     if verdict.changes:
         entry["changes"] = list(verdict.changes)
+    if verdict.outlook is not None:
+        entry["outlook"] = {"seeds": verdict.outlook.seeds, "words": verdict.outlook.reason}
     if claim.calibrated_on:
         entry["calibrated_on"] = claim.calibrated_on
     return entry

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,13 +31,15 @@ import xarray as xr
 
 from grokbench.claims import words
 from grokbench.claims.deciding import decide
-from grokbench.claims.selection import seeds_trained, selected
-from grokbench.claims.verdict import Outcome, Outlook
+from grokbench.claims.errors import confidence_for, error_allowed
+from grokbench.claims.selection import datasets_of, first_seeds, seeds_trained, selected
+from grokbench.claims.verdict import Outcome, Outlook, Verdict
 from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.plugins import describe
 from grokbench.record import Status
-from grokbench.suite.model import Claim
+from grokbench.statistics.spending import shares_of_error
+from grokbench.suite.model import Claim, Suite
 
 AT_MOST = 200
 """The most seeds that are tried. The time of the built-in detectors grows with the number of seeds:
@@ -82,6 +84,47 @@ def seeds_expected(
         why = f"{trained} trained, and a spread takes two"
         return Outlook(None, words.no_outlook(why))
     return _climb(_Ladder(claim, seen, detector.at(confidence)), at_most)
+
+
+def with_outlooks(
+    suite: Suite, tree: xr.DataTree, verdicts: Iterable[Verdict]
+) -> tuple[Verdict, ...]:
+    """Add to the verdict of each undecided claim what deciding the claim would take.
+
+    `score` does not do this by itself, because a detector is asked several times for each undecided
+    claim, with more seeds than were trained: for the stored results of this repository, two to seven
+    seconds in all.
+
+    Args:
+        suite: the suite with the claims.
+        tree: the results that were judged.
+        verdicts: what `score` returned for them.
+
+    Returns:
+        The verdicts in their order, with `outlook` and a second sentence in `reason`. Verdicts on
+        decided claims, on claims without runs and on claims out of reach stay as they are, and so do
+        those whose reason already says the same, after a futility stop.
+    """
+    judged = list(verdicts)
+    undecided = sum(not verdict.outcome.decided for verdict in judged)
+    return tuple(_with_outlook(suite, tree, verdict, undecided) for verdict in judged)
+
+
+def _with_outlook(suite: Suite, tree: xr.DataTree, verdict: Verdict, undecided: int) -> Verdict:
+    open_ = verdict.outcome in (Outcome.UNDECIDED, Outcome.TOO_CLOSE)
+    if not open_ or verdict.detector is None or verdict.outlook is not None:
+        return verdict
+    datasets, sequential = datasets_of(verdict.claim, tree), suite.sequential
+    share = 1.0
+    if sequential is not None:
+        # The interval that decides next is that of the next look, or of one more like the last.
+        looks, taken = sequential.looks, len(verdict.looks)
+        share = shares_of_error(looks, sequential.spending)[min(taken, len(looks) - 1)]
+        if taken:
+            datasets = first_seeds(datasets, sequential.seeds[: verdict.looks[-1].seeds])
+    confidence = confidence_for(share * error_allowed(undecided))
+    outlook = seeds_expected(verdict.claim, datasets, verdict.detector, confidence)
+    return replace(verdict, outlook=outlook, reason=f"{verdict.reason}. {outlook.reason}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +244,7 @@ def _climb(ladder: _Ladder, at_most: int) -> Outlook:
         rungs.append(ladder.rung(times))
     seeds = rungs[0].seeds if len(rungs) == 1 else _between(ladder, rungs, times)
     if seeds > at_most:
-        return Outlook(None, words.more_seeds_than(at_most, f"about {seeds} are expected"))
+        return Outlook(None, words.seeds_decide(seeds, at_most))
     return Outlook(seeds, words.seeds_decide(seeds))
 
 

@@ -88,7 +88,8 @@ class Verdict:
     Attributes:
         finding: what the detector found, with the 95 % interval of the claim alone; None where
             the detector found nothing to say.
-        reason: the outcome's reason, in one sentence.
+        reason: the outcome's reason, in one sentence. `with_outlooks` adds to an undecided claim a
+            second sentence: what deciding the claim would take.
         confidence: the confidence of the interval that was held against the rule: above 95 % where
             several claims are judged together.
         deciding: that interval; None where there is no finding.
@@ -96,6 +97,7 @@ class Verdict:
         looks: in a sequential suite, the looks that were taken, in their order.
         next_look: in a sequential suite, the number of seeds of the look that the claim waits for;
             None where the claim needs no more runs.
+        outlook: what deciding the claim would take; None where nobody has asked.
         detector: the detector that was asked; None in verdicts that were made without one.
         changes: what was changed after the claim's runs were trained, in words; empty if the claim is
             as it was declared, or if the results carry no declarations.
@@ -110,6 +112,7 @@ class Verdict:
     whole: bool = True
     looks: tuple[Look, ...] = ()
     next_look: int | None = None
+    outlook: Outlook | None = None
     detector: Detector | None = field(default=None, compare=False, repr=False)
     changes: tuple[str, ...] = ()
 

@@ -38,9 +38,10 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:.3g} %"
 
 
-def seeds_decide(seeds: int) -> str:
-    """What an undecided claim is expected to take."""
-    return f"About {seeds} seeds are expected to decide the claim at the spread seen."
+def seeds_decide(seeds: int, most: int | None = None) -> str:
+    """What an undecided claim is expected to take; `most` where that is too many."""
+    too_many = "" if most is None else f", more than {most}"
+    return f"About {seeds} seeds are expected to decide the claim at the spread seen{too_many}."
 
 
 def more_seeds_than(most: int, why: str) -> str:

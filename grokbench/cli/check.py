@@ -69,7 +69,7 @@ def check(
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary
 
-    judged = judge(results, suite, plugin)
+    judged = judge(results, suite, plugin).with_outlooks()
     shortfall = Shortfall.of(runs_behind(judged.suite.claims.values(), judged.tree))
     if junit_xml is not None:
         junit_xml.parent.mkdir(parents=True, exist_ok=True)

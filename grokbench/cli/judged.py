@@ -25,6 +25,12 @@ class Judged:
     suite: Suite
     verdicts: tuple[Verdict, ...]
 
+    def with_outlooks(self) -> Judged:
+        """The same, with what undecided claims would take: for what people read."""
+        from grokbench.claims import with_outlooks
+
+        return replace(self, verdicts=with_outlooks(self.suite, self.tree, self.verdicts))
+
 
 def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
     """Open results and judge them by the suite they carry, or by the file `suite`.

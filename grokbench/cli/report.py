@@ -41,7 +41,7 @@ def report(
     """
     from grokbench.report import save_figures, write_report
 
-    judged = judge(results, suite, plugin)
+    judged = judge(results, suite, plugin).with_outlooks()
     folder = results if results.is_dir() else results.parent
     page = output or folder / "report.html"
     try:

@@ -22,7 +22,7 @@ def score(results: Path, suite: Path | None, plugin: tuple[Path, ...], json: boo
 
     RESULTS is a dataset, or the folder it is in.
     """
-    judged = judge(results, suite, plugin)
+    judged = judge(results, suite, plugin).with_outlooks()
     if json:
         from grokbench.claims import verdicts_document
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from grokbench.claims import Outlook, seeds_expected
+from grokbench.claims import (
+    Outlook,
+    Verdict,
+    score,
+    seeds_expected,
+    verdicts_document,
+    with_outlooks,
+)
 from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.memorization_capacity import MemorizationCapacity
-from grokbench.record import Choice
-from grokbench.suite.model import Claim, Rule
+from grokbench.record import Choice, Status
+from grokbench.suite.model import Claim, Rule, Sequential, Suite
 from grokbench.testing.simulator import Grid, Memory, simulate
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, world
 
@@ -88,9 +96,11 @@ def test_an_interval_that_narrows_with_the_root_of_the_seeds_is_foretold(effect,
 
 def test_more_seeds_than_are_allowed_are_not_foretold_as_a_number():
     assert outlook(root(0.3), at_most=25).seeds is not None
-    found = outlook(root(0.3), at_most=20)
-    assert found.seeds is None
-    assert "More than 20 seeds are expected" in found.reason
+    known, unknown = (outlook(root(0.3), at_most=seeds) for seeds in (23, 20))
+    assert known.seeds is None
+    assert "at the spread seen, more than 23." in known.reason
+    assert unknown.seeds is None
+    assert "More than 20 seeds are expected to be needed" in unknown.reason
 
 
 def test_an_effect_on_the_bound_takes_more_seeds_than_are_tried():
@@ -190,6 +200,74 @@ def test_seeds_without_a_finished_run_do_not_count():
     found = seeds_expected(claim(), cells(runs), detector, 0.99)
     assert found.seeds in (25, 26)
     assert [3, 6, 12, 24, 48] == detector.asked
+
+
+def tree(seeds: int) -> xr.DataTree:
+    return xr.DataTree.from_dict({"/addition": cells(seeds=range(seeds))["experiment"]})
+
+
+def suite(*claims: Claim, **given: Any) -> Suite:
+    return Suite("a_suite", {}, {one.name: one for one in claims}, **given)
+
+
+class OfSeeds(Detector):
+    """A detector whose interval narrows with the root of the seeds, and which keeps its questions."""
+
+    name = "of_seeds"
+    asked: ClassVar[list[tuple[int, float]]] = []
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        seeds = data["experiment"].sizes["seed"]
+        self.asked.append((seeds, round(self.confidence, 6)))
+        low, effect, high = root(0.3)(seeds)
+        return Finding(effect, low, high, "unit", seeds, "seen")
+
+
+def judged(asked: Suite, results: xr.DataTree) -> tuple[Verdict, ...]:
+    found = score(asked, results, {"of_seeds": OfSeeds})
+    OfSeeds.asked.clear()
+    return with_outlooks(asked, results, found)
+
+
+OPEN = claim(name="open", detector=Choice("of_seeds"))
+DECIDED = claim(Rule(at_least=-2.0), name="decided", detector=Choice("of_seeds"))
+
+
+def test_the_reason_of_an_undecided_claim_ends_with_what_it_would_take():
+    undecided, decided = judged(suite(OPEN, DECIDED), tree(5))
+    assert undecided.outlook is not None
+    assert undecided.outlook.seeds in (25, 26)
+    assert undecided.reason.endswith(f": seen. {undecided.outlook.reason}")
+    assert (decided.outlook, decided.reason) == (None, "seen")
+    document = verdicts_document(suite(OPEN, DECIDED), (undecided, decided), tree(5))
+    entry, other = document["claims"]
+    assert entry["outlook"] == {
+        "seeds": undecided.outlook.seeds,
+        "words": undecided.outlook.reason,
+    }
+    assert "outlook" not in other
+
+
+def test_the_interval_that_must_decide_is_that_of_the_claims_still_open():
+    """The allowed errors are those of grokbench.claims.errors: 0.05 / (k + 0.05) for k open claims."""
+    for still_open in (2, 3):
+        more = [replace(OPEN, name=f"open_{number}") for number in range(still_open)]
+        judged(suite(*more, DECIDED), tree(5))
+        confidence = 1 - 2 * 0.05 / (still_open + 0.05)
+        assert {round(confidence, 6)} == {asked for _, asked in OfSeeds.asked}
+
+
+def test_a_sequential_claim_is_foretold_from_its_last_look_by_the_error_of_the_next():
+    looks = Sequential((5, 8, 40))
+    results = tree(8)
+    results["addition"]["status"][0, 0, 7] = Status.NOT_RUN
+    (waiting,) = judged(suite(OPEN, sequential=looks), results)
+    assert waiting.next_look == 8
+    assert 5 == min(seeds for seeds, _ in OfSeeds.asked)
+    confidence = 1 - 2 * 0.05 / (1 + 0.05) / 3
+    assert {round(confidence, 6)} == {asked for _, asked in OfSeeds.asked}
+    assert waiting.outlook is not None
+    assert waiting.reason.endswith(waiting.outlook.reason)
 
 
 class Looking(Detector):
