@@ -6,8 +6,8 @@ are compared with the suite that the results are judged by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,12 +21,12 @@ from grokbench.phenomena.base import Detector
 from grokbench.record import Status
 from grokbench.store import provenance
 from grokbench.suite.declarations import declarations, definitions_behind
-from grokbench.suite.model import Rule, Suite
+from grokbench.suite.model import Rule, Sequential, Suite
 
 Detectors = Mapping[str, type[Detector]]
 
-LISTED = 6
-"""The number of labels of an axis that are listed."""
+LISTED = 12
+"""The number of values that are listed."""
 
 UNDECLARED = "declared after its runs were trained"
 
@@ -80,6 +80,8 @@ def changed_plugins(
     Returns:
         The plugins' names at training.
     """
+    if not now["plugins"]:
+        return ()
     runs = suite.runs().keys()
     return tuple(
         dict.fromkeys(
@@ -177,12 +179,12 @@ def _redeclared(
         yield _changed("minimum_seeds", then["minimum_seeds"])
     yield from _detector(then["detector"], now["detector"], detectors)
     if then["experiments"] != now["experiments"]:
-        yield _changed("experiments", _listed(then["experiments"]), "were")
+        yield _changed("experiments", _what_was(then["experiments"], now["experiments"]), "were")
     if then["where"] != now["where"]:
-        yield _changed("where", _listed(then["where"]) or "the whole grid")
-    looks, before = now.get("sequential"), then.get("sequential")
+        yield _changed("where", _what_was(then["where"], now["where"], "all"))
+    before, looks = _sequential(then), _sequential(now)
     if before != looks:
-        yield _changed("[sequential]", _listed(before) if before else "not there")
+        yield _changed("[sequential]", _what_was(before, looks) if before else "not there")
     # The looks say which seeds there are, and `where` which labels are selected.
     explained = {*then["where"], *now["where"], *(["seed"] if before != looks else [])}
     for role, axes in now["cells"].items():
@@ -203,13 +205,8 @@ def _detector(
     if then["version"] != now["version"]:
         yield _changed("version of the detector", then["version"])
     options = _complete(then, detectors)
-    differing = {
-        name: options.get(name, "not there")
-        for name in sorted({*options, *now["options"]})
-        if options.get(name) != now["options"].get(name)
-    }
-    if differing:
-        yield _changed("detector options", _listed(differing), "were")
+    if options != now["options"]:
+        yield _changed("detector options", _what_was(options, now["options"]), "were")
 
 
 def _complete(detector: Mapping[str, Any], detectors: Detectors) -> Mapping[str, Any]:
@@ -226,24 +223,37 @@ def _complete(detector: Mapping[str, Any], detectors: Detectors) -> Mapping[str,
     return complete
 
 
+def _sequential(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared looks, with the defaults of keys that the table did not have then; {} without."""
+    table = declared.get("sequential")
+    return {} if table is None else {**asdict(Sequential(())), **table}
+
+
 def _changed(what: str, before: object, verb: str = "was") -> str:
     return f"{what} changed after training ({verb} {before})"
 
 
-def _listed(values: Mapping[str, Any]) -> str:
-    """`model_size = 8, 16; smoothing = 0.1`."""
+def _what_was(then: Mapping[str, Any], now: Mapping[str, Any], absent: str = "not there") -> str:
+    """What the keys that differ were: `model_size = 8, 16; smoothing = 0.1`."""
     return "; ".join(
-        f"{name} = {_labels(value) if isinstance(value, list) else value}"
-        for name, value in values.items()
+        f"{name} = {absent if then.get(name) is None else _spelled(then[name])}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
     )
 
 
-def _labels(labels: Sequence[Any]) -> str:
-    """`0 to 9`, `8, 16, 32`, or the first of many with their number."""
+def _spelled(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_spelled(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        more = f", …, {count(len(value), 'value')}" if len(value) > LISTED else ""
+        return ", ".join(map(str, value[:LISTED])) + more
+    return str(value)
+
+
+def _labels(labels: list[Any]) -> str:
+    """`0 to 9` for whole numbers without a gap, otherwise a list."""
     whole = all(type(label) is int for label in labels)
     if whole and len(labels) > 2 and all(after == before + 1 for before, after in pairwise(labels)):
         return f"{labels[0]} to {labels[-1]}"
-    if len(labels) > LISTED:
-        first = ", ".join(map(str, labels[:LISTED]))
-        return f"{first}, …, {count(len(labels), 'value')}"
-    return ", ".join(map(str, labels))
+    return _spelled(labels)

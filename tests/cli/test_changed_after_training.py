@@ -147,7 +147,7 @@ def test_a_plugin_in_another_place_with_the_same_bytes_is_the_same(
         ),
         (
             [("minimum_seeds = 2", "minimum_seeds = 2\nwhere = { model_size = [4] }")],
-            ["where changed after training (was the whole grid)"],
+            ["where changed after training (was model_size = all)"],
         ),
         (
             [("model_sizes = [4, 8]", "model_sizes = [4]")],
@@ -309,3 +309,17 @@ def test_a_claim_that_fails_says_more_than_its_change(
 ) -> None:
     path = edited(suite, ("at_most = 1.0", "at_least = 1.1"))
     assert 1 == grokbench("check", results, "--suite", path, "--strict-rules").exit_code
+
+
+def test_looks_that_were_added_to_a_sequential_suite_are_marked(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    text = suite.read_text(encoding="utf-8").replace("seeds = 2\n\n", "\n")
+    looks = "[sequential]\nlooks = [2, 3]\nfirst_seed = 7\n\n[recipes.short]"
+    suite.write_text(text.replace("[recipes.short]", looks), encoding="utf-8")
+    assert "(!)" not in grokbench("run", suite, "--jobs", 1).output
+    assert {"hardly_anything": []} == changes(grokbench, Path("results/small"))
+    path = edited(suite, ("looks = [2, 3]", "looks = [2, 3, 9]"))
+    was = "looks = 2, 3"
+    (found,) = changes(grokbench, Path("results/small"), "--suite", path).values()
+    assert [f"[sequential] changed after training (was {was})"] == found
