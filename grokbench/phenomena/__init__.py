@@ -8,6 +8,7 @@ the theory (`grokbench.theory`).
 import sys
 
 from grokbench import readout
+from grokbench.phenomena.accuracy_gap import AccuracyGap
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.critical_data_size import CriticalDataSize
 from grokbench.phenomena.crossing import Crossing
@@ -31,6 +32,7 @@ BUILT_IN: tuple[type[Detector], ...] = (
     DeeperDoubleDescent,
     NormChange,
     Emergence,
+    AccuracyGap,
     ZonePrediction,
     ZoneProbabilities,
     Crossing,

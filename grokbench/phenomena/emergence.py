@@ -39,7 +39,7 @@ from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import finished, without_empty_seeds
 from grokbench.readout.dynamics import Share
-from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets
+from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets, size_to_try
 from grokbench.statistics.intervals import Floats, welch_interval
 from grokbench.statistics.minimum import minimum_upper_bound
 
@@ -95,6 +95,14 @@ class Emergence(Detector):
             # Least difference: shifted's lower end minus reference's upper end. Greatest: the reverse.
             low = self._end("low", shifted.low, reference.high)
             high = self._end("high", shifted.high, reference.low)
+        sizes = {
+            role: size
+            for role, one in zip(self.roles, (reference, shifted), strict=True)
+            if (size := size_to_try(data[role], one)) is not None
+        }
+        if sizes:
+            words = " and ".join(f"size {size} in {role!r}" for role, size in sizes.items())
+            evidence += f"; training {words} would narrow the bracket"
         return Finding(
             effect=float(shifted.middle.mean() - reference.middle.mean()),
             low=low,
@@ -107,6 +115,7 @@ class Emergence(Detector):
                 "reference_high": [float(value) for value in reference.high],
                 "shifted_low": [float(value) for value in shifted.low],
                 "shifted_high": [float(value) for value in shifted.high],
+                "sizes_to_try": sizes,
             },
         )
 

@@ -25,7 +25,7 @@ import xarray as xr
 from pydantic import Field
 
 from grokbench.definition import Options
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import finished, log2_parameters, of_part
 from grokbench.readout.capacity import SATURATED_AT, capacities, memorization, share_known
@@ -102,10 +102,14 @@ class MemorizationCapacity(Detector):
         # The bounds with the least slope: the largest size at the floor, the smallest full one.
         sizes = sorted({*floor[-1:], *between, *full[:1]})
         if len(sizes) < 2:
-            raise NotEnoughDataError(
+            words = (
                 "a rise needs at least two model sizes that are neither all at chance nor all "
                 f"saturated; {len(known)} sizes have finished runs, {len(full)} of them saturated"
             )
+            if len(known) < len(accuracy):
+                raise NotEnoughDataError(words)
+            change = "smaller models, or more examples" if full else "larger models, or more steps"
+            raise OutOfReachError(f"{words}; more seeds cannot test the claim: try {change}")
         return sizes, True
 
 

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import (
     canonical,
@@ -79,6 +79,14 @@ def _before(dataset: xr.Dataset, step: xr.DataArray) -> xr.DataArray:
     return evaluated.where(evaluated < step).max("step")
 
 
+def _nothing_generalizes(dataset: xr.Dataset, options: NormChangeOptions) -> bool:
+    """Whether every cell of the grid has a finished run, and no run generalizes even in part."""
+    runs = classify(dataset, options)
+    known = runs["final_accuracy"].notnull()
+    generalizes = runs["generalizing_step"].notnull() & known
+    return bool(known.any("seed").all()) and not bool(generalizes.any())
+
+
 class NormChange(Detector):
     """By how much the parameter norm changes while a run generalizes.
 
@@ -101,9 +109,14 @@ class NormChange(Detector):
         cells = [dimension for dimension in ratio.dims if dimension != "seed"]
         of_seed = ratio.mean(cells).dropna("seed").to_numpy()
         if len(of_seed) < 2:
-            raise NotEnoughDataError(
-                f"{runs} runs of {len(of_seed)} seeds show {kind}; an interval needs 2 seeds"
-            )
+            words = f"{runs} runs of {len(of_seed)} seeds show {kind}; an interval needs 2 seeds"
+            if not runs and _nothing_generalizes(data["experiment"], self.options):
+                raise OutOfReachError(
+                    f"{words}; no run of any cell reaches a mirror-free accuracy of "
+                    f"{self.options.generalizing_at:g}, so more seeds cannot test the claim: try other "
+                    "model sizes, more examples or more steps"
+                )
+            raise NotEnoughDataError(words)
         change = t_interval(of_seed, self.confidence)
         fallen = int((ratio < 0).sum())
         direction, moved = ("falls", fallen) if change.estimate < 0 else ("rises", runs - fallen)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.labels import text_of
 from grokbench.readout.curves import generalization_accuracy, reaches, settled
 from grokbench.readout.grid import canonical, log2_parameters, of_part, single_curve
 from grokbench.statistics.intervals import Floats
@@ -64,3 +65,34 @@ def emergence_brackets(
     high = np.where(reaches(values, threshold), size, np.inf).min(axis=1)
     failed = ~np.isnan(values) & (size < high[:, None])
     return EmergenceBrackets(np.where(failed, size, -np.inf).max(axis=1), high, fewest)
+
+
+def size_to_try(dataset: xr.Dataset, brackets: EmergenceBrackets) -> int | None:
+    """The hidden size that would halve the widest bracket, if the grid's step allows one.
+
+    The grid's step is the greatest common divisor of its hidden sizes: a multiple of the step is as possible
+    for the architecture as the sizes tried are.
+
+    Args:
+        dataset: the experiment's dataset that the brackets were read from.
+        brackets: where the ability emerges.
+
+    Returns:
+        None where no bracket has two ends, where the sizes are labels such as `2x128`, or where no multiple
+        lies inside the bracket.
+    """
+    labels = [text_of(label) for label in dataset["model_size"].to_numpy().tolist()]
+    closed = np.isfinite(brackets.low) & np.isfinite(brackets.high)
+    if not closed.any() or not all(label.isdigit() for label in labels):
+        return None
+    hidden, size = np.array([int(label) for label in labels]), log2_parameters(dataset)
+    widest = int(np.argmax(np.where(closed, brackets.high - brackets.low, -np.inf)))
+    low, high = (
+        int(hidden[np.nanargmin(np.abs(size - end[widest]))])
+        for end in (brackets.low, brackets.high)
+    )
+    step = int(np.gcd.reduce(hidden))
+    between = np.arange(low + step, high, step)
+    if not between.size:
+        return None
+    return int(between[np.argmin(np.abs(np.log(between / np.sqrt(low * high))))])

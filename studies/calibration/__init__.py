@@ -11,5 +11,8 @@ true effect would call the claim reproduced. An exact 95 % interval does so in 2
 *Power* is how often the rule of a suite calls the claim reproduced where the phenomenon is as large as
 in the paper.
 
+`deciding` counts how often each end of an interval misses at the confidences that decide among many claims
+and looks.
+
 `trials` is the table of what is simulated, `runner` counts, and `tables` writes the result.
 """

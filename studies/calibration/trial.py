@@ -91,6 +91,8 @@ class Trial:
     assumptions_hold: bool = True
     """False where `null` violates what the detector assumes: then false positives are a limit of the
     detector, which its documentation states."""
+    deciding: bool = False
+    """Whether both ends of the interval are measured at the confidences that decide, too (`deciding`)."""
     cost: int = 1
     """How many times fewer simulations are made, because each takes that much longer."""
 

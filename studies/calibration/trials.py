@@ -11,8 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from grokbench.suite.model import Rule
-from grokbench.testing.simulator import Circuits, Emerging, Grid, Memory
+from grokbench.testing.simulator import Circuits, Emerging, Grid, Levels, Memory
 from studies.calibration.accuracies import (
+    AGREEING,
+    ALL_OR_NOTHING,
+    IN_PART,
     LINE,
     NEAR_PERFECT,
     NEAR_PERFECT_AGREEING,
@@ -86,6 +89,13 @@ LATER_EMERGENCE = Scenario(
         "shifted": (Emerging(20_000 * 1570), MIXTURE_GRID),
     },
 )
+
+
+BOTH = ("reference", "shifted")
+PAIR = Grid((64, 128))
+HALF_OF_THE_RUNS = Levels((0.6, 0.6), ALL_OR_NOTHING), PAIR
+MIXED = Levels((0.07, 0.27), IN_PART)
+"""Means of a pilot at sizes 64 and 128: a + b mod 31 mixed with random labels, in a dense network."""
 
 
 def critical_data_size_with_failures(percent: int) -> Trial:
@@ -246,6 +256,36 @@ TRIALS: tuple[Trial, ...] = (
         rule=Rule(at_least=1.0),
         options={"best_of_seeds": True},
         variant="`best_of_seeds = true`",
+    ),
+    Trial(
+        "accuracy_gap",
+        Scenario(
+            "the same: runs generalize fully or not at all", dict.fromkeys(BOTH, HALF_OF_THE_RUNS)
+        ),
+        Scenario(
+            "1.00 and 1.00 against 0.07 and 0.27 (pilot, mixture)",
+            {"reference": (Levels((1.0, 1.0), 50), PAIR), "shifted": (MIXED, PAIR)},
+        ),
+        truth=0.0,
+        rule=Rule(at_least=0.1),
+        deciding=True,
+        cost=2,
+    ),
+    Trial(
+        "accuracy_gap",
+        Scenario(
+            "the same mean: runs of one generalize fully or not at all, runs of the other agree",
+            {"reference": HALF_OF_THE_RUNS, "shifted": (Levels((0.6, 0.6), AGREEING), PAIR)},
+        ),
+        Scenario(
+            "0.57 and 0.87 against 0.07 and 0.27 (pilot, split)",
+            {"reference": (Levels((0.57, 0.87), IN_PART), PAIR), "shifted": (MIXED, PAIR)},
+        ),
+        truth=0.0,
+        rule=Rule(at_least=0.1),
+        variant="unequal spread",
+        deciding=True,
+        cost=2,
     ),
     Trial(
         "zone_prediction",

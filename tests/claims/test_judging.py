@@ -320,6 +320,8 @@ EVERY_DETECTOR = [
     claim(Rule(at_most=0), name="norm", detector=Choice("norm_change")),
     claim(name="emergence", detector=Choice("emergence"), where={"data_size": 350},
           experiments={"reference": "addition", "shifted": "addition"}),
+    claim(name="gap", detector=Choice("accuracy_gap"), where={"data_size": 350},
+          experiments={"reference": "addition", "shifted": "addition"}),
     claim(name="zones", detector=Choice("zone_prediction"),
           experiments={"memorization": "labels", "critical": "addition", "target": "addition"}),
     claim(name="crossing", detector=Choice("crossing"),

@@ -175,6 +175,19 @@ def test_a_missing_size_widens_the_bracket():
     assert pytest.approx((1.0, 4.0)) == (finding.low, finding.high)
 
 
+def test_a_hidden_size_in_the_middle_of_a_wide_bracket_is_named():
+    """Hidden sizes are multiples of 8; the geometric mean of 8 and 64 is 22.6, of 64 and 72 there is none."""
+    coarse = emerging(lambda _: 64, sizes=(8, 64, 72))
+    finding = found(coarse, emerging(lambda _: 72, sizes=(8, 64, 72)))
+    assert {"reference": 24} == finding.details["sizes_to_try"]
+    assert "training size 24 in 'reference' would narrow the bracket" in finding.evidence
+
+
+def test_no_size_is_named_for_a_bracket_with_an_open_end():
+    finding = found(emerging(lambda _: 9999), emerging(lambda _: 16, sizes=(8, 16)))
+    assert {} == finding.details["sizes_to_try"]
+
+
 def test_no_order_of_the_dataset_matters():
     reference, shifted = emerging(lambda _: 16), emerging(lambda seed: 64 * (1 + seed % 2))
     expected = found(reference, shifted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena import MemorizationCapacity
 from tests.phenomena.worlds import (
     CHANCE,
@@ -75,8 +75,19 @@ def test_no_end_above_is_known_where_what_a_size_holds_is_only_known_to_be_more(
 
 
 def test_sizes_that_all_hold_everything_say_nothing():
-    with pytest.raises(NotEnoughDataError, match="6 of them saturated"):
+    with pytest.raises(OutOfReachError, match=r"6 of them saturated.*try smaller models"):
         found(labels(1e6))
+
+
+def test_sizes_that_all_stay_at_chance_say_nothing():
+    with pytest.raises(OutOfReachError, match=r"0 of them saturated.*try larger models"):
+        found(labels(0.1))
+
+
+def test_a_size_that_was_not_trained_yet_may_still_say_something():
+    with pytest.raises(NotEnoughDataError, match="5 of them saturated") as raised:
+        found(labels(1e6, runs=lambda size, _: NOT_RUN if size == 4 else None))
+    assert not isinstance(raised.value, OutOfReachError)
 
 
 def test_chance_can_be_given():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grokbench.errors import NotEnoughDataError
+from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena import NormChange
 from tests.phenomena.worlds import (
     NOT_RUN,
@@ -15,6 +15,7 @@ from tests.phenomena.worlds import (
     grokking,
     memorizing,
     progression,
+    semi_grokking,
     shuffled,
     world,
 )
@@ -72,8 +73,19 @@ def test_seeds_that_do_not_grok_are_left_out():
 
 
 def test_no_run_of_the_kind_is_not_enough():
-    with pytest.raises(NotEnoughDataError, match="0 runs of 0 seeds show grokking"):
+    with pytest.raises(NotEnoughDataError, match="0 runs of 0 seeds show grokking") as raised:
+        found(world(lambda *_: semi_grokking()))
+    # Another seed might grok, where these generalize in part.
+    assert not isinstance(raised.value, OutOfReachError)
+
+
+def test_where_nothing_generalizes_the_claim_is_out_of_reach_once_every_cell_was_trained():
+    with pytest.raises(OutOfReachError, match=r"0 runs of 0 seeds show grokking.*0\.1"):
         found(world(lambda *_: memorizing()))
+    unfinished = world(lambda size, *_: NOT_RUN if size == 64 else memorizing())
+    with pytest.raises(NotEnoughDataError) as raised:
+        found(unfinished)
+    assert not isinstance(raised.value, OutOfReachError)
 
 
 def test_no_order_of_the_dataset_matters():

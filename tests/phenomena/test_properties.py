@@ -118,6 +118,15 @@ CASES = (
         },
     ),
     Case(
+        "accuracy_gap",
+        Rule(at_least=0.1),
+        {
+            "reference": (Levels((0.9, 0.95), 4), Grid((64, 128))),
+            "shifted": (Levels((0.1, 0.3), 4), Grid((64, 128))),
+        },
+        destroyed=False,
+    ),
+    Case(
         "zone_prediction",
         Rule(at_least=0.05),
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
@@ -288,6 +288,26 @@ def test_emergence_draws_mean_and_best_of_both_experiments_over_parameters() -> 
     assert [800, 1600, 3200, 6400] == np.asarray(reference.get_xdata()).tolist()
     np.testing.assert_allclose([0.01, 0.604, 1, 1], reference.get_ydata(), atol=1e-6)
     np.testing.assert_allclose([0.01, 1, 1, 1], best.get_ydata(), atol=1e-6)
+
+
+def test_the_accuracy_gap_is_drawn_at_the_sizes_that_both_experiments_have() -> None:
+    def ending(*levels: float) -> Callable[[int, int, int], Run]:
+        return lambda size, _data, _seed: ending_at(levels[size // 65])
+
+    data = {
+        "reference": world(ending(1.0, 1.0), sizes=(64, 128)),
+        "shifted": world(ending(0.1, 0.3), sizes=(32, 64, 128)),
+    }
+    drawing = draw("accuracy_gap", data)
+    axes = drawing.figure.axes[0]
+    assert ["64", "128"] == [label.get_text() for label in axes.get_xticklabels()]
+    reference, shifted = [line.get_ydata() for line in axes.get_lines()]
+    np.testing.assert_allclose([1, 1], reference, atol=1e-6)
+    np.testing.assert_allclose([0.1, 0.3], shifted, atol=1e-6)
+    (bars,) = (one for one in axes.collections if isinstance(one, LineCollection))
+    heights = [sorted(path.vertices[:, 1].tolist()) for path in bars.get_paths()]
+    np.testing.assert_allclose([[0.1, 1], [0.3, 1]], heights, atol=1e-6)
+    assert "At size 128: 1.00 and 0.30." in drawing.alternative
 
 
 def test_a_swept_field_makes_a_panel_for_each_value() -> None:

@@ -1,4 +1,4 @@
-"""At how many parameters an ability emerges, in two experiments."""
+"""An ability in two experiments: at how many parameters it emerges, and how they differ at one size."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
+from grokbench.labels import text_of
+from grokbench.phenomena.accuracy_gap import final_accuracies
 from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.emergence import EmergenceOptions
 from grokbench.readout import canonical, generalization_accuracy, of_part, settled, single_curve
@@ -54,6 +56,48 @@ def emergence(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | N
         f"{seeds_behind(list(lines.values())).capitalize()}.",
         alternative="Final accuracy against parameters. "
         + " ".join(f"{line.label}: {summary(line)}." for line in lines.values()),
+    )
+
+
+def accuracy_gap(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None) -> Drawing:
+    """Final accuracy of two experiments at the model sizes that both have.
+
+    Raises:
+        NotEnoughDataError: no model size in common; more than one data size or value of a swept field.
+    """
+    accuracies = dict(zip(STROKES, final_accuracies(data, detector.options), strict=True))
+    sizes = [text_of(label) for label in accuracies["reference"]["model_size"].to_numpy().tolist()]
+    places = np.arange(len(sizes), dtype=float)
+    lines = {
+        role: Line(
+            name_of(data[role], role), places, values.transpose("model_size", "seed").to_numpy()
+        )
+        for role, values in accuracies.items()
+    }
+    reference, shifted = lines["reference"].mean, lines["shifted"].mean
+    figure, (axes,) = panels(1)
+    # The gap at each size, behind the lines.
+    axes.vlines(places, shifted, reference, color=PALE, linewidth=7, alpha=0.5, zorder=0)
+    means = [
+        draw_line(axes, line, STROKES[role], within=ACCURACIES) for role, line in lines.items()
+    ]
+    show_accuracy(axes)
+    axes.set(
+        xlabel="model size", ylabel="final mirror-free accuracy", xlim=(-0.5, len(sizes) - 0.5)
+    )
+    axes.set_xticks(places, sizes)
+    figure.legend(handles=means, loc="outside upper left")
+    return Drawing(
+        figure,
+        title="Two experiments at the same model sizes",
+        caption="Final mirror-free accuracy of two experiments at the model sizes that both have. "
+        f"{WHAT_IS_DRAWN} {CUT} Wide grey bars are the differences between the means, which the claim "
+        f"averages. {seeds_behind(list(lines.values())).capitalize()}.",
+        alternative="Final accuracy of two experiments. "
+        + " ".join(
+            f"At size {size}: {one:.2f} and {other:.2f}."
+            for size, one, other in zip(sizes, reference, shifted, strict=True)
+        ),
     )
 
 
