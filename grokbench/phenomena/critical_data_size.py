@@ -91,7 +91,8 @@ class CriticalDataSize(Detector):
     def _slope(self, dataset: xr.Dataset) -> Finding:
         found = runs_that_generalize(dataset, self.options.threshold, self.options.part)
         trials, labels, shown = _trials(found)
-        _check_reach(trials, self.options.threshold)
+        complete = bool(found["runs"].any("seed").all())
+        _check_reach(trials, self.options.threshold, complete=complete)
         line, trend = dividing_line(trials), _trend(trials)
         fall = _no_sign_without_trend(line.interval(self.confidence), trend, self.confidence)
         first, last = shown[0], shown[-1]
@@ -166,16 +167,21 @@ def _trials(found: xr.Dataset) -> tuple[Trials, list[str], list[tuple[int, int]]
     )
 
 
-def _check_reach(trials: Trials, threshold: float) -> None:
+def _check_reach(trials: Trials, threshold: float, *, complete: bool) -> None:
     runs, hits = int(trials.trials.sum()), int(trials.successes.sum())
     if not runs:
         raise NotEnoughDataError("a slope needs finished runs, and there is none")
     largest = np.exp2([trials.positions.max(), trials.sizes.max()]).round().astype(int)
     if not hits:
-        raise OutOfReachError(
+        words = (
             f"none of the {runs} runs generalizes (accuracy {threshold:g}), although there are up to "
-            f"{largest[0]} examples and models of up to {largest[1]} parameters: train with more data, "
-            "larger models or more steps"
+            f"{largest[0]} examples and models of up to {largest[1]} parameters"
+        )
+        if not complete:
+            raise NotEnoughDataError(f"{words}; some cells have no finished run")
+        raise OutOfReachError(
+            f"{words}, so more seeds cannot test the claim: try more examples, larger models or more "
+            "steps"
         )
     if hits == runs:
         raise NotEnoughDataError(

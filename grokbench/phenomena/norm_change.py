@@ -5,17 +5,20 @@ generalization in grokking or in progression. -0.2 is a fall by a fifth.
 
 *Method*: `transitions` finds the step at which each run's transition starts, and the step at which
 it ends. The logarithms of the norm's ratio are averaged over each seed's runs, and then over seeds
-(a geometric mean). The interval is Student's t over the seeds' logarithms.
+(a geometric mean). The interval is Student's t over the seeds' logarithms. With `by_size = true`, runs
+are trials of their own: the logarithms are averaged over the runs of each model size, and then over model
+sizes with equal weights (`grokbench.statistics.stratified`).
 
 *Source*: Huang et al. 2024, § 3 (takeaway 4), appendix A, Fig. 9.
 
-*Assumptions*: Seeds are independent. The change coincides with generalization; the detector does
+*Assumptions*: Seeds are independent; with `by_size`, runs of one seed too. The change coincides with generalization; the detector does
 not show that one causes the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -31,7 +34,8 @@ from grokbench.readout import (
     value_at,
 )
 from grokbench.readout.dynamics import Dynamic, Share, Thresholds, classify
-from grokbench.statistics.intervals import t_interval
+from grokbench.statistics.intervals import Floats, Interval, t_interval
+from grokbench.statistics.stratified import stratified_interval
 
 
 class NormChangeOptions(Thresholds):
@@ -39,6 +43,8 @@ class NormChangeOptions(Thresholds):
     """The dynamic whose runs are measured."""
     nearly_final: Share = 0.9
     """The transition in progression ends when accuracy reaches this share of its settled value."""
+    by_size: bool = False
+    """Whether each run is a trial, and each model size has the same weight; otherwise each seed has."""
 
 
 def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
@@ -99,38 +105,124 @@ class NormChange(Detector):
     null = None
     drawn_by = "grokbench.report.figures.training:training_curves"
     figure_spans = ("model_size", "data_size")
-    figure_ignores = ("dynamics", "nearly_final")
+    figure_ignores = ("dynamics", "nearly_final", "by_size")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        shifts = transitions(canonical(data["experiment"]), self.options)
+        dataset = canonical(data["experiment"])
+        shifts = transitions(dataset, self.options)
         ratio = shifts["log_ratio"]
-        runs = int(ratio.notnull().sum())
+        change, seeds, words, details = (
+            self._by_size(dataset, ratio) if self.options.by_size else self._by_seed(dataset, ratio)
+        )
+        runs, fallen = int(ratio.notnull().sum()), int((ratio < 0).sum())
+        falls = change.estimate < 0
+        direction, moved = ("falls", fallen) if falls else ("rises", runs - fallen)
         kind = self.options.dynamics
-        cells = [dimension for dimension in ratio.dims if dimension != "seed"]
-        of_seed = ratio.mean(cells).dropna("seed").to_numpy()
-        if len(of_seed) < 2:
-            words = f"{runs} runs of {len(of_seed)} seeds show {kind}; an interval needs 2 seeds"
-            if not runs and _nothing_generalizes(data["experiment"], self.options):
-                raise OutOfReachError(
-                    f"{words}; no run of any cell reaches a mirror-free accuracy of "
-                    f"{self.options.generalizing_at:g}, so more seeds cannot test the claim: try other "
-                    "model sizes, more examples or more steps"
-                )
-            raise NotEnoughDataError(words)
-        change = t_interval(of_seed, self.confidence)
-        fallen = int((ratio < 0).sum())
-        direction, moved = ("falls", fallen) if change.estimate < 0 else ("rises", runs - fallen)
         return Finding(
             effect=float(np.expm1(change.estimate)),
             low=float(np.expm1(change.low)),
             high=float(np.expm1(change.high)),
             unit=f"relative change of the parameter norm during {kind}",
-            seeds=len(of_seed),
-            evidence=f"the norm {direction} in {moved} of the {runs} runs that show {kind}",
+            seeds=seeds,
+            evidence=f"the norm {direction} in {moved} of the {runs} runs that show {kind}{words}",
             details={
                 "runs": runs,
                 "fallen": fallen,
                 "median_start": float(shifts["start"].median()),
                 "median_end": float(shifts["end"].median()),
+                **details,
             },
         )
+
+    def _by_seed(
+        self, dataset: xr.Dataset, ratio: xr.DataArray
+    ) -> tuple[Interval, int, str, dict[str, object]]:
+        """The change, the seeds that it rests on, and nothing to add to evidence and details."""
+        cells = [dimension for dimension in ratio.dims if dimension != "seed"]
+        of_seed = ratio.mean(cells).dropna("seed").to_numpy()
+        if len(of_seed) < 2:
+            runs = int(ratio.notnull().sum())
+            words = (
+                f"{runs} runs of {len(of_seed)} seeds show {self.options.dynamics}; an interval needs "
+                "2 seeds"
+            )
+            self._check_reach(dataset, runs, words)
+            raise NotEnoughDataError(words)
+        return t_interval(of_seed, self.confidence), len(of_seed), "", {}
+
+    def _by_size(
+        self, dataset: xr.Dataset, ratio: xr.DataArray
+    ) -> tuple[Interval, int, str, dict[str, object]]:
+        """The change, the seeds that it rests on, and what to add to evidence and details."""
+        kind, sizes = self.options.dynamics, _of_sizes(ratio)
+        kept = [size for size in sizes if len(size.changes) >= 2]
+        if not kept:
+            runs = sum(len(size.changes) for size in sizes)
+            words = (
+                f"no model size has two runs that show {kind} ({runs} runs do in all); an interval "
+                "needs two runs of one size"
+            )
+            self._check_reach(dataset, runs, words)
+            raise NotEnoughDataError(words)
+        change = stratified_interval([size.changes for size in kept], self.confidence)
+        shown = ratio.sel(model_size=[size.label for size in kept]).notnull()
+        seeds = int(shown.any([name for name in shown.dims if name != "seed"]).sum())
+        left_out = [str(size.label) for size in sizes if len(size.changes) < 2]
+        words = _words(kept, falls=change.estimate < 0)
+        if left_out:
+            words += f"; left out, with fewer than two such runs: size {', '.join(left_out)}"
+        return (
+            change,
+            seeds,
+            words,
+            {
+                "model_sizes": [str(size.label) for size in sizes],
+                "runs_of_size": [len(size.changes) for size in sizes],
+                "fallen_of_size": [size.fallen for size in sizes],
+                "change_of_size": [size.change for size in sizes],
+            },
+        )
+
+    def _check_reach(self, dataset: xr.Dataset, runs: int, words: str) -> None:
+        if not runs and _nothing_generalizes(dataset, self.options):
+            raise OutOfReachError(
+                f"{words}; no run of any cell reaches a mirror-free accuracy of "
+                f"{self.options.generalizing_at:g}, so more seeds cannot test the claim: try other "
+                "model sizes, more examples or more steps"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Size:
+    """The runs of a model size that show the dynamic."""
+
+    label: object
+    changes: Floats
+    """The logarithms of the norm's ratios, [runs]."""
+
+    @property
+    def fallen(self) -> int:
+        return int((self.changes < 0).sum())
+
+    @property
+    def change(self) -> float | None:
+        """The mean relative change; None without runs."""
+        return float(np.expm1(self.changes.mean())) if len(self.changes) else None
+
+
+def _of_sizes(ratio: xr.DataArray) -> list[_Size]:
+    by_size = ratio.transpose("model_size", ...)
+    values = by_size.to_numpy().reshape(by_size.sizes["model_size"], -1)
+    labels = by_size["model_size"].to_numpy()
+    return [_Size(label, row[~np.isnan(row)]) for label, row in zip(labels, values, strict=True)]
+
+
+def _words(sizes: Sequence[_Size], *, falls: bool) -> str:
+    """`; at size 4 in 7 of 7, at size 8 in 5 of 6`: all sizes if they are few, or both ends."""
+    named = sizes if len(sizes) <= 4 else (sizes[0], sizes[-1])
+    parts = [
+        f"at size {size.label} in {size.fallen if falls else len(size.changes) - size.fallen} of "
+        f"{len(size.changes)}"
+        for size in named
+    ]
+    return "; " + ", ".join(parts)

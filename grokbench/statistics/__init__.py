@@ -6,6 +6,7 @@ errors (`grokbench.errors`) alone.
 | module | method |
 | --- | --- |
 | `intervals` | for a mean (Student), a difference of means (Welch), a share (Clopper–Pearson) |
+| `stratified` | for a mean over strata with equal weights |
 | `jackknife` | the jackknife for an estimate that rests on the seeds of several experiments |
 | `kendall` | Kendall's tau for interval-censored values |
 | `dividing_line` | the slope of the line between successes and failures, by likelihood ratios |

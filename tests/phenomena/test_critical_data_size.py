@@ -7,7 +7,7 @@ import pytest
 
 from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena import CriticalDataSize
-from tests.phenomena.worlds import Run, ending_at, shuffled, world
+from tests.phenomena.worlds import NOT_RUN, Run, ending_at, shuffled, world
 
 DATA_SIZES = (350, 450, 550, 650)
 
@@ -125,6 +125,13 @@ def test_when_nothing_generalizes_no_number_of_seeds_will_do():
         OutOfReachError, match=r"none of the 80 runs generalizes.*up to 650 examples"
     ):
         found(needing(lambda *_: 9999), **SLOPE)
+    unfinished = world(
+        lambda size, data_size, _: NOT_RUN if (size, data_size) == (64, 650) else ending_at(0.2),
+        data_sizes=DATA_SIZES,
+    )
+    with pytest.raises(NotEnoughDataError, match="some cells have no finished run") as raised:
+        found(unfinished, **SLOPE)
+    assert not isinstance(raised.value, OutOfReachError)
 
 
 def test_when_everything_generalizes_there_is_no_slope():
