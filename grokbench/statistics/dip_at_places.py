@@ -42,8 +42,9 @@ from functools import cached_property
 
 import numpy as np
 
+from grokbench.statistics.bounded_means import BoundedMean
 from grokbench.statistics.intervals import CONFIDENCE, Floats, Interval
-from grokbench.statistics.melding import STEPS, bound, lower_distribution, lower_of_sum
+from grokbench.statistics.melding import STEPS, bound, lower_of_sum
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ class DipAtPlaces:
     @property
     def legs(self) -> tuple[float, float]:
         """Fall of the mean from the peak to the bottom, and rise to the recovery."""
-        peak, bottom, recovery = map(_mean, (self.peak, self.bottom, self.recovery))
+        peak, bottom, recovery = (
+            BoundedMean(place).estimate for place in (self.peak, self.bottom, self.recovery)
+        )
         return peak - bottom, recovery - bottom
 
     @property
@@ -113,8 +116,8 @@ class DipAtPlaces:
     @cached_property
     def depths(self) -> Depths:
         """The depth, the smaller leg, with its p-values."""
-        peak, bottom, recovery = map(_Mean, (self.peak, self.bottom, self.recovery))
-        fall, rise = peak.minus(bottom), recovery.minus(bottom)
+        peak, bottom, recovery = map(BoundedMean, (self.peak, self.bottom, self.recovery))
+        fall, rise = _difference(peak, bottom), _difference(recovery, bottom)
         return Depths(
             min(self.legs),
             np.maximum(fall.at_most, rise.at_most),
@@ -125,39 +128,10 @@ class DipAtPlaces:
         )
 
 
-@dataclass(frozen=True)
-class _Mean:
-    """The mean of a place, and its two one-sided confidence distributions."""
-
-    accuracy: Floats
-
-    @cached_property
-    def lower(self) -> Floats:
-        return lower_distribution(*self._runs)
-
-    @cached_property
-    def lower_of_failures(self) -> Floats:
-        """The lower distribution of 1 minus the mean."""
-        values, weights = self._runs
-        return lower_distribution(1 - values, weights)
-
-    def minus(self, other: _Mean) -> Depths:
-        """The difference of two places' means, with its p-values."""
-        return Depths(
-            _mean(self.accuracy) - _mean(other.accuracy),
-            lower_of_sum(self.lower, other.lower_of_failures),
-            lower_of_sum(self.lower_of_failures, other.lower)[::-1],
-        )
-
-    @property
-    def _runs(self) -> tuple[Floats, Floats]:
-        """All runs of all sizes, and the weight of each: sizes have equal weights."""
-        known = ~np.isnan(self.accuracy)
-        weights = np.broadcast_to(1 / known.sum(axis=1, keepdims=True), known.shape)
-        # A settled accuracy is a share of examples; float32 may round it beyond 1.
-        return np.clip(self.accuracy[known], 0.0, 1.0), weights[known]
-
-
-def _mean(accuracy: Floats) -> float:
-    """Mean over sizes of the mean over runs. Sorted, so that no order of seeds changes the last bit."""
-    return float(np.nanmean(np.sort(accuracy, axis=1), axis=1).mean())
+def _difference(one: BoundedMean, other: BoundedMean) -> Depths:
+    """The difference of two places' means, with its p-values."""
+    return Depths(
+        one.estimate - other.estimate,
+        lower_of_sum(one.lower, other.lower_of_rest),
+        lower_of_sum(one.lower_of_rest, other.lower)[::-1],
+    )
