@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grokbench.assignment import Assignment, assign, worker_count
 from grokbench.plan import Cohort, Plan, shape_of
 from grokbench.plugins import Plugins
+from grokbench.prospects import (
+    Prospect,
+    prospects_of,
+    runs_in_all,
+    samples,
+    seconds_for,
+    seconds_of_work,
+)
 from grokbench.record import Run
 from grokbench.schema import METRICS
 from grokbench.suite import Suite
 from grokbench.training.cost import measure_costs
+from grokbench.training.device import why_untrainable
 from grokbench.training.programs import why_one_by_one
 
 
@@ -32,6 +41,10 @@ class Forecast:
     """Bytes, before compression."""
     notes: tuple[str, ...]
     """Why some cohorts are slower than others, or cannot be trained on this device."""
+    prospects: tuple[Prospect, ...] = ()
+    """What deciding each claim would take; empty before the first run has ended."""
+    deciding: float | None = None
+    """Seconds for the runs of all prospects, which claims may share; None if not measured."""
 
 
 def plan_suite(
@@ -78,10 +91,17 @@ def plan_suite(
     )
     disk = sum(curve_bytes(run, plugins) for cohort in cohorts for run in cohort.runs)
     notes = _not_stacked(cohorts, plugins) + _left_out(asked)
-    if not measure or not cohorts:
-        return Forecast(asked.plan, cohorts, None, None, disk, notes)
+    prospects = prospects_of(asked.suite, asked.store.records())
+    further = runs_in_all(prospects)
+    if not measure or not (cohorts or further):
+        return Forecast(asked.plan, cohorts, None, None, disk, notes, prospects)
+    precisions = {run.recipe.precision for run in further}
+    untrainable = why_untrainable(precisions, device)
+    measured = samples(
+        asked.suite, [run for run in further if run.recipe.precision not in untrainable], device
+    )
     workers = worker_count(jobs, device, len(cohorts))
-    costs = measure_costs(cohorts, plugins, jobs=workers, device=device)
+    costs = measure_costs((*cohorts, *measured), plugins, jobs=workers, device=device)
     seconds = makespan([costs.cohorts[cohort.id].seconds(cohort) for cohort in cohorts], workers)
     notes += tuple(
         f"{cohort.label}: steps are launched one by one and take longer; {reason}"
@@ -89,7 +109,22 @@ def plan_suite(
         if (reason := costs.cohorts[cohort.id].refused)
     )
     memory = max((cost.memory for cost in costs.cohorts.values()), default=0) * workers
-    return Forecast(asked.plan, cohorts, costs.workers + seconds, memory or None, disk, notes)
+    rates = seconds_of_work(measured, costs)
+
+    def deciding(runs: Sequence[Run]) -> float | None:
+        cores = worker_count(jobs, device, len(runs))
+        return seconds_for(asked.suite, runs, device, rates, cores) if runs else None
+
+    return Forecast(
+        asked.plan,
+        cohorts,
+        costs.workers + seconds if cohorts else None,
+        memory or None,
+        disk,
+        notes,
+        tuple(replace(one, seconds=deciding(one.runs)) for one in prospects),
+        deciding(further),
+    )
 
 
 def _not_stacked(cohorts: Sequence[Cohort], plugins: Plugins) -> tuple[str, ...]:

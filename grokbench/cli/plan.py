@@ -14,6 +14,7 @@ from grokbench.cli.console import console, print_json, table
 
 if TYPE_CHECKING:
     from grokbench.forecast import Forecast
+    from grokbench.prospects import Prospect
 
 
 @click.command()
@@ -32,6 +33,10 @@ def plan(suite: Path, plugin: tuple[Path, ...], measure: bool, json: bool, **cho
     A "shared" run belongs to an earlier experiment of the suite as well, and is trained once. A
     cohort is a group of runs of one shape that are trained together. The time is the wall time with
     all worker processes at work. The speed is measured now, with the present load of the machine.
+
+    Where results are there, the plan also says which claims are decided, and what deciding the
+    others would take if further seeds behave like those seen: how many seeds, how many more runs,
+    and how long they train here; or why no number of seeds will do.
     """
     from grokbench.forecast import plan_suite
 
@@ -62,11 +67,62 @@ def show(forecast: Forecast, *, measured: bool) -> None:
         click.echo(f"  {note}")
     if runs and not measured:
         click.echo("  The time was not measured (--no-measure).")
+    show_claims(forecast)
     if plan.stale:
         click.echo(
             f"{amounts.count(plan.stale, 'record')} belong to no run of this suite any more, because "
             "the suite or the version of a plugin has changed. The records are kept."
         )
+
+
+def show_claims(forecast: Forecast) -> None:
+    """How many claims are decided, and what each of the others would take."""
+    from grokbench.prospects import runs_in_all
+
+    prospects = forecast.prospects
+    if not prospects:
+        return
+    still_open = [one for one in prospects if not one.verdict.outcome.decided]
+    decided = len(prospects) - len(still_open)
+    click.echo(f"Claims: {decided} of {len(prospects)} decided.")
+    if not still_open:
+        return
+    counts = ("seeds", "expected", "more runs", "time")
+    claims = table("claim", "verdict", *counts, right=counts)
+    for one in still_open:
+        verdict = one.verdict
+        claims.add_row(
+            verdict.claim.name,
+            verdict.outcome.description,
+            str(verdict.finding.seeds) if verdict.finding else "",
+            str(expected) if (expected := expected_seeds(one)) else "",
+            str(len(one.runs)) if one.seeds else "",
+            f"about {amounts.duration(one.seconds)}" if one.seconds is not None else "",
+        )
+    console().print(claims)
+    for one in still_open:
+        if one.seeds is None:
+            click.echo(f"{one.verdict.claim.name}: {words_of(one)}")
+    answered = [one for one in still_open if one.seeds is not None]
+    if answered:
+        took = "" if forecast.deciding is None else f": about {amounts.duration(forecast.deciding)}"
+        runs = amounts.count(len(runs_in_all(answered)), "run")
+        click.echo(f"To decide {amounts.count(len(answered), 'claim')}: {runs}{took}")
+
+
+def expected_seeds(prospect: Prospect) -> int | None:
+    outlook = prospect.verdict.outlook
+    return None if outlook is None else outlook.seeds
+
+
+def words_of(prospect: Prospect) -> str:
+    """What deciding an open claim would take, or why nothing in this suite is expected to do it."""
+    outlook = prospect.verdict.outlook
+    if outlook is None:
+        return prospect.verdict.reason
+    if outlook.seeds is not None and prospect.seeds is None:
+        return f"{outlook.reason} The looks of the suite end before."
+    return outlook.reason
 
 
 def expense(forecast: Forecast) -> str:
@@ -99,4 +155,17 @@ def document(forecast: Forecast) -> dict[str, Any]:
         "memory": forecast.memory,
         "disk": forecast.disk,
         "notes": list(forecast.notes),
+        "claims": [
+            {
+                "claim": one.verdict.claim.name,
+                "outcome": one.verdict.outcome.value,
+                "seeds": one.verdict.finding and one.verdict.finding.seeds,
+                "expected_seeds": expected_seeds(one),
+                "words": None if one.verdict.outcome.decided else words_of(one),
+                "runs": len(one.runs),
+                "seconds": one.seconds,
+            }
+            for one in forecast.prospects
+        ],
+        "deciding_seconds": forecast.deciding,
     }
