@@ -36,9 +36,9 @@ slow: $(INSTALLED)
 
 figures: $(INSTALLED)
 	mkdir -p build
-	$(BIN)/grokbench report results/quick --output build/quick.html --figures docs/images
+	$(BIN)/grokbench report results/quick-fixed --output build/quick-fixed.html --figures docs/images
 	$(BIN)/grokbench report results/paper-lite --output build/paper-lite.html --figures docs/images/paper-lite
-	$(BIN)/grokbench report results/paper --output build/paper.html --figures docs/images/paper
+	$(BIN)/grokbench report results/paper-fixed --output build/paper-fixed.html --figures docs/images/paper-fixed
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

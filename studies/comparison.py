@@ -2,7 +2,7 @@
 
     python -m studies.comparison [--repetitions 7] [--first 0] [--jobs 1] [--folder build/comparison]
 
-*False alarms*: the study trains `suites/quick.toml` several times, each time with other seeds, and
+*False alarms*: the study trains `suites/quick-fixed.toml` several times, each time with other seeds, and
 compares every pair of repetitions. Only the seeds differ, so that every difference is a false alarm.
 Seven repetitions make 21 pairs; pairs share runs, so that one unusual repetition may cause several
 alarms. The study also counts how many verdicts differ between repetitions, and how many of them

@@ -85,7 +85,7 @@ BASELINES = (
 
 SCALE = Normal(float(np.log2(0.15)), 1.0)
 """Prior of log2 of the critical curve's scale (doublings of data): 0.15, half or twice as much. In
-results/quick and in Fig. 3 the share of runs that generalize rises within half a doubling."""
+results/quick-fixed and in Fig. 3 the share of runs that generalize rises within half a doubling."""
 
 WIDTHS = 2.0 ** np.arange(-6, 3.01, 0.5)
 """The widths of the capacity that are tried, in doublings of data."""

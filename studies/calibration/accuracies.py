@@ -15,9 +15,9 @@ HIDDEN = np.array([size.hidden_size for size in LINE.sizes])
 
 # Concentrations c of the beta distribution: the variance is 1 / (c + 1) of the largest possible.
 ALL_OR_NOTHING = 0.6
-"""Nearly every run generalizes fully or not at all, as at hidden size 96 in results/quick."""
+"""Nearly every run generalizes fully or not at all, as at hidden size 96 in results/quick-fixed."""
 IN_PART = 4.0
-"""Runs end between: progression, as at hidden size 4 in results/quick."""
+"""Runs end between: progression, as at hidden size 4 in results/quick-fixed."""
 SIMILAR = 50.0
 AGREEING = 1000.0
 

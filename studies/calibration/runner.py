@@ -21,7 +21,7 @@ SEEDS = (3, 5, 11, 30)
 PAPER_SEEDS = 11
 
 CLAIMS = 14
-"""The number of claims in `suites/paper.toml`. Holm's correction (1979) decides the first of them at a
+"""The number of claims in `suites/paper-fixed.toml`. Holm's correction (1979) decides the first of them at a
 confidence of 1 - 0.05/14."""
 
 

@@ -173,7 +173,7 @@ TRIALS: tuple[Trial, ...] = (
     Trial(
         "norm_change",
         NORM_STAYS,
-        alone("falls by a fifth (as in results/quick)", CHANGING_NORM),
+        alone("falls by a fifth (as in results/quick-fixed)", CHANGING_NORM),
         truth=0.0,
         rule=Rule(at_most=-0.01),
         variant="grokking",
@@ -181,7 +181,7 @@ TRIALS: tuple[Trial, ...] = (
     Trial(
         "norm_change",
         NORM_STAYS,
-        alone("rises by 30 % (as in results/quick)", CHANGING_NORM),
+        alone("rises by 30 % (as in results/quick-fixed)", CHANGING_NORM),
         truth=0.0,
         rule=Rule(at_least=0.01),
         options={"dynamics": "progression"},

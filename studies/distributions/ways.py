@@ -53,7 +53,7 @@ WAYS = {
 
 
 def small(seed: int, steps: int, changes: Mapping[str, Any]) -> Run:
-    """A cell of `suites/quick.toml`: hidden size 16, 650 examples."""
+    """A cell of `suites/quick-fixed.toml`: hidden size 16, 650 examples."""
     recipe: dict[str, Any] = {
         "optimizer": adamw(), "steps": steps, "learning_rate": 3e-3, "evaluate_every": 10, **changes
     }  # fmt: skip

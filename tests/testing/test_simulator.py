@@ -32,7 +32,7 @@ from grokbench.testing.simulator import (
     simulate,
 )
 
-QUICK = Path(__file__).parents[2] / "results" / "quick"
+QUICK = Path(__file__).parents[2] / "results" / "quick-fixed"
 MANY = Grid((8, 64), (3000,), seeds=400)
 
 

@@ -9,7 +9,7 @@ simulates an experiment in which the critical data size does not depend on the m
 says what becomes of each run, and its fields are the truth. `Flaws` hide the truth: noise,
 slingshots, leaking mirrors, cells that were not run, seeds that crash. `dataset` describes runs one
 by one, each by a `Story`; `Layout` takes whole curves. All datasets have the form in which the
-store assembles trained runs, and the laws resemble the trained runs in results/quick.
+store assembles trained runs, and the laws resemble the trained runs in results/quick-fixed.
 """
 
 from grokbench.testing.simulator.changes import World, copied, null, shuffled, without_runs

@@ -135,7 +135,7 @@ class Levels:
     """One for each model size, between 0 and 1."""
     concentration: float | tuple[float, ...] = 0.6
     """The concentration of the beta distribution from which final accuracies are drawn, for all
-    sizes or for each: larger values make runs of one size more alike. In results/quick, runs of
+    sizes or for each: larger values make runs of one size more alike. In results/quick-fixed, runs of
     hidden size 96 grok or do not, and seldom end between (0.6); runs of hidden size 4 show
     progression (4)."""
 
