@@ -210,3 +210,21 @@ def test_the_document_has_the_looks() -> None:
         (look["seeds"], look["outcome"]) for look in entry["looks"]
     ]
     assert 12 == entry["next_look"]
+
+
+def stopped_early(level: float, futility: int | None) -> Verdict:
+    suite, tree = results({8: level}, [claim("close", 8)], {8: 5})
+    sequential = Sequential(LOOKS, FIRST, futility=futility)
+    suite = Suite(suite.name, {}, suite.claims, sequential=sequential)
+    return score(suite, tree, {"mean": Mean})[0]
+
+
+def test_a_declared_futility_stop_ends_a_claim_that_would_need_too_many_seeds() -> None:
+    """At half a standard deviation from the bound, about 18 seeds decide; at a tenth, about 460."""
+    assert Outcome.UNDECIDED is stopped_early(0.51, None).outcome
+    hopeless = stopped_early(0.51, 100)
+    assert Outcome.TOO_CLOSE is hopeless.outcome
+    assert hopeless.next_look is None
+    assert "More than 100 seeds are expected to be needed" in hopeless.reason
+    hopeful = stopped_early(0.55, 100)
+    assert (Outcome.UNDECIDED, 8) == (hopeful.outcome, hopeful.next_look)
