@@ -44,7 +44,7 @@ class DeeperDoubleDescent(Detector):
     roles = ("easier", "harder")
     drawn_by = "grokbench.report.figures.sizes:against_model_size"
     figure_spans = ("model_size",)
-    figure_ignores = ("smoothing", "width")
+    figure_ignores = ("smoothing", "width", "cautious")
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         return wider_than_the_grid(self.options, lengths)

@@ -50,6 +50,9 @@ class DoubleDescentOptions(Options):
     """Use groups of neighbouring sizes as well as single sizes to show a dip."""
     width: Annotated[int, Field(ge=1)] = 1
     """How many neighbouring sizes peak, dip and recovery each span; narrower dips do not count."""
+    cautious: bool = False
+    """The lower end allows for sizes that vary as much as the noisiest size, and for runs that no seed
+    shows. With fewer than eight seeds it does so above a confidence of 95 %, whatever is written here."""
     part: str | None = None
     """Which part of the task; the first by default."""
     places: Places | None = None
@@ -57,8 +60,9 @@ class DoubleDescentOptions(Options):
 
     @model_validator(mode="after")
     def _places_or_a_search(self) -> Self:
-        searching = {"smoothing", "width"} & self.model_fields_set
-        if self.places is not None and (self.width, self.smoothing) != (1, True):
+        searching = {"smoothing", "width", "cautious"} & self.model_fields_set
+        changed = (self.width, self.smoothing, self.cautious) != (1, True, False)
+        if self.places is not None and changed:
             named = " and ".join(f"`{name}`" for name in sorted(searching))
             raise ValueError(f"{named} says how to search for a dip; with `places`, leave it out")
         return self
@@ -114,7 +118,8 @@ def find_dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
         )
     _check_learned(data)
     labels = tuple(str(label) for label in data["model_size"].to_numpy()[sizes])
-    return Dip(DipDepth.of(accuracy[sizes], options.width, options.smoothing), labels)
+    depth = DipDepth.of(accuracy[sizes], options.width, options.smoothing, options.cautious)
+    return Dip(depth, labels)
 
 
 @dataclass(frozen=True)
@@ -237,7 +242,7 @@ class DoubleDescent(Detector):
     Options = DoubleDescentOptions
     drawn_by = "grokbench.report.figures.sizes:against_model_size"
     figure_spans = ("model_size", "data_size")
-    figure_ignores = ("smoothing", "width")
+    figure_ignores = ("smoothing", "width", "cautious")
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         return wider_than_the_grid(self.options, lengths)

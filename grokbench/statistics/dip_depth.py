@@ -31,7 +31,7 @@ least two runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -40,7 +40,7 @@ from scipy import stats
 from grokbench.statistics.dip_tests import DipTests, NullDistribution
 from grokbench.statistics.dips import Groups, deepest, deepest_place, reduced_by
 from grokbench.statistics.intervals import CONFIDENCE, Floats, Interval
-from grokbench.statistics.unseen import deepest_unseen
+from grokbench.statistics.unseen import deepest_despite_unseen, deepest_unseen
 
 TAIL = (1 - CONFIDENCE) / 2
 """Probability beyond either end of a 95 % interval."""
@@ -52,6 +52,9 @@ ends, but can move a single end by a few hundredths; three keep the calibration 
 LONGEST = 6
 """Most neighbouring sizes in a group; with a width above 3, 2 · width − 1. Longer groups cost time,
 which grows with the square of the number of groups."""
+
+FEW = 8
+"""With fewer seeds than this, the lower end is cautious whatever is asked for (`DipDepth.lower_end`)."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,21 @@ class DipDepth:
         groups: groups of sizes of which an observed dip may consist.
         narrow: groups of which the true dip may consist. Fewer are enough, since a true dip of
             longer groups contains a dip of narrow ones that is at least as deep.
+        cautious: whether the lower end allows for sizes that vary as much as the noisiest one, and for
+            runs that no seed shows.
+        noisiest: whether variances are at least that of the noisiest size.
     """
 
     accuracy: Floats
     groups: Groups
     narrow: Groups
+    cautious: bool = False
+    noisiest: bool = False
 
     @classmethod
-    def of(cls, accuracy: Floats, width: int = 1, smoothing: bool = True) -> DipDepth:
+    def of(
+        cls, accuracy: Floats, width: int = 1, smoothing: bool = True, cautious: bool = False
+    ) -> DipDepth:
         """The deepest dip whose peak, bottom and recovery each span at least `width` sizes.
 
         With `smoothing` longer groups show a dip, too, because their means have less noise.
@@ -106,7 +116,7 @@ class DipDepth:
         longest = max(LONGEST, 2 * width - 1)
         groups = Groups.of(len(accuracy), width, longest) if smoothing else narrow
         # Sorted, so that no order of seeds changes a sum in its last bit.
-        return cls(np.sort(accuracy, axis=1), groups, narrow)
+        return cls(np.sort(accuracy, axis=1), groups, narrow, cautious)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """The estimate and its two-sided interval; a depth lies between −1 and 1."""
@@ -123,7 +133,30 @@ class DipDepth:
         return self._median_solution.depth()
 
     def lower_end(self, confidence: float = CONFIDENCE) -> float:
-        """Lower confidence bound: true depths below this one are rejected."""
+        """Lower confidence bound: true depths below this one are rejected.
+
+        A cautious lower end is the lowest of three: with variances as estimated; with variances that are
+        at least that of the noisiest size; and what unseen runs leave of the deepest dip. With fewer than
+        `FEW` seeds the second counts always, and the third above a confidence of 95 %. A lower end that is
+        not above zero at 95 % finds no dip and is left as it is.
+        """
+        low = self._lower_end(confidence)
+        few = self.seeds < FEW
+        if not (self.cautious or few) or self._lower_end(CONFIDENCE) <= 0:
+            return low
+        low = min(low, self._with_the_noisiest_variance._lower_end(confidence))
+        if self.cautious or confidence > CONFIDENCE:
+            tail = (1 - confidence) / 2
+            observed = self._tests.observed
+            low = min(low, deepest_despite_unseen(observed, self.groups, self._runs, tail))
+        return low
+
+    @cached_property
+    def _with_the_noisiest_variance(self) -> DipDepth:
+        return replace(self, noisiest=True)
+
+    def _lower_end(self, confidence: float) -> float:
+        """The lower end with the variances as they are estimated."""
         more = self._more_errors(confidence)
         low = self._lower_solution.depth(more)
         if more > 0:
@@ -150,7 +183,7 @@ class DipDepth:
 
     @cached_property
     def _tests(self) -> DipTests:
-        return DipTests.of(self.accuracy, self.groups, self.narrow)
+        return DipTests.of(self.accuracy, self.groups, self.narrow, noisiest=self.noisiest)
 
     # Student's quantile would be right if a dip could be in one place only. In one of many places
     # noise exceeds it more often. So Student's quantile is the least critical value of the lower

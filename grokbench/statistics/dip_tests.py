@@ -54,12 +54,17 @@ class DipTests:
     variance: SeedVariance
     groups: Groups
     narrow: Groups
+    noisiest: bool = False
+    """How `SeedVariance.of` estimates variances, in the data as in each simulated experiment."""
 
     @classmethod
-    def of(cls, accuracy: Floats, groups: Groups, narrow: Groups) -> DipTests:
+    def of(
+        cls, accuracy: Floats, groups: Groups, narrow: Groups, *, noisiest: bool = False
+    ) -> DipTests:
         """Tests for accuracies, [sizes, seeds], NaN where there is no run."""
-        mean, variance = means(accuracy), SeedVariance.of(accuracy)
-        return cls(MeanCurve(mean, variance.variance(mean)), variance, groups, narrow)
+        mean, variance = means(accuracy), SeedVariance.of(accuracy, noisiest=noisiest)
+        curve = MeanCurve(mean, variance.variance(mean))
+        return cls(curve, variance, groups, narrow, noisiest)
 
     def no_dip_deeper_than(self, depth: float) -> NullDistribution:
         """The null hypothesis that no dip is deeper than `depth`; large statistics reject it.
@@ -95,7 +100,7 @@ class DipTests:
         """
         accuracy = self.variance.simulated(null)
         # The variance between seeds is estimated anew in each experiment, as it is in the data.
-        mean, variance = means(accuracy), SeedVariance.of(accuracy)
+        mean, variance = means(accuracy), SeedVariance.of(accuracy, noisiest=self.noisiest)
         # Runs are drawn about means a little off the null's (`add_half`). Only the noise is used.
         noise = mean - add_half(null, variance.seeds)
         return MeanCurve(null + noise, variance.variance(null if score_type else mean))

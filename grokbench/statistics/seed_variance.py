@@ -51,8 +51,11 @@ class SeedVariance:
     seeds: Floats
 
     @classmethod
-    def of(cls, accuracy: Floats) -> SeedVariance:
+    def of(cls, accuracy: Floats, *, noisiest: bool = False) -> SeedVariance:
         """Estimate from accuracies, [..., sizes, seeds], NaN where there is no run.
+
+        With `noisiest` the share of each size is at least the largest ratio of all sizes: few seeds
+        that agree at one size do not show that its runs vary less than those of another size.
 
         The share of a size is a ratio of averages, variances over largest variances, in its
         neighbourhood (weights 1-2-1) and, with weight `COMMON`, over all sizes. It is at least
@@ -71,6 +74,8 @@ class SeedVariance:
             (_neighbourhood(own) + weight * common) / (_neighbourhood(largest) + weight),
             OWN * own / largest,
         )
+        if noisiest:
+            share = np.maximum(share, (own / largest).max(axis=-1, keepdims=True))
         return cls(np.clip(share, LEAST_SHARE, LARGEST_SHARE), seeds)
 
     def variance(self, mean: Floats) -> Floats:

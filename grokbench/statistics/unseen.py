@@ -10,6 +10,8 @@ confidence region, and the bound is the deepest dip in this region. In logarithm
 Assumptions: runs are independent; accuracies lie between 0 and 1; another outcome is the worst one,
 accuracy 0 at the bottom and 1 at the peak and the recovery; the means of all other runs are known
 without error. The test in `dip_tests` is for errors of the means.
+
+The other way round, a dip may be seen only because runs are missing by chance: `deepest_despite_unseen`.
 """
 
 from __future__ import annotations
@@ -52,6 +54,28 @@ def deepest_unseen(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) 
                 - low[down, bottom]
             ).max()
         )
+        for bottom, before, after in groups.dips
+    )
+
+
+def deepest_despite_unseen(curve: MeanCurve, groups: Groups, runs: Floats, tail: float) -> float:
+    """The depth that the deepest dip keeps if unseen runs generalize at the bottom and fail elsewhere.
+
+    For each dip the shares of unseen runs are chosen that leave the least of a leg. The largest depth that a
+    dip keeps is a lower bound of the depth that is left in every curve of the confidence region. A search for the
+    deepest dip chooses sizes at which such runs are missing by chance, so the tail is divided by the number
+    of sizes (Bonferroni).
+
+    Args:
+        curve, groups, runs: as for `deepest_unseen`.
+        tail: of the whole curve. In no more experiments with a curve of means like these is a dip that deep
+            made by runs that are missing by chance.
+    """
+    low, high = _reach(curve, groups, runs, tail / len(runs))
+    # A leg ends at the lowest peak and the highest bottom of each division of the budget between the two.
+    legs = np.min([low[part][:, None] - high[PARTS - part] for part in range(PARTS + 1)], axis=0)
+    return max(
+        float(min(legs[before, bottom].max(), legs[after, bottom].max()))
         for bottom, before, after in groups.dips
     )
 

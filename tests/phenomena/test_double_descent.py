@@ -294,7 +294,7 @@ def test_places_that_make_no_dip_are_refused(places, message):
         DoubleDescent.from_options({"places": places})
 
 
-@pytest.mark.parametrize("searching", [{"width": 2}, {"smoothing": False}])
+@pytest.mark.parametrize("searching", [{"width": 2}, {"smoothing": False}, {"cautious": True}])
 def test_options_of_the_search_are_refused_with_places(searching):
     with pytest.raises(OptionsError, match=r"says how to search.*leave it out"):
         DoubleDescent.from_options({"places": PLACES, **searching})

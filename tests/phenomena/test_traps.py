@@ -61,7 +61,7 @@ def test_no_dip_is_not_reproduced_where_nothing_learned_anything():
     floor = simulate(Levels((0.02,) * 15, concentration=50), Grid(), 1)
     claim = Claim("none", "", Choice("double_descent"), {"experiment": "x"}, Rule(at_most=0.1))
     verdict = judge(claim, {"experiment": floor}, DoubleDescent())
-    assert (Outcome.UNDECIDED, None) == (verdict.outcome, verdict.finding)
+    assert (Outcome.OUT_OF_REACH, None) == (verdict.outcome, verdict.finding)
     assert "nothing was learned" in verdict.reason
 
 

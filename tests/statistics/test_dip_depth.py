@@ -141,3 +141,39 @@ def test_the_legs_are_those_of_the_means():
     assert pytest.approx((0.5, 0.9)) == dip.legs
     assert (1, 3, 4) == dip.place
     assert 5 == dip.seeds
+
+
+def one_noisy_size(level, seeds, experiments):
+    """All runs end near `level`, at one size at 0 or at 1 with this mean; then accuracy rises."""
+    generator = np.random.default_rng(11)
+    for _ in range(experiments):
+        accuracy = np.clip(level + generator.normal(0, 0.03, (10, seeds)), 0, 1)
+        accuracy[5] = generator.random(seeds) < level
+        accuracy[8:] = 0.97
+        yield accuracy
+
+
+@pytest.mark.parametrize("level", [0.3, 0.6])
+def test_five_seeds_that_fail_alike_by_chance_at_one_noisy_size_make_no_dip(level):
+    """At 0.3 all five runs of the noisy size fail in 17 % of experiments."""
+    confidence = 1 - 0.05 / 14
+    worlds = list(one_noisy_size(level, 5, 60))
+    assert level > 0.5 or 5 <= sum(accuracy[5].max() == 0 for accuracy in worlds)
+    assert 0 == sum(DipDepth.of(accuracy).lower_end(confidence) > 0 for accuracy in worlds)
+
+
+def test_a_cautious_lower_end_finds_no_dip_at_a_noisy_size_with_eight_seeds_either():
+    worlds = list(one_noisy_size(0.3, 8, 60))
+    incautious = [DipDepth.of(accuracy).lower_end() > 0 for accuracy in worlds]
+    cautious = [DipDepth.of(accuracy, cautious=True).lower_end() > 0 for accuracy in worlds]
+    assert sum(cautious) <= 1 < sum(incautious)
+
+
+def test_a_cautious_lower_end_still_finds_a_dip_that_many_runs_show():
+    accuracy = np.concatenate([np.full((4, 12), 0.6), np.zeros((4, 12)), np.ones((3, 12))])
+    accuracy += np.random.default_rng(0).normal(0, 0.02, accuracy.shape)
+    dip = DipDepth.of(np.clip(accuracy, 0, 1), cautious=True)
+    ends = [dip.lower_end(confidence) for confidence in (0.95, 0.99, 0.999, 0.9999)]
+    assert ends[0] > 0.3
+    assert ends[2] > 0.1
+    assert (np.diff(ends) < 0).all()
