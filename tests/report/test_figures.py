@@ -84,6 +84,19 @@ def test_a_figure_of_accuracy_names_no_dip_that_may_not_be_there() -> None:
     assert "dip" not in f"{drawing.title} {drawing.caption} {drawing.alternative}"
 
 
+def test_declared_places_are_shaded_and_named_above_the_figure_and_in_words() -> None:
+    places = {"peak": [4, 16], "bottom": [32], "recovery": [64]}
+    drawing = draw("double_descent", {"experiment": ADDITION}, places=places)
+    axes = drawing.figure.axes[0]
+    assert ["peak", "peak", "bottom", "recovery"] == [text.get_text() for text in axes.texts]
+    bands = [patch.get_bbox().intervalx for patch in axes.patches if isinstance(patch, Rectangle)]
+    # Half way to the neighbour on a logarithmic axis, and as far beyond the ends of the grid.
+    edges = [2**1.5, 2**2.5, 2**3.5, 2**4.5, 2**4.5, 2**5.5, 2**5.5, 2**6.5]
+    assert pytest.approx(edges) == np.ravel(bands)
+    for words in (drawing.caption, drawing.alternative):
+        assert words.endswith("names: peak at 4, 16; bottom at 32; recovery at 64.")
+
+
 @pytest.mark.parametrize("detector", ["double_descent", "critical_data_size", "emergence"])
 def test_bands_of_accuracies_end_at_0_and_1_as_the_caption_says(detector: str) -> None:
     nearly = world(

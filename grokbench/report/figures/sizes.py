@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from textwrap import fill
 
 import numpy as np
@@ -10,7 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from grokbench.labels import text_of
 from grokbench.phenomena.base import Detector, Drawing, Finding
+from grokbench.phenomena.places import Places
 from grokbench.readout import critical_data_sizes, generalization_accuracy, settled
 from grokbench.readout.critical_data_size import THRESHOLD
 from grokbench.report.figures.views import View, views_of
@@ -23,7 +26,7 @@ from grokbench.report.lines import (
     seeds_behind,
     summary,
 )
-from grokbench.report.palette import DASHES, PALE, Stroke, ordered
+from grokbench.report.palette import DASHES, GRID, INK, PALE, Stroke, ordered
 from grokbench.report.scales import (
     ACCURACIES,
     model_positions,
@@ -44,7 +47,8 @@ def against_model_size(
     detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
 ) -> Drawing:
     """The accuracy that a detector of dips reads (Huang et al. 2024, Fig. 6)."""
-    return over_model_size(data, detector.options.metric, detector.options.part)
+    options = detector.options
+    return over_model_size(data, options.metric, options.part, options.places)
 
 
 def against_data_size(
@@ -55,9 +59,12 @@ def against_data_size(
 
 
 def over_model_size(
-    data: Mapping[str, xr.Dataset], metric: str = "validation_accuracy", part: str | None = None
+    data: Mapping[str, xr.Dataset],
+    metric: str = "validation_accuracy",
+    part: str | None = None,
+    places: Places | None = None,
 ) -> Drawing:
-    """Final accuracy over model size, one line for each data size."""
+    """Final accuracy over model size, one line for each data size; declared places are shaded."""
     name = MIRROR_FREE if metric == "mirror_free_accuracy" else PLAIN
     chart = []
     for view in views_of(data, part):
@@ -68,13 +75,56 @@ def over_model_size(
     _draw(figure, axes, chart, name, legend="training examples")
     for axis, (view, _) in zip(axes, chart, strict=True):
         show_model_sizes(axis, view.dataset)
+        if places is not None:
+            _shade(axis, view.dataset, places)
+    shaded = "" if places is None else f" {_in_words(places)}"
     return Drawing(
         figure,
         title="Accuracy against model size",
         caption=f"{name} against model size, one line for each number of training examples. "
-        f"{WHAT_IS_DRAWN} {CUT} {_seeds(chart)}",
-        alternative=_alternative(chart, f"{name} against model size", "{} training examples"),
+        f"{WHAT_IS_DRAWN} {CUT} {_seeds(chart)}{shaded}",
+        alternative=_alternative(chart, f"{name} against model size", "{} training examples")
+        + shaded,
     )
+
+
+def _shade(axes: Axes, dataset: xr.Dataset, places: Places) -> None:
+    """A light band with its name above, for each stretch of sizes that belong to one place."""
+    positions = np.log2(model_positions(dataset))
+    known = np.flatnonzero(~np.isnan(positions))
+    labels = [text_of(label) for label in dataset["model_size"].to_numpy()[known].tolist()]
+    owner = {size: place for place, sizes in places.names.items() for size in sizes}
+    middles = (positions[known][1:] + positions[known][:-1]) / 2
+    # At the ends of the grid a band is as wide on the outside as on the inside.
+    edges = np.array([-np.inf, *middles, np.inf])
+    first = 0
+    for place, stretch in groupby(owner.get(label) for label in labels):
+        last = first + len(list(stretch)) - 1
+        if place is not None:
+            inner = positions[known][[first, last]]
+            low, high = edges[first], edges[last + 1]
+            low = low if np.isfinite(low) else inner[0] - (edges[first + 1] - inner[0])
+            high = high if np.isfinite(high) else inner[1] + (inner[1] - edges[last])
+            if np.isfinite([low, high]).all():
+                axes.axvspan(2**low, 2**high, color=GRID, alpha=0.5, linewidth=0, zorder=0)
+                axes.annotate(
+                    place,
+                    (2 ** ((low + high) / 2), 1),
+                    (0, 2),
+                    xycoords=axes.get_xaxis_transform(),
+                    textcoords="offset points",
+                    ha="center",
+                    va="bottom",
+                    fontsize=8,
+                    color=INK,
+                )
+        first = last + 1
+    axes.set_title(axes.get_title(), pad=18)
+
+
+def _in_words(places: Places) -> str:
+    named = (f"{place} at {', '.join(sizes)}" for place, sizes in places.names.items())
+    return f"Shaded are the model sizes that the claim names: {'; '.join(named)}."
 
 
 def over_data_size(
