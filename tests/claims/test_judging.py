@@ -324,6 +324,8 @@ EVERY_DETECTOR = [
           experiments={"reference": "addition", "shifted": "addition"}),
     claim(name="zones", detector=Choice("zone_prediction"),
           experiments={"memorization": "labels", "critical": "addition", "target": "addition"}),
+    claim(name="probabilities", detector=Choice("zone_probabilities"),
+          experiments={"memorization": "labels", "critical": "addition", "target": "addition"}),
     claim(name="crossing", detector=Choice("crossing"),
           experiments={"memorization": "labels", "critical": "addition"}),
 ]  # fmt: skip
