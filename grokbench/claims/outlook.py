@@ -76,7 +76,7 @@ def seeds_expected(
     try:
         data = selected(claim, datasets)
     except NotEnoughDataError as error:
-        return Outlook(None, words.no_seeds_decide(str(error)))
+        return Outlook(None, words.no_seeds_decide(str(error)), hopeless=True)
     seen = {role: _with_runs(dataset) for role, dataset in data.items()}
     fewest = min(dataset.sizes["seed"] for dataset in seen.values())
     if fewest < 2:
@@ -244,7 +244,7 @@ def _climb(ladder: _Ladder, at_most: int) -> Outlook:
         rungs.append(ladder.rung(times))
     seeds = rungs[0].seeds if len(rungs) == 1 else _between(ladder, rungs, times)
     if seeds > at_most:
-        return Outlook(None, words.seeds_decide(seeds, at_most))
+        return Outlook(None, words.seeds_decide(seeds, at_most), hopeless=True)
     return Outlook(seeds, words.seeds_decide(seeds))
 
 
@@ -284,22 +284,24 @@ def _never(ladder: _Ladder, rungs: list[_Rung], at_most: int) -> Outlook:
         missing = _cells_without_runs(ladder.seen.values())
         if missing:
             return Outlook(None, words.no_outlook(f"{missing}, and {last.error}"))
-        return Outlook(None, words.no_seeds_decide(str(last.error)))
+        return Outlook(None, words.no_seeds_decide(str(last.error)), hopeless=True)
     assert last.finding is not None
     if not last.contains_bound:
-        return Outlook(None, words.no_seeds_decide(last.because.removesuffix(": ")))
+        return Outlook(None, words.no_seeds_decide(last.because.removesuffix(": ")), hopeless=True)
     if math.isinf(last.distance):
         side = "lower" if last.end < 0 else "upper"
         why = f"even with {last.seeds} such seeds the interval has no {side} end"
-        return Outlook(None, words.no_seeds_decide(why))
+        return Outlook(None, words.no_seeds_decide(why), hopeless=True)
     why = (
         f"with {last.seeds} such seeds the interval still reaches from the effect, "
         f"{words.number(last.finding.effect)}, to {words.number(last.end)} "
         f"(rule {words.rule_in_prose(ladder.claim.rule)})"
     )
     if len(rungs) > 2 and last.distance >= SHRINKING * rungs[-3].distance:
-        return Outlook(None, words.no_seeds_decide(f"{why}, and more make it no narrower"))
-    return Outlook(None, words.more_seeds_than(at_most, why))
+        return Outlook(
+            None, words.no_seeds_decide(f"{why}, and more make it no narrower"), hopeless=True
+        )
+    return Outlook(None, words.more_seeds_than(at_most, why), hopeless=True)
 
 
 def _with_runs(dataset: xr.Dataset) -> xr.Dataset:

@@ -204,7 +204,7 @@ def _if_hopeless(case: Case, verdict: Verdict, futility: int) -> Verdict:
     outlook = seeds_expected(
         case.claim, case.datasets, case.detector, verdict.confidence, at_most=futility
     )
-    if outlook.seeds is not None:
+    if not outlook.hopeless:
         return verdict
     reason = f"{verdict.reason}. {outlook.reason}"
     return replace(verdict, outcome=Outcome.TOO_CLOSE, reason=reason, outlook=outlook)

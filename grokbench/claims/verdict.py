@@ -75,10 +75,13 @@ class Outlook:
         seeds: with so many seeds of each of its experiments, the claim is expected to be decided;
             None where no number of seeds that was tried decides the claim.
         reason: the same in a sentence, or why no number of seeds decides the claim.
+        hopeless: whether the seeds that were tried are expected not to decide the claim. False with
+            `seeds`, and where nothing can be said yet.
     """
 
     seeds: int | None
     reason: str
+    hopeless: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ from grokbench.suite.model import Expected, Spending
 MOST_SEEDS = 100_000
 """More seeds than this are taken for a typing error."""
 
+FARTHEST = 1000
+"""The most seeds of a futility stop: asking a detector about more would take minutes."""
+
 LARGEST = 2**63 - 1
 """The largest int64, the type of whole numbers in a dataset."""
 
@@ -130,7 +133,7 @@ class SequentialTable(Table):
     looks: Listed[Annotated[int, Field(ge=2, le=MOST_SEEDS)]] | None = None
     first_seed: Annotated[int, Field(ge=0, le=LARGEST - MOST_SEEDS)] | None = None
     spending: Spending | None = None
-    futility: Annotated[int, Field(ge=2, le=LARGEST)] | None = None
+    futility: Annotated[int, Field(ge=2, le=FARTHEST)] | None = None
 
 
 class RecipeTable(Table):

@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from grokbench.claims import (
+    Outcome,
     Outlook,
     Verdict,
     score,
@@ -268,6 +269,39 @@ def test_a_sequential_claim_is_foretold_from_its_last_look_by_the_error_of_the_n
     assert {round(confidence, 6)} == {asked for _, asked in OfSeeds.asked}
     assert waiting.outlook is not None
     assert waiting.reason.endswith(waiting.outlook.reason)
+
+
+@pytest.mark.parametrize(("futility", "stops"), [(None, False), (40, False), (20, True)])
+def test_a_claim_that_is_expected_to_need_more_seeds_than_declared_is_too_close_to_call(
+    futility, stops
+):
+    """The claim takes about 25 seeds; at its first look it has five."""
+    looks = Sequential((5, 8, 40), futility=futility)
+    asked = suite(OPEN, sequential=looks)
+    (verdict,) = score(asked, tree(40), {"of_seeds": OfSeeds})
+    assert (verdict.outcome is Outcome.TOO_CLOSE) == stops
+    assert len(verdict.looks) == (1 if stops else 3)
+    if stops:
+        assert verdict.next_look is None
+        assert "More than 20 seeds are expected" in verdict.reason
+        assert (verdict,) == with_outlooks(asked, tree(40), (verdict,))
+
+
+class Breaking(Detector):
+    """A detector that raises an error of its own with few seeds."""
+
+    name = "of_seeds"
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        seeds = data["experiment"].sizes["seed"]
+        low, effect, high = 1 / (seeds - 8 + abs(seeds - 8)), 1.0, 2.0
+        return Finding(effect, low, high, "unit", seeds, "seen")
+
+
+def test_a_claim_of_which_nothing_can_be_said_does_not_stop_for_futility():
+    asked = suite(OPEN, sequential=Sequential((5, 12), futility=20))
+    (verdict,) = score(asked, tree(12), {"of_seeds": Breaking})
+    assert [5, 12] == [look.seeds for look in verdict.looks]
 
 
 class Looking(Detector):
