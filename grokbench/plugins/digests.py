@@ -23,7 +23,7 @@ def digest_of_package(location: str) -> str | None:
     counts alone.
 
     Args:
-        location: the value of the entry point, such as `grokbench_fourier.plugin`.
+        location: the value of the entry point, such as `my_package.plugin`.
 
     Returns:
         None if the files are not known, for example because the plugin could not be imported.
