@@ -5,7 +5,8 @@ data size, or log2 of the data size at that point.
 
 *Method*: Both curves are measured (`grokbench.theory`). The crossing is the smallest model size at
 which the capacity reaches the critical data size. The interval is a jackknife over the seeds of
-both experiments and over the rounding errors of the data sizes.
+both experiments and over the rounding errors of the data sizes. It has no ends unless the critical
+data size of two model sizes or more lies within the grid.
 
 *Source*: Huang et al. 2024, § 3, Fig. 1 (the star, which the paper does not locate) and takeaway 5:
 double descent needs less data than at the crossing.
@@ -62,11 +63,17 @@ class Crossing(Detector):
         critical = single_curve(critical, "model_size", "data_size", "seed")
         in_memory, in_target = pairs_of(data["memorization"], critical)
         capacity = capacity_curve(data["memorization"], in_memory, options.saturated_at)
-        enough = critical_curve(critical_brackets(critical, options.generalized_at))
+        brackets = critical_brackets(critical, options.generalized_at)
+        enough = critical_curve(brackets, agreement=True)
         enough.check_seeds()
         found = crossing_of(capacity, enough, in_target)
         points = {"parameters": found.parameters, "data_size": found.data_size}
         intervals = {name: point.interval(self.confidence) for name, point in points.items()}
+        unbounded = brackets.measured < 2
+        if unbounded:
+            intervals = {
+                name: Interval(one.estimate, -np.inf, np.inf) for name, one in intervals.items()
+            }
         asked, unit = intervals[options.coordinate], options.coordinate.replace("_", " ")
         zero = float(np.log2(options.relative_to))
         over = f", relative to {options.relative_to:g}" if zero else ""
@@ -80,6 +87,11 @@ class Crossing(Detector):
             evidence += (
                 f", outside the {fitted[0]:.0f} to {fitted[1]:.0f} parameters at which the "
                 "critical data size was measured"
+            )
+        if unbounded:
+            evidence += (
+                "; fewer than two model sizes have a critical data size within the grid, so that "
+                "nothing bounds the crossing: try other data sizes"
             )
         return Finding(
             effect=asked.estimate - zero,

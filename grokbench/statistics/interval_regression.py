@@ -165,8 +165,8 @@ def rounding_deviation(width: float | Floats, scale: float, typical_width: float
 
     Args:
         width: of the intervals, any shape.
-        scale: of the logistic distribution of the values.
+        scale: of the logistic distribution of the values; 0 where all fall into one interval.
         typical_width: the width in the formula for t, one for all intervals.
     """
     t = 2 * np.pi**2 * scale / typical_width
-    return np.divide(width, np.sqrt(12)) * float(t / np.sinh(t))
+    return np.divide(width, np.sqrt(12)) * (float(t / np.sinh(t)) if t > 0 else 1.0)

@@ -117,12 +117,22 @@ class Jackknife:
         The variance of rounding is known rather than estimated, so it has no term in the
         denominator.
         """
-        parts = [(_variance_of_finite(group), len(group) - 1) for group in self.left_out]
+        # Infinite replicates say nothing of the variance, so they give no degree of freedom.
+        parts = [
+            (_variance_of_finite(group), max(int(np.isfinite(group).sum()) - 1, 1))
+            for group in self.left_out
+        ]
         spread = sum(part**2 / freedom for part, freedom in parts)
         return self.variance**2 / spread if spread > 0 else math.inf
 
     def interval(self, confidence: float) -> Interval:
-        """Student's t interval. An end is infinite if some replicate is infinite on that side."""
+        """Student's t interval.
+
+        An end is infinite if some replicate is infinite on that side. Both are infinite if an
+        experiment has an infinite replicate and fewer than two finite ones, which have no variance.
+        """
+        if any(not np.isfinite(one).all() and np.isfinite(one).sum() < 2 for one in self.left_out):
+            return Interval(self.estimate, -math.inf, math.inf)
         half = t_quantile(self.freedom, confidence) * math.sqrt(self.variance)
         replicates = np.concatenate([*self.left_out, self.moved])
         return Interval(

@@ -63,6 +63,26 @@ class CriticalBrackets:
             ]
         )
 
+    @property
+    def measured(self) -> int:
+        """At how many sizes some seed's bracket is closed at both ends.
+
+        With fewer than two, no slope was measured: the prior alone decides the curve's slope.
+        """
+        closed = np.isfinite(self.lower) & np.isfinite(self.upper) & self.known
+        return int(closed.any(axis=1).sum())
+
+    @property
+    def agree(self) -> Bools:
+        """At which sizes all seeds have the same bracket, closed at both ends, [sizes]."""
+        closed = np.isfinite(self.lower) & np.isfinite(self.upper) | ~self.known
+        return np.array(
+            [
+                bool(row.all()) and all(len(np.unique(end[~np.isnan(end)])) == 1 for end in ends)
+                for row, *ends in zip(closed, self.lower, self.upper, strict=True)
+            ]
+        )
+
 
 def critical_brackets(
     critical: xr.Dataset, threshold: float, part: str | None = None
@@ -115,7 +135,9 @@ class CriticalCurve:
         )
 
 
-def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> CriticalCurve:
+def critical_curve(
+    brackets: CriticalBrackets, without: Bools | None = None, *, agreement: bool = False
+) -> CriticalCurve:
     """Fit a power law to the brackets, maximum a posteriori.
 
     log2 of a seed's critical data size has a logistic distribution about a line in log2 of the
@@ -129,6 +151,9 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
     Args:
         brackets: of the critical experiment.
         without: model sizes to leave out, bool [sizes].
+        agreement: whether a size whose seeds all have the same bracket has the whole rounding error of
+            that bracket. Otherwise all sizes have the part that is left where values spread as much as
+            those of all sizes do, which is too little for such a size.
 
     Raises:
         NotEnoughDataError: fewer than two model sizes are left.
@@ -158,6 +183,9 @@ def critical_curve(brackets: CriticalBrackets, without: Bools | None = None) -> 
     weights = np.ones((1 + seeds + sizes, len(size)))
     weights[1 : 1 + seeds] = seed != np.arange(seeds)[:, None]
     rounding = rounding_deviation(widths, scale, typical)
+    if agreement:
+        whole = rounding_deviation(widths, 0.0, typical)
+        rounding = np.where(brackets.agree, whole, rounding)
     shifts = np.zeros_like(weights)
     shifts[1 + seeds :] = np.where(size == np.arange(sizes)[:, None], rounding[size], 0)
     levels, slopes = regression.fit(fitted_with, weights, shifts)

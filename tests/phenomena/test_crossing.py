@@ -135,3 +135,30 @@ def test_one_size_of_random_labels_makes_no_curve():
 def test_one_seed_of_the_critical_experiment_is_too_few():
     with pytest.raises(NotEnoughDataError, match="critical curve of two seeds or more"):
         found(memorization(), critical(seeds=(0,)))
+
+
+def coarse(runs):
+    """Data sizes so far apart that each critical data size lies between the same two for all seeds."""
+    return world(runs, sizes=SIZES, data_sizes=(300, 500, 800))
+
+
+def test_where_seeds_agree_the_interval_is_as_wide_as_the_data_sizes_are_apart():
+    """At sizes 16 and 32 all seeds say 500 to 800; the curves cross between them, at 574 examples."""
+
+    def runs(size: int, data_size: int, seed: int) -> Run:
+        need = 640 * (size / 16) ** -0.3 * (1 + 0.05 * (seed - 1))
+        return grokking() if data_size >= need else memorizing()
+
+    finding = found(memorization(), coarse(runs), coordinate="data_size")
+    assert finding.high - finding.low > 0.45 * np.log2(800 / 500)
+    assert finding.low < np.log2(574) < finding.high
+
+
+def test_nothing_bounds_the_crossing_where_one_critical_data_size_lies_within_the_grid():
+    """All sizes but the largest need more than the grid has, so no slope was measured."""
+    runs = coarse(
+        lambda size, data_size, _: grokking() if (size, data_size) == (64, 800) else memorizing()
+    )
+    finding = found(memorization(), runs, coordinate="data_size")
+    assert (-np.inf, np.inf) == (finding.low, finding.high)
+    assert "nothing bounds the crossing" in finding.evidence

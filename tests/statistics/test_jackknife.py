@@ -62,6 +62,20 @@ def test_an_infinite_replicate_opens_one_end(replicate, end):
     assert math.isfinite(other)
 
 
+def test_infinite_replicates_give_no_degree_of_freedom():
+    """Three finite replicates have 2 degrees of freedom, as three seeds have."""
+    finite = np.array([1.0, 2.0, 3.0])
+    some = Jackknife(2.0, [np.append(finite, np.inf)], NONE).interval(0.99)
+    all_finite = Jackknife(2.0, [finite], NONE).interval(0.99)
+    assert all_finite.low == some.low
+    assert np.inf == some.high
+
+
+def test_one_finite_replicate_beside_infinite_ones_bounds_nothing():
+    found = Jackknife(2.0, [np.array([1.0, np.inf, np.inf])], NONE).interval(0.9)
+    assert (-np.inf, np.inf) == (found.low, found.high)
+
+
 def test_an_array_has_the_standard_errors_of_its_numbers():
     values = np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]])
     error = means_over_seeds(values).standard_error

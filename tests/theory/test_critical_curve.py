@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from grokbench.errors import NotEnoughDataError
-from grokbench.theory.critical_curve import CriticalCurve, critical_brackets, critical_curve
+from grokbench.theory.critical_curve import (
+    CriticalBrackets,
+    CriticalCurve,
+    critical_brackets,
+    critical_curve,
+)
 from tests.phenomena.worlds import NOT_RUN, ending_at, world
 
 SIZES = (8, 16, 32, 64)
@@ -72,3 +77,24 @@ def test_one_model_size_makes_no_curve():
 
 def test_where_no_size_generalizes_the_curve_lies_above_the_data_sizes():
     assert height(fitted(experiment(level=1e6)), 16) > max(DATA_SIZES)
+
+
+def test_a_size_whose_seeds_agree_keeps_its_rounding_error_where_other_sizes_differ():
+    """Brackets 0.5 wide; the seeds of the first of three sizes share one."""
+    upper = np.array([[9.0, 9.0, 9.0, 9.0], [8.0, 8.5, 9.5, 9.0], [7.5, 8.5, 8.0, 9.0]])
+    brackets = CriticalBrackets(np.array([10.0, 12.0, 14.0]), np.arange(4), upper - 0.5, upper, 8.5)
+    assert [True, False, False] == brackets.agree.tolist()
+    assert 3 == brackets.measured
+    pooled, own = critical_curve(brackets), critical_curve(brackets, agreement=True)
+    at = np.array([10.0])
+    assert own.at(at).estimate == pooled.at(at).estimate
+    assert own.at(at).standard_error > 1.2 * pooled.at(at).standard_error
+    assert pytest.approx(pooled.at(at).moved[1:]) == own.at(at).moved[1:]
+
+
+def test_brackets_that_are_open_at_one_end_measure_nothing():
+    upper = np.array([[np.inf, np.inf], [np.inf, 9.0]])
+    lower = np.array([[9.5, 9.5], [9.5, 8.5]])
+    brackets = CriticalBrackets(np.array([10.0, 12.0]), np.arange(2), lower, upper, 8.5)
+    assert 1 == brackets.measured
+    assert not brackets.agree.any()
