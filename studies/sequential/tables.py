@@ -1,0 +1,149 @@
+"""The tables of docs/sequential.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.calibration.runner import Rate
+from studies.documents import Marks, table
+from studies.sequential.decisions import WORLDS
+from studies.sequential.errors import AT_THE_BOUNDS, NOTHING_IS_THERE
+from studies.sequential.exact import EXACT
+from studies.sequential.plans import (
+    FIXED,
+    NOT_REPRODUCED,
+    PEEKING,
+    PLANS,
+    REPRODUCED,
+    SEQUENTIAL,
+    Decision,
+)
+from studies.sequential.runner import Outcome
+from studies.sequential.world import World
+
+MARKS = Marks("<!-- sequential suites -->", "<!-- the end of sequential suites -->")
+
+SUITES = (EXACT, AT_THE_BOUNDS, NOTHING_IS_THERE)
+
+Found = Mapping[str, Sequence[Outcome]]
+"""A world's key → the outcomes of its simulations."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Which decisions of a suite are wrong."""
+
+    words: str
+    outcomes: frozenset[str]
+
+    def made(self, decisions: Iterable[Decision]) -> bool:
+        return any(one.outcome in self.outcomes for one in decisions)
+
+
+FALSE_ARE_REPRODUCED = Mistake("reproduced", frozenset({REPRODUCED}))
+TRUE_ARE_NOT = Mistake("not reproduced", frozenset({NOT_REPRODUCED}))
+ANY = Mistake("any decision", frozenset({REPRODUCED, NOT_REPRODUCED}))
+
+MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
+    EXACT.key: (FALSE_ARE_REPRODUCED, TRUE_ARE_NOT),
+    AT_THE_BOUNDS.key: (FALSE_ARE_REPRODUCED, TRUE_ARE_NOT),
+    NOTHING_IS_THERE.key: (FALSE_ARE_REPRODUCED,),
+}
+
+
+def tables(found: Found) -> str:
+    """The errors of whole suites, and the cost of deciding single claims."""
+    return "\n\n".join(part(found) for part in (errors, mistakes_of_claims, decided, costs))
+
+
+def errors(found: Found) -> str:
+    """Suites with at least one wrong decision."""
+    rows = []
+    for world in SUITES:
+        outcomes = found.get(world.key, ())
+        for mistake in MISTAKES[world.key]:
+            cells = [
+                rate([mistake.made(one[plan.name].values()) for one in outcomes])
+                for plan in (SEQUENTIAL, PEEKING)
+            ]
+            rows.append([world.words, mistake.words, f"{len(outcomes)}", *cells])
+    header = ["simulated suites", "wrong is", "suites", "sequential", "the same looks, undeclared"]
+    return table([*header[:3], *(f"{one}, %" for one in header[3:])], rows)
+
+
+def mistakes_of_claims(found: Found) -> str:
+    """For each claim of the suite at the bounds, how often it is decided at all, in each direction."""
+    outcomes = found.get(AT_THE_BOUNDS.key, ())
+    rows = []
+    for name, stated in AT_THE_BOUNDS.claims.items():
+        ways = [
+            rate([one[SEQUENTIAL.name][name].outcome == letter for one in outcomes])
+            for letter in (REPRODUCED, NOT_REPRODUCED)
+        ]
+        rows.append([f"`{name}`", f"{stated.rule}", *ways])
+    return table(
+        ["claim whose effect lies at the bound", "rule", "reproduced, %", "not reproduced, %"], rows
+    )
+
+
+def decided(found: Found) -> str:
+    """How often a true claim is called reproduced, and wrongly not reproduced."""
+
+    def cell(world: World, decisions: Sequence[Decision]) -> str:
+        right = rate([one.outcome == REPRODUCED for one in decisions])
+        wrong = sum(one.outcome == NOT_REPRODUCED for one in decisions)
+        return right + (f"; wrong {wrong}" if wrong else "")
+
+    return _by_plan("reproduced, %", found, cell)
+
+
+def costs(found: Found) -> str:
+    """Seeds, and CPU seconds of training, until a claim is decided or all seeds are spent."""
+
+    def cell(world: World, decisions: Sequence[Decision]) -> str:
+        (claim,) = world.claims
+        seeds = float(np.mean([one.seeds for one in decisions]))
+        return f"{seeds:.1f} ({in_words(seeds * world.seconds_for_a_seed(claim))})"
+
+    return _by_plan("seeds (CPU time)", found, cell)
+
+
+def _by_plan(title: str, found: Found, cell: Callable[[World, Sequence[Decision]], str]) -> str:
+    plans = (SEQUENTIAL, *FIXED)
+    rows = []
+    for world in WORLDS:
+        outcomes = found.get(world.key, ())
+        if not outcomes:
+            continue
+        ((name, stated),) = world.claims.items()
+        cells = [cell(world, [one[plan.name][name] for one in outcomes]) for plan in plans]
+        rows.append([label(world), world.words, f"{stated.rule}", f"{len(outcomes)}", *cells])
+    header = [title, "simulated", "rule", "worlds", "sequential"]
+    return table([*header, *(PLANS[plan.name].words for plan in FIXED)], rows)
+
+
+def label(world: World) -> str:
+    """`double_descent`, places."""
+    ((_, stated),) = world.claims.items()
+    options = [
+        f"`{name} = {str(value).lower()}`" if isinstance(value, (bool, int)) else f"`{name}`"
+        for name, value in stated.options.items()
+        if name in ("places", "width", "best_of_seeds")
+    ]
+    kinds = [value for name, value in stated.options.items() if name == "dynamics"]
+    return ", ".join([f"`{stated.detector}`", *kinds, *options])
+
+
+def rate(happened: Sequence[bool]) -> str:
+    """In per cent, with the 95 % interval of Clopper and Pearson."""
+    return str(Rate(sum(happened), len(happened))) if happened else ""
+
+
+def in_words(seconds: float) -> str:
+    for limit, unit in ((120.0, "s"), (7200.0, "min"), (np.inf, "h")):
+        if seconds < limit:
+            return f"{seconds / {'s': 1, 'min': 60, 'h': 3600}[unit]:.3g} {unit}"
+    raise AssertionError
