@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from grokbench.suite.model import Rule
-from grokbench.testing.simulator import Emerging, Grid, Law
+from grokbench.testing.simulator import Circuits, Emerging, Grid, Law, Levels
 from studies.calibration.accuracies import NEAR_PERFECT, dipping
 from studies.calibration.trial import Simulated
 from studies.calibration.trials import (
     CHANGING_NORM,
+    CRITICAL_GRID,
     CROSSING,
     CURVES,
     FALLING_CRITICAL_SIZE,
     MEMORY,
+    TARGET_GRID,
     ZONES,
 )
 from studies.sequential.plans import FIXED, SEQUENTIAL
@@ -32,6 +34,18 @@ AT_PLACES = {"model_size": [size for sizes in PLACES.values() for size in sizes]
 EMERGENCE_SIZES = (12, 16, 24, 32, 48, 64, 96, 128)
 ALONE = Emerging(9000, 0.5), Grid(EMERGENCE_SIZES)
 MIXTURE = Emerging(72_000, 0.5), Grid(EMERGENCE_SIZES, parts=("addition", "subtraction"))
+
+EQUAL_SIZES = Grid((64, 128))
+EQUAL_SIZES_MIXED = Grid((64, 128), parts=("addition", "subtraction"))
+ABLE, SPLIT, MIXED = (Levels(means, 4.0) for means in ((0.98, 0.98), (0.57, 0.87), (0.07, 0.27)))
+"""Mean final accuracies of a pilot of suites/quick.toml: without the mixture, with a split network, dense."""
+
+WITHOUT_BAND = Circuits()
+ZONES_ALL_OR_NOTHING: Mapping[str, Simulated] = {
+    "memorization": MEMORY,
+    "critical": (WITHOUT_BAND, CRITICAL_GRID),
+    "target": (WITHOUT_BAND, TARGET_GRID),
+}
 
 
 def world(
@@ -79,6 +93,14 @@ WORLDS: tuple[World, ...] = (
         alone(FALLING_CRITICAL_SIZE),
         Rule(at_least=0.2),
         "critical_data_size",
+    ),
+    world(
+        "critical-slope",
+        "4000 examples at size 32, 3000 at size 64 (Fig. 3)",
+        alone(FALLING_CRITICAL_SIZE),
+        Rule(at_least=0.05),
+        "critical_data_size",
+        {"effect": "slope"},
     ),
     world(
         "norm-grokking",
@@ -184,11 +206,35 @@ WORLDS: tuple[World, ...] = (
         {"shifted_part": "addition", "best_of_seeds": True},
     ),
     world(
+        "gap",
+        "0.98 against 0.07 and 0.27 at sizes 64 and 128",
+        {"reference": (ABLE, EQUAL_SIZES), "shifted": (MIXED, EQUAL_SIZES_MIXED)},
+        Rule(at_least=0.1),
+        "accuracy_gap",
+        {"shifted_part": "addition"},
+    ),
+    world(
+        "gap-split",
+        "0.57 and 0.87 against 0.07 and 0.27 at sizes 64 and 128",
+        {"reference": (SPLIT, EQUAL_SIZES_MIXED), "shifted": (MIXED, EQUAL_SIZES_MIXED)},
+        Rule(at_least=0.1),
+        "accuracy_gap",
+        {"reference_part": "addition", "shifted_part": "addition"},
+    ),
+    world(
         "zones",
         "zones of Fig. 1, semi-grokking 30 % wide",
         ZONES,
         Rule(at_least=0.05),
         "zone_prediction",
+        share=0.25,
+    ),
+    world(
+        "zone-probabilities",
+        "zones of Fig. 1, runs generalize fully or not at all",
+        ZONES_ALL_OR_NOTHING,
+        Rule(at_least=0.05),
+        "zone_probabilities",
         share=0.25,
     ),
     world(

@@ -18,7 +18,7 @@ LARGE = (32, 48, 64)
 ADDITION_GRID = Grid((8, *LARGE), (2500, 2900, 3300), evaluate_every=2000)
 LABELS_GRID = Grid((8, 16, 24), (12_769,), evaluate_every=2000, random_labels=True)
 LINE = Grid((8, 24, 100), evaluate_every=2000)
-ALONE_GRID = Grid((16, 32, 64, 128), evaluate_every=2000)
+ALONE_GRID = Grid((48, 64), evaluate_every=2000)
 MIXTURE_GRID = replace(ALONE_GRID, parts=("addition", "subtraction"))
 
 PLACES = {"peak": [8], "bottom": [24], "recovery": [100]}
@@ -32,8 +32,8 @@ LEVEL = Levels((0.6, 0.6, 0.98), (4.0, 0.6, 0.6))
 """Accuracy is the same at peak and bottom; the runs of the bottom generalize fully or not at all."""
 DIP_OF_04 = Levels((0.8, 0.4, 0.98), (4.0, 0.6, 0.6))
 DIP_OF_02 = Levels((0.8, 0.6, 0.98), (4.0, 0.6, 0.6))
-EMERGING = Emerging(36_000, 0.5)
-"""At hidden size 32 or 64, the same in all experiments."""
+EMERGING = Emerging(64_192, 1.0)
+"""Half of the runs of hidden size 64 have the ability, and a quarter of those of size 48, in all experiments."""
 
 
 def experiments(memory: Law, little: Law, much: Law, harder: Law) -> dict[str, tuple[Law, Grid]]:
@@ -62,7 +62,8 @@ def claims(bounds: Mapping[str, float]) -> dict[str, Stated]:
             "critical_data_size",
             addition,
             at_least("critical_data_size_falls"),
-            where={"model_size": list(LARGE)},
+            {"effect": "slope"},
+            {"model_size": list(LARGE)},
         ),
         "memorization_capacity_rises": Stated(
             "memorization_capacity",
@@ -102,13 +103,13 @@ def claims(bounds: Mapping[str, float]) -> dict[str, Stated]:
             {"places": PLACES},
         ),
         "mixture_delays_emergence": Stated(
-            "emergence",
+            "accuracy_gap",
             {"reference": "alone", "shifted": "mixture"},
             at_least("mixture_delays_emergence"),
             shifted,
         ),
         "split_ffn_emerges_earlier": Stated(
-            "emergence",
+            "accuracy_gap",
             {"reference": "mixture_split", "shifted": "mixture"},
             at_least("split_ffn_emerges_earlier"),
             {"reference_part": "addition", **shifted},
@@ -118,19 +119,19 @@ def claims(bounds: Mapping[str, float]) -> dict[str, Stated]:
 
 NOTHING_IS_THERE = World(
     "errors-nothing",
-    "nothing of the paper is there; rules with the margins of suites/quick.toml",
+    "nothing of the paper is there; rules with a margin",
     experiments(Memory(slope=0.0, at=(9000, 6000)), LEVEL, DIP_OF_04, LEVEL),
     claims(
         {
-            "critical_data_size_falls": 0.1,
+            "critical_data_size_falls": 0.05,
             "memorization_capacity_rises": 0.5,
             "norm_falls_in_grokking": -0.01,
             "norm_rises_in_progression": 0.01,
             "double_descent_with_little_data": 0.1,
             "no_double_descent_with_much_data": 0.1,
             "deeper_double_descent_when_harder": 0.0,
-            "mixture_delays_emergence": 0.5,
-            "split_ffn_emerges_earlier": 0.5,
+            "mixture_delays_emergence": 0.1,
+            "split_ffn_emerges_earlier": 0.1,
         }
     ),
     (SEQUENTIAL, PEEKING),

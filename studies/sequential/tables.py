@@ -92,7 +92,7 @@ def mistakes_of_claims(found: Found) -> str:
 def decided(found: Found) -> str:
     """How often a true claim is called reproduced, and wrongly not reproduced."""
 
-    def cell(world: World, decisions: Sequence[Decision]) -> str:
+    def cell(_: World, decisions: Sequence[Decision]) -> str:
         right = rate([one.outcome == REPRODUCED for one in decisions])
         wrong = sum(one.outcome == NOT_REPRODUCED for one in decisions)
         return right + (f"; wrong {wrong}" if wrong else "")
@@ -129,9 +129,9 @@ def label(world: World) -> str:
     """`double_descent`, places."""
     ((_, stated),) = world.claims.items()
     options = [
-        f"`{name} = {str(value).lower()}`" if isinstance(value, (bool, int)) else f"`{name}`"
+        f"`{name}`" if name == "places" else f"`{name} = {str(value).lower()}`"
         for name, value in stated.options.items()
-        if name in ("places", "width", "best_of_seeds")
+        if name in ("places", "width", "best_of_seeds", "effect")
     ]
     kinds = [value for name, value in stated.options.items() if name == "dynamics"]
     return ", ".join([f"`{stated.detector}`", *kinds, *options])
