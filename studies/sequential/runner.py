@@ -93,11 +93,11 @@ def simulated(
 
 
 def outcome_of(world: World, number: int) -> Outcome:
-    return world.decisions(number, remembering(_detectors()))
+    return world.decisions(number, remembering(known_detectors()))
 
 
 @cache
-def _detectors() -> Mapping[str, type[Detector]]:
+def known_detectors() -> Mapping[str, type[Detector]]:
     return {**Plugins.load().detectors, MeanAccuracy.name: MeanAccuracy}
 
 

@@ -1,0 +1,197 @@
+"""The study of sequential suites measures what it says it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from grokbench.phenomena import BUILT_IN
+from grokbench.suite.model import Rule
+from grokbench.testing.simulator import FLAWLESS, Grid, Levels, simulate
+from studies.sequential.__main__ import EVERY, main
+from studies.sequential.costs import MEASURED, STEPS, parameters_of, seconds
+from studies.sequential.decisions import OTHERS, WORLDS
+from studies.sequential.errors import AT_THE_BOUNDS, NOTHING_IS_THERE
+from studies.sequential.exact import EXACT, MeanAccuracy
+from studies.sequential.plans import (
+    FIXED,
+    LOOKS,
+    NOT_REPRODUCED,
+    OPEN,
+    PEEKING,
+    REPRODUCED,
+    SEQUENTIAL,
+    Decision,
+)
+from studies.sequential.runner import (
+    Outcomes,
+    known_detectors,
+    missing,
+    outcome_of,
+    remembering,
+)
+from studies.sequential.tables import MARKS, MISTAKES, SUITES, in_words, tables
+from studies.sequential.world import Stated, World
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sequential.md"
+
+
+def world(mean: float, spread: float = 1000.0, bound: float = 0.5) -> World:
+    """One claim, that the mean accuracy is at least the bound, beside three that stay open."""
+    stated = Stated("mean_accuracy", {"experiment": "runs"}, Rule(at_least=bound), {"signs": [1.0]})
+    runs = Levels((mean,), spread), Grid((16,), steps=1000)
+    plans = (SEQUENTIAL, PEEKING, *FIXED)
+    return World("test", "a test", {"runs": runs}, {"mean": stated}, plans, 3, flaws=FLAWLESS)
+
+
+def test_every_built_in_detector_has_a_world_in_which_its_claim_is_true() -> None:
+    shown = {stated.detector for one in WORLDS for stated in one.claims.values()}
+    assert {kind.name for kind in BUILT_IN} == shown
+
+
+def test_the_suites_have_nine_claims_that_share_runs() -> None:
+    for suite in SUITES:
+        assert 9 == len(suite.claims)
+        looked_at = [name for one in suite.claims.values() for name in one.experiments.values()]
+        assert len(set(looked_at)) < len(looked_at)
+    assert all(OTHERS + 1 == len(one.suite.claims) for one in WORLDS)
+
+
+def test_keys_and_files_tell_worlds_apart(tmp_path: Path) -> None:
+    assert len(EVERY) == len({one.key for one in EVERY})
+    assert Outcomes(world(0.5), tmp_path).file != Outcomes(world(0.6), tmp_path).file
+    assert Outcomes(world(0.5), tmp_path).file == Outcomes(world(0.5), tmp_path).file
+
+
+def test_a_plain_claim_is_decided_at_the_first_look_and_a_claim_at_the_bound_is_not() -> None:
+    outcome = outcome_of(world(0.9), 1)
+    assert Decision(REPRODUCED, LOOKS[0]) == outcome["sequential"]["mean"]
+    assert Decision(NOT_REPRODUCED, LOOKS[0]) == outcome_of(world(0.1), 1)["sequential"]["mean"]
+    at_the_bound = outcome_of(world(0.5, 4.0), 1)
+    assert Decision(OPEN, LOOKS[-1]) == at_the_bound["sequential"]["mean"]
+    assert Decision(OPEN, 11) == at_the_bound["fixed 11"]["mean"]
+
+
+def test_claims_without_results_are_in_no_plan() -> None:
+    assert [{"mean"}] * 5 == [set(claims) for claims in outcome_of(world(0.9), 1).values()]
+
+
+def test_a_sequential_decision_is_later_than_that_of_undeclared_looks_never_sooner() -> None:
+    """0.6 against 0.5, with runs from 0 to 1: some number of looks is needed."""
+    found = [outcome_of(world(0.62, 4.0), number) for number in range(12)]
+    pairs = [(one["sequential"]["mean"].seeds, one["peeking"]["mean"].seeds) for one in found]
+    assert all(sequential >= peeking for sequential, peeking in pairs)
+    assert len({sequential for sequential, _ in pairs}) > 1
+
+
+def test_the_means_of_the_exact_suite_lie_at_their_bounds() -> None:
+    """5000 seeds: no bound lies outside the interval of confidence 0.9999."""
+    law, grid = EXACT.experiments["runs"]
+    many = {"experiment": simulate(law, replace(grid, seeds=5000), 1, FLAWLESS)}
+    for stated in EXACT.claims.values():
+        finding = MeanAccuracy.from_options(stated.options).at(0.9999).find(many)
+        (bound,) = (b for b in (stated.rule.at_least, stated.rule.at_most) if b is not None)
+        assert finding.low < bound < finding.high
+
+
+@pytest.mark.parametrize("suite", [AT_THE_BOUNDS, NOTHING_IS_THERE], ids=lambda suite: suite.key)
+def test_every_claim_of_a_suite_is_judged_at_a_look(suite: World) -> None:
+    """No claim waits for runs, and no detector refuses its options or its data."""
+    outcome = SEQUENTIAL.decide(suite.suite, suite.results(1), remembering(known_detectors()))
+    assert set(suite.claims) == set(outcome)
+    assert all(one.outcome != OPEN or one.seeds == LOOKS[-1] for one in outcome.values())
+
+
+def test_in_a_world_with_nothing_a_claim_far_from_its_bound_is_refuted() -> None:
+    found = SEQUENTIAL.decide(
+        NOTHING_IS_THERE.suite, NOTHING_IS_THERE.results(1), remembering(known_detectors())
+    )
+    assert Decision(NOT_REPRODUCED, LOOKS[0]) == found["memorization_capacity_rises"]
+
+
+def test_a_finding_is_computed_once_for_the_same_data_and_confidence() -> None:
+    calls = []
+
+    class Counted(MeanAccuracy):
+        def find(self, data):  # type: ignore[no-untyped-def]
+            calls.append(data["experiment"].sizes["seed"])
+            return super().find(data)
+
+    detectors = remembering({"mean_accuracy": Counted})
+    one, other = ({"experiment": world(m).results(1)["runs"].to_dataset()} for m in (0.4, 0.6))
+    detector = detectors["mean_accuracy"].from_options({"signs": [1.0]})
+    first = detector.find(one)
+    assert first == detector.find(one)
+    assert first != detector.find(other)
+    assert first != detector.at(0.999).find(one)
+    assert [40, 40, 40] == calls
+
+
+def test_the_study_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    """Also after a line that was not written to its end."""
+    kept = Outcomes(world(0.9), tmp_path)
+    kept.add(0, outcome_of(world(0.9), 0))
+    with kept.file.open("a") as file:
+        file.write('{"number": 1, "pl')
+    assert [1, 2] == [number for _, number in missing([world(0.9)], tmp_path, 3)]
+    kept.add(1, outcome_of(world(0.9), 1))
+    assert [0, 1] == list(kept.read())
+    assert outcome_of(world(0.9), 0) == kept.read()[0]
+
+
+def test_all_worlds_advance_alike(tmp_path: Path) -> None:
+    few, many = world(0.5), world(0.6)
+    few = World("few", "", few.experiments, few.claims, few.plans, share=0.5)
+    order = [one.key for one, _ in missing([few, many], tmp_path, 4)]
+    assert ["test", "few", "test", "test", "few", "test"] == order
+
+
+def test_a_run_of_a_measured_size_costs_what_was_measured() -> None:
+    sizes = np.array(list(MEASURED), float)
+    expected = np.array(list(MEASURED.values())) * STEPS / 1000
+    assert pytest.approx(expected) == seconds(parameters_of(sizes), 3000)
+    assert pytest.approx(expected * 2) == seconds(parameters_of(sizes), 6000)
+
+
+def test_a_seed_costs_the_runs_that_the_claim_selects_once_each() -> None:
+    """Capacity: three sizes of one data size; the deeper dip: two experiments; with one role twice: one."""
+    grid = Grid((8, 32), (3000, 6000))
+    law = Levels((0.5, 0.5))
+    roles = {"easier": "runs", "harder": "runs"}
+    stated = Stated("deeper_double_descent", roles, Rule(at_least=0.0), {}, {"model_size": 32})
+    one = World("costs", "", {"runs": (law, grid)}, {"deeper": stated}, FIXED)
+    expected = MEASURED[32] * STEPS / 1000 * 3
+    assert pytest.approx(expected) == one.seconds_for_a_seed("deeper")
+
+
+def test_tables_count_each_suite_with_a_wrong_decision_once() -> None:
+    def outcome(*letters: str) -> dict[str, dict[str, Decision]]:
+        claims = zip(EXACT.claims, letters + (OPEN,) * 9, strict=False)
+        decisions = {name: Decision(letter, 40) for name, letter in claims}
+        return {plan.name: decisions for plan in (SEQUENTIAL, PEEKING)}
+
+    outcomes = [outcome("r", "r"), outcome("n"), outcome(), outcome()]
+    text = tables({EXACT.key: outcomes})
+    rows = [line for line in text.splitlines() if EXACT.words in line]
+    assert 2 == len(rows) == len(MISTAKES[EXACT.key])
+    assert all("| 4 | 25.0 (0.6–80.6) | 25.0 (0.6–80.6) |" in line for line in rows)
+
+
+def test_times_are_said_in_seconds_minutes_or_hours() -> None:
+    assert ["90 s", "5 min", "2.5 h"] == [in_words(second) for second in (90, 300, 9000)]
+
+
+def test_the_command_writes_between_the_marks(tmp_path: Path) -> None:
+    document = tmp_path / "sequential.md"
+    document.write_text(f"before\n{MARKS.start}\n{MARKS.end}\nafter\n", encoding="utf-8")
+    options = ["--only", "errors-exact", "--suites", "1", "--folder", str(tmp_path / "kept")]
+    done = CliRunner().invoke(main, [*options, "--write", str(document)])
+    assert (0, None) == (done.exit_code, done.exception)
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{MARKS.start}\n")
+    assert text.endswith(f"{MARKS.end}\nafter\n")
+    assert "| 1 |" in text
