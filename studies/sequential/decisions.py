@@ -119,6 +119,22 @@ WORLDS: tuple[World, ...] = (
         {"dynamics": "progression"},
     ),
     world(
+        "norm-grokking-by-size",
+        "falls by a fifth",
+        alone(CHANGING_NORM),
+        Rule(at_most=-0.01),
+        "norm_change",
+        {"dynamics": "grokking", "by_size": True},
+    ),
+    world(
+        "norm-progression-by-size",
+        "rises by 30 %",
+        alone(CHANGING_NORM),
+        Rule(at_least=0.01),
+        "norm_change",
+        {"dynamics": "progression", "by_size": True},
+    ),
+    world(
         "dip",
         "dip from 0.6 to 0 (Fig. 6 (a))",
         alone(dipping(0.6)),

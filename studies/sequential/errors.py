@@ -74,14 +74,14 @@ def claims(bounds: Mapping[str, float]) -> dict[str, Stated]:
             "norm_change",
             addition,
             Rule(at_most=bounds["norm_falls_in_grokking"]),
-            {"dynamics": "grokking"},
+            {"dynamics": "grokking", "by_size": True},
             {"model_size": list(LARGE), "data_size": 3300},
         ),
         "norm_rises_in_progression": Stated(
             "norm_change",
             addition,
             at_least("norm_rises_in_progression"),
-            {"dynamics": "progression"},
+            {"dynamics": "progression", "by_size": True},
             {"model_size": 8, "data_size": 3300},
         ),
         "double_descent_with_little_data": Stated(

@@ -131,7 +131,7 @@ def label(world: World) -> str:
     options = [
         f"`{name}`" if name == "places" else f"`{name} = {str(value).lower()}`"
         for name, value in stated.options.items()
-        if name in ("places", "width", "best_of_seeds", "effect")
+        if name in ("places", "width", "best_of_seeds", "effect", "by_size")
     ]
     kinds = [value for name, value in stated.options.items() if name == "dynamics"]
     return ", ".join([f"`{stated.detector}`", *kinds, *options])
