@@ -140,7 +140,7 @@ WORLDS: tuple[World, ...] = (
         alone(dipping(0.6)),
         Rule(at_least=0.1),
         "double_descent",
-        share=0.5,
+        share=0.25,
     ),
     world(
         "dip-places",
@@ -157,7 +157,7 @@ WORLDS: tuple[World, ...] = (
         alone(dipping(0.4, 0.8)),
         Rule(at_least=0.0),
         "double_descent",
-        share=0.5,
+        share=0.25,
     ),
     world(
         "shallow-places",
@@ -175,7 +175,7 @@ WORLDS: tuple[World, ...] = (
         Rule(at_most=0.15),
         "double_descent",
         {"width": 3},
-        share=0.5,
+        share=0.25,
     ),
     world(
         "no-dip-places",
@@ -251,7 +251,7 @@ WORLDS: tuple[World, ...] = (
         ZONES_ALL_OR_NOTHING,
         Rule(at_least=0.05),
         "zone_probabilities",
-        share=0.25,
+        share=0.5,
     ),
     world(
         "crossing",
@@ -260,6 +260,6 @@ WORLDS: tuple[World, ...] = (
         Rule(at_least=0.0),
         "crossing",
         {"coordinate": "data_size", "relative_to": 2600},
-        share=0.5,
+        share=0.25,
     ),
 )

@@ -39,8 +39,6 @@ from studies.sequential.runner import (
 from studies.sequential.tables import MARKS, MISTAKES, SUITES, in_words, tables
 from studies.sequential.world import Stated, World
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "sequential.md"
-
 
 def world(mean: float, spread: float = 1000.0, bound: float = 0.5) -> World:
     """One claim, that the mean accuracy is at least the bound, beside three that stay open."""
