@@ -124,6 +124,9 @@ def _with_outlook(suite: Suite, tree: xr.DataTree, verdict: Verdict, undecided: 
             datasets = first_seeds(datasets, sequential.seeds[: verdict.looks[-1].seeds])
     confidence = confidence_for(share * error_allowed(undecided))
     outlook = seeds_expected(verdict.claim, datasets, verdict.detector, confidence)
+    if sequential is not None and (outlook.seeds or 0) > sequential.looks[-1]:
+        reason = f"{outlook.reason} {words.looks_end(sequential.looks[-1])}"
+        outlook = replace(outlook, reason=reason)
     return replace(verdict, outlook=outlook, reason=f"{verdict.reason}. {outlook.reason}")
 
 

@@ -57,3 +57,8 @@ def no_seeds_decide(why: str) -> str:
 def no_outlook(why: str) -> str:
     """Nothing can be said yet about what an undecided claim takes."""
     return f"How many seeds the claim takes cannot be said yet: {why}."
+
+
+def looks_end(seeds: int) -> str:
+    """A sequential suite has fewer seeds than its claim is expected to take."""
+    return f"The last look of the suite has {seeds}."

@@ -118,11 +118,7 @@ def expected_seeds(prospect: Prospect) -> int | None:
 def words_of(prospect: Prospect) -> str:
     """What deciding an open claim would take, or why nothing in this suite is expected to do it."""
     outlook = prospect.verdict.outlook
-    if outlook is None:
-        return prospect.verdict.reason
-    if outlook.seeds is not None and prospect.seeds is None:
-        return f"{outlook.reason} The looks of the suite end before."
-    return outlook.reason
+    return prospect.verdict.reason if outlook is None else outlook.reason
 
 
 def expense(forecast: Forecast) -> str:

@@ -156,4 +156,4 @@ def test_a_sequential_suite_that_ends_too_early_says_so(grokbench: Grokbench, wr
     grokbench("run", suite, "--jobs", 1, "--seeds", 2)
     undecided = claims(grokbench("plan", suite, "--json", "--no-measure"))["undecided"]
     assert 0 == undecided["runs"]
-    assert undecided["words"].endswith("The looks of the suite end before.")
+    assert undecided["words"].endswith("The last look of the suite has 10.")
