@@ -189,7 +189,7 @@ HEADER = (
 
 @click.command()
 @click.option("--seen", multiple=True, type=int, default=(5, 8), show_default=True)
-@click.option("--experiments", type=int, default=40, show_default=True)
+@click.option("--experiments", type=int, default=24, show_default=True)
 @click.option("--only", multiple=True, help="A detector's name; all of them unless given.")
 @click.option(
     "--write",
