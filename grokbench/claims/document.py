@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from grokbench.claims.errors import ALPHA, METHOD
 from grokbench.claims.json_value import json_value
-from grokbench.claims.selection import datasets_of, selected, statuses
+from grokbench.claims.selection import data_of, statuses
 from grokbench.claims.summary import Summary
 from grokbench.claims.verdict import Look, Verdict
 from grokbench.errors import NotEnoughDataError
@@ -254,7 +254,7 @@ def _found(finding: Finding) -> FindingEntry:
 def _cells(verdict: Verdict, tree: xr.DataTree) -> dict[str, CellsEntry]:
     """Role → the part of the grid that the claim looks at, and how many of its runs are done."""
     try:
-        data = selected(verdict.claim, datasets_of(verdict.claim, tree))
+        data = data_of(verdict, tree)
     except NotEnoughDataError:
         return {}
     return {

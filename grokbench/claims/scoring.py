@@ -151,7 +151,15 @@ def _look_by_look(cases: Mapping[str, Case], sequential: Sequential) -> dict[str
             verdicts[name] = verdict = _spent(verdict, seeds) if last else verdict
             if verdict.outcome is not Outcome.UNDECIDED:
                 del still[name]
-    return {name: replace(verdicts[name], looks=taken[name]) for name in cases}
+    return {
+        name: replace(verdict, looks=taken[name], seeds=_seeds(verdict, taken[name], sequential))
+        for name, verdict in ((name, verdicts[name]) for name in cases)
+    }
+
+
+def _seeds(verdict: Verdict, taken: Sequence[Look], sequential: Sequential) -> tuple[int, ...]:
+    """The seeds of the look that a verdict waits for, or else of the last look."""
+    return sequential.seeds[: verdict.next_look or taken[-1].seeds]
 
 
 def _look(verdict: Verdict, seeds: int) -> Look:

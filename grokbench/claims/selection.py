@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -12,6 +12,9 @@ from grokbench.errors import NotEnoughDataError, nearest
 from grokbench.labels import same_label
 from grokbench.record import Status
 from grokbench.suite.model import Claim
+
+if TYPE_CHECKING:
+    from grokbench.claims.verdict import Verdict
 
 
 def datasets_of(claim: Claim, tree: xr.DataTree) -> dict[str, xr.Dataset]:
@@ -85,13 +88,41 @@ def runs_behind(claims: Iterable[Claim], tree: xr.DataTree) -> dict[str, Status]
     found: dict[str, Status] = {}
     for claim in claims:
         try:
-            data = selected(claim, datasets_of(claim, tree))
+            found |= _runs(selected(claim, datasets_of(claim, tree)))
         except NotEnoughDataError:
             continue
-        for dataset in data.values():
-            identities = dataset["run_id"].to_numpy().ravel().tolist()
-            became = map(Status, dataset["status"].to_numpy().ravel().tolist())
-            found.update(zip(identities, became, strict=True))
+    return found
+
+
+def data_of(verdict: Verdict, tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """The datasets that a verdict rests on or waits for: the claim's selection, its look's seeds.
+
+    Raises:
+        NotEnoughDataError: as `selected`.
+    """
+    datasets = datasets_of(verdict.claim, tree)
+    if verdict.seeds is not None:
+        datasets = first_seeds(datasets, verdict.seeds)
+    return selected(verdict.claim, datasets)
+
+
+def runs_of(verdicts: Iterable[Verdict], tree: xr.DataTree) -> dict[str, Status]:
+    """Identity → status, of every run that a verdict rests on or waits for."""
+    found: dict[str, Status] = {}
+    for verdict in verdicts:
+        try:
+            found |= _runs(data_of(verdict, tree))
+        except NotEnoughDataError:
+            continue
+    return found
+
+
+def _runs(data: Mapping[str, xr.Dataset]) -> dict[str, Status]:
+    found: dict[str, Status] = {}
+    for dataset in data.values():
+        identities = dataset["run_id"].to_numpy().ravel().tolist()
+        became = map(Status, dataset["status"].to_numpy().ravel().tolist())
+        found.update(zip(identities, became, strict=True))
     return found
 
 

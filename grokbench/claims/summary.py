@@ -22,7 +22,7 @@ class Shortfall:
 
     @classmethod
     def of(cls, runs: Mapping[str, Status]) -> Shortfall:
-        """Count what `runs_behind` returns."""
+        """Count what `runs_of` returns."""
         found = Counter(runs.values())
         return cls(found.total(), found[Status.FAILED], found[Status.NOT_RUN])
 

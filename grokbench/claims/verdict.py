@@ -98,6 +98,7 @@ class Verdict:
         deciding: that interval; None where there is no finding.
         whole: whether all runs that the claim looks at are done.
         looks: in a sequential suite, the looks that were taken, in their order.
+        seeds: in a sequential suite, the seeds of the look that the verdict rests on or waits for.
         next_look: in a sequential suite, the number of seeds of the look that the claim waits for;
             None where the claim needs no more runs.
         outlook: what deciding the claim would take; None where nobody has asked.
@@ -114,6 +115,7 @@ class Verdict:
     deciding: Interval | None = None
     whole: bool = True
     looks: tuple[Look, ...] = ()
+    seeds: tuple[int, ...] | None = None
     next_look: int | None = None
     outlook: Outlook | None = None
     detector: Detector | None = field(default=None, compare=False, repr=False)

@@ -65,12 +65,12 @@ def check(
     The rules, detectors, selections and plugins are compared with those that were stored when the runs
     were trained. With --strict-rules, a difference is exit code 5, unless a claim was decided otherwise.
     """
-    from grokbench.claims import Shortfall, runs_behind, verdicts_document
+    from grokbench.claims import Shortfall, runs_of, verdicts_document
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary
 
     judged = judge(results, suite, plugin).with_outlooks()
-    shortfall = Shortfall.of(runs_behind(judged.suite.claims.values(), judged.tree))
+    shortfall = Shortfall.of(runs_of(judged.verdicts, judged.tree))
     if junit_xml is not None:
         junit_xml.parent.mkdir(parents=True, exist_ok=True)
         junit_xml.write_bytes(

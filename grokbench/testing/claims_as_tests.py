@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grokbench.claims import Shortfall, Verdict, datasets_of, runs_behind, selected
+from grokbench.claims import Shortfall, Verdict, data_of, runs_of
 from grokbench.claims.words import interval, rule_words
 from grokbench.comparison.readings import Runs, average, cells_of
 from grokbench.errors import NotEnoughDataError
@@ -33,7 +33,7 @@ def explained(verdict: Verdict, sitting: Sitting, *, strict_rules: bool = False)
     With `strict_rules`, a claim that was changed after training is not what is expected.
     """
     claim, finding = verdict.claim, verdict.finding
-    shortfall = Shortfall.of(runs_behind([claim], sitting.tree))
+    shortfall = Shortfall.of(runs_of([verdict], sitting.tree))
     wrong = [str(shortfall)] if shortfall else []
     wrong += verdict.changes if strict_rules else []
     if verdict.expected and not wrong:
@@ -56,7 +56,7 @@ def explained(verdict: Verdict, sitting: Sitting, *, strict_rules: bool = False)
     lines += [f"  because   {verdict.reason}", f"  results   {sitting.folder}"]
     lines += [f"  lost      {message}" for message in sitting.lost]
     try:
-        datasets = selected(claim, datasets_of(claim, sitting.tree))
+        datasets = data_of(verdict, sitting.tree)
     except NotEnoughDataError:
         return "\n".join(lines)
     messages = {

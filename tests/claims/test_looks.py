@@ -9,7 +9,15 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from grokbench.claims import Outcome, Verdict, missing_at_next_look, score, verdicts_document
+from grokbench.claims import (
+    Outcome,
+    Shortfall,
+    Verdict,
+    missing_at_next_look,
+    runs_of,
+    score,
+    verdicts_document,
+)
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
@@ -228,3 +236,14 @@ def test_a_declared_futility_stop_ends_a_claim_that_would_need_too_many_seeds() 
     assert "More than 100 seeds are expected to be needed" in hopeless.reason
     hopeful = stopped_early(0.55, 100)
     assert (Outcome.UNDECIDED, 8) == (hopeful.outcome, hopeful.next_look)
+
+
+def test_only_the_runs_of_a_claims_looks_count_as_missing() -> None:
+    """High was decided on 5 seeds; close waits for the look at 8, with 6 seeds trained."""
+    suite, tree = results({8: 0.9, 16: 0.5}, [claim("high", 8), claim("close", 16)], {8: 7, 16: 6})
+    verdicts = score(suite, tree, {"mean": Mean})
+    shortfall = Shortfall.of(runs_of(verdicts, tree))
+    assert (13, 2) == (shortfall.runs, shortfall.missing)
+    high, close = verdicts_document(suite, verdicts, tree)["claims"]
+    assert (5, 0) == (high["cells"]["experiment"]["done"], high["cells"]["experiment"]["not_run"])
+    assert (6, 2) == (close["cells"]["experiment"]["done"], close["cells"]["experiment"]["not_run"])
