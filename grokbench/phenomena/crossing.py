@@ -17,7 +17,7 @@ critical data size is a power law. The two experiments and their seeds are indep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from pydantic import Field
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import canonical, of_part, single_curve
 from grokbench.statistics.intervals import Interval
+from grokbench.statistics.jackknife import Jackknife
 from grokbench.theory.capacity_curve import capacity_curve
 from grokbench.theory.critical_curve import critical_brackets, critical_curve
 from grokbench.theory.crossing import crossing_of
@@ -64,16 +65,19 @@ class Crossing(Detector):
         in_memory, in_target = pairs_of(data["memorization"], critical)
         capacity = capacity_curve(data["memorization"], in_memory, options.saturated_at)
         brackets = critical_brackets(critical, options.generalized_at)
-        enough = critical_curve(brackets, agreement=True)
+        enough = critical_curve(brackets)
         enough.check_seeds()
         found = crossing_of(capacity, enough, in_target)
-        points = {"parameters": found.parameters, "data_size": found.data_size}
-        intervals = {name: point.interval(self.confidence) for name, point in points.items()}
+        points = [found]
+        if brackets.agree.any():
+            points.append(
+                crossing_of(capacity, critical_curve(brackets, agreement=True), in_target)
+            )
         unbounded = brackets.measured < 2
-        if unbounded:
-            intervals = {
-                name: Interval(one.estimate, -np.inf, np.inf) for name, one in intervals.items()
-            }
+        intervals = {
+            name: _widest([getattr(point, name) for point in points], self.confidence, unbounded)
+            for name in ("parameters", "data_size")
+        }
         asked, unit = intervals[options.coordinate], options.coordinate.replace("_", " ")
         zero = float(np.log2(options.relative_to))
         over = f", relative to {options.relative_to:g}" if zero else ""
@@ -107,6 +111,16 @@ class Crossing(Detector):
                 "critical_fitted": fitted,
             },
         )
+
+
+def _widest(points: Sequence[Jackknife], confidence: float, unbounded: bool) -> Interval:
+    """The interval that contains those of all points, which have one estimate."""
+    intervals = [point.interval(confidence) for point in points]
+    return Interval(
+        intervals[0].estimate,
+        -np.inf if unbounded else min(one.low for one in intervals),
+        np.inf if unbounded else max(one.high for one in intervals),
+    )
 
 
 def _in_numbers(intervals: Mapping[str, Interval]) -> dict[str, float]:
