@@ -43,7 +43,8 @@ def main(
 ) -> None:
     """Measure errors and costs of sequential suites, and print them as tables.
 
-    What is in the folder is not simulated again, and all of it is in the tables.
+    What is in the folder is not simulated again, and all of it is in the tables. With `--suites 0 --worlds 0`,
+    nothing is simulated, and the tables show what is there.
     """
     chosen = [world for world in EVERY if not only or world.key.startswith(only)]
     for group, simulations in ((SUITES, suites), (WORLDS, worlds)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Outcomes:
 
 def missing(worlds: Sequence[World], folder: Path, simulations: int) -> Iterator[tuple[World, int]]:
     """The simulations that are not in the folder, in an order in which all worlds advance alike."""
-    wanted = {world.key: max(round(world.share * simulations), 1) for world in worlds}
+    wanted = {world.key: math.ceil(world.share * simulations) for world in worlds}
     known = {world.key: Outcomes(world, folder).read().keys() for world in worlds}
     left = [
         ((number + 1) / wanted[world.key], index, number)

@@ -28,6 +28,9 @@ MARKS = Marks("<!-- sequential suites -->", "<!-- the end of sequential suites -
 
 SUITES = (EXACT, AT_THE_BOUNDS, NOTHING_IS_THERE)
 
+FEWEST = 20
+"""Suites of a kind of which fewer were simulated are not in the tables: a rate would say nothing."""
+
 Found = Mapping[str, Sequence[Outcome]]
 """A world's key → the outcomes of its simulations."""
 
@@ -56,7 +59,8 @@ MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
 
 def tables(found: Found) -> str:
     """The errors of whole suites, and the cost of deciding single claims."""
-    return "\n\n".join(part(found) for part in (errors, mistakes_of_claims, decided, costs))
+    parts = [errors(found), mistakes_of_claims(found), decided(found), costs(found)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def errors(found: Found) -> str:
@@ -64,6 +68,8 @@ def errors(found: Found) -> str:
     rows = []
     for world in SUITES:
         outcomes = found.get(world.key, ())
+        if len(outcomes) < FEWEST:
+            continue
         for mistake in MISTAKES[world.key]:
             cells = [
                 rate([mistake.made(one[plan.name].values()) for one in outcomes])
@@ -77,6 +83,8 @@ def errors(found: Found) -> str:
 def mistakes_of_claims(found: Found) -> str:
     """For each claim of the suite at the bounds, how often it is decided at all, in each direction."""
     outcomes = found.get(AT_THE_BOUNDS.key, ())
+    if len(outcomes) < FEWEST:
+        return ""
     rows = []
     for name, stated in AT_THE_BOUNDS.claims.items():
         ways = [
@@ -90,37 +98,67 @@ def mistakes_of_claims(found: Found) -> str:
 
 
 def decided(found: Found) -> str:
-    """How often a true claim is called reproduced, and wrongly not reproduced."""
+    """How often a true claim is called reproduced, and how often wrongly not reproduced."""
 
     def cell(_: World, decisions: Sequence[Decision]) -> str:
         right = rate([one.outcome == REPRODUCED for one in decisions])
         wrong = sum(one.outcome == NOT_REPRODUCED for one in decisions)
         return right + (f"; wrong {wrong}" if wrong else "")
 
-    return _by_plan("reproduced, %", found, cell)
+    def all_rows(rows: Sequence[tuple[World, Sequence[Decision]]]) -> str:
+        shares = [np.mean([one.outcome == REPRODUCED for one in made]) for _, made in rows]
+        return f"{100 * np.mean(shares):.0f}"
+
+    return _by_plan("reproduced, %", found, cell, all_rows)
 
 
 def costs(found: Found) -> str:
-    """Seeds, and CPU seconds of training, until a claim is decided or all seeds are spent."""
+    """Seeds, and CPU time of training, until a claim is decided or all seeds are spent."""
+
+    def seeds_of(decisions: Sequence[Decision]) -> float:
+        return float(np.mean([one.seeds for one in decisions]))
+
+    def seconds_of(world: World, decisions: Sequence[Decision]) -> float:
+        (claim,) = world.claims
+        return seeds_of(decisions) * world.seconds_for_a_seed(claim)
 
     def cell(world: World, decisions: Sequence[Decision]) -> str:
-        (claim,) = world.claims
-        seeds = float(np.mean([one.seeds for one in decisions]))
-        return f"{seeds:.1f} ({in_words(seeds * world.seconds_for_a_seed(claim))})"
+        return f"{seeds_of(decisions):.1f} ({in_words(seconds_of(world, decisions))})"
 
-    return _by_plan("seeds (CPU time)", found, cell)
+    def all_rows(rows: Sequence[tuple[World, Sequence[Decision]]]) -> str:
+        seeds = np.mean([seeds_of(made) for _, made in rows])
+        return f"{seeds:.1f} ({in_words(float(np.mean([seconds_of(*one) for one in rows])))})"
+
+    return _by_plan("seeds (CPU time)", found, cell, all_rows)
 
 
-def _by_plan(title: str, found: Found, cell: Callable[[World, Sequence[Decision]], str]) -> str:
+def _by_plan(
+    title: str,
+    found: Found,
+    cell: Callable[[World, Sequence[Decision]], str],
+    all_rows: Callable[[Sequence[tuple[World, Sequence[Decision]]]], str],
+) -> str:
+    """A row for each world that was simulated, and one for the mean of all rows."""
     plans = (SEQUENTIAL, *FIXED)
+    simulated = [world for world in WORLDS if found.get(world.key)]
+    made = {
+        plan.name: [
+            (world, [one[plan.name][name] for one in found[world.key]])
+            for world in simulated
+            for name in world.claims
+        ]
+        for plan in plans
+    }
     rows = []
-    for world in WORLDS:
-        outcomes = found.get(world.key, ())
-        if not outcomes:
-            continue
-        ((name, stated),) = world.claims.items()
-        cells = [cell(world, [one[plan.name][name] for one in outcomes]) for plan in plans]
-        rows.append([label(world), world.words, f"{stated.rule}", f"{len(outcomes)}", *cells])
+    for index, world in enumerate(simulated):
+        (stated,) = world.claims.values()
+        cells = [cell(*made[plan.name][index]) for plan in plans]
+        simulations = f"{len(found[world.key])}"
+        rows.append([label(world), world.words, f"{stated.rule}", simulations, *cells])
+    if rows:
+        rows.append(
+            ["mean of the rows", "", "", "", *(all_rows(made[plan.name]) for plan in plans)]
+        )
     header = [title, "simulated", "rule", "worlds", "sequential"]
     return table([*header, *(PLANS[plan.name].words for plan in FIXED)], rows)
 
@@ -139,7 +177,7 @@ def label(world: World) -> str:
 
 def rate(happened: Sequence[bool]) -> str:
     """In per cent, with the 95 % interval of Clopper and Pearson."""
-    return str(Rate(sum(happened), len(happened))) if happened else ""
+    return str(Rate(sum(happened), len(happened)))
 
 
 def in_words(seconds: float) -> str:

@@ -36,8 +36,10 @@ from studies.sequential.runner import (
     outcome_of,
     remembering,
 )
-from studies.sequential.tables import MARKS, MISTAKES, SUITES, in_words, tables
+from studies.sequential.tables import MARKS, MISTAKES, SUITES, in_words, label, tables
 from studies.sequential.world import Stated, World
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sequential.md"
 
 
 def world(mean: float, spread: float = 1000.0, bound: float = 0.5) -> World:
@@ -169,11 +171,28 @@ def test_tables_count_each_suite_with_a_wrong_decision_once() -> None:
         decisions = {name: Decision(letter, 40) for name, letter in claims}
         return {plan.name: decisions for plan in (SEQUENTIAL, PEEKING)}
 
-    outcomes = [outcome("r", "r"), outcome("n"), outcome(), outcome()]
+    outcomes = 5 * [outcome("r", "r"), outcome("n"), outcome(), outcome()]
     text = tables({EXACT.key: outcomes})
     rows = [line for line in text.splitlines() if EXACT.words in line]
     assert 2 == len(rows) == len(MISTAKES[EXACT.key])
-    assert all("| 4 | 25.0 (0.6–80.6) | 25.0 (0.6–80.6) |" in line for line in rows)
+    assert EXACT.words not in tables({EXACT.key: outcomes[:19]})
+    assert all("| 20 | 25.0 (8.7–49.1) | 25.0 (8.7–49.1) |" in line for line in rows)
+
+
+def test_rates_and_costs_have_a_row_for_each_world_and_their_mean() -> None:
+    """Two worlds, one claim reproduced after 8 seeds, one open after 40."""
+    one, other = WORLDS[:2]
+
+    def outcome(world: World, letter: str, seeds: int) -> dict[str, dict[str, Decision]]:
+        (name,) = world.claims
+        return {plan.name: {name: Decision(letter, seeds)} for plan in (SEQUENTIAL, *FIXED)}
+
+    found = {one.key: [outcome(one, REPRODUCED, 8)], other.key: [outcome(other, OPEN, 40)]}
+    *_, rates, costs = tables(found).split("\n\n")
+    assert [5, 5] == [len(part.splitlines()) for part in (rates, costs)]
+    assert rates.splitlines()[-1].startswith("| mean of the rows |  |  |  | 50 | 50 |")
+    assert costs.splitlines()[-1].startswith("| mean of the rows |  |  |  | 24.0 (")
+    assert "| 1 | 8.0 (" in costs
 
 
 def test_times_are_said_in_seconds_minutes_or_hours() -> None:
@@ -189,4 +208,19 @@ def test_the_command_writes_between_the_marks(tmp_path: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{MARKS.start}\n")
     assert text.endswith(f"{MARKS.end}\nafter\n")
-    assert "| 1 |" in text
+    assert "| seeds (CPU time) |" in text
+    assert 1 == len(Outcomes(EXACT, tmp_path / "kept").read())
+
+
+def test_the_committed_tables_keep_what_the_procedure_promises() -> None:
+    """At least 2000 suites with exact intervals; no upper end of an error's interval above 5 %."""
+    _, committed, _ = MARKS.split(DOCUMENT)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in committed.splitlines()]
+    exact = [row for row in rows if row and row[0] == EXACT.words]
+    assert len(MISTAKES[EXACT.key]) == len(exact)
+    for _, _, suites, sequential, undeclared in exact:
+        assert int(suites) >= 2000
+        assert float(sequential.partition("–")[2].rstrip(")")) <= 5.0
+        assert float(undeclared.partition(" ")[0]) > 5.0
+    shown = {row[0] for row in rows if row}
+    assert {label(world) for world in WORLDS} <= shown
