@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from grokbench.suite.model import Rule
-from grokbench.testing.simulator import Circuits, Emerging, Grid, Levels, Memory
+from grokbench.testing.simulator import Circuits, Emerging, Grid, Law, Levels, Memory
 from studies.calibration.accuracies import (
     AGREEING,
     ALL_OR_NOTHING,
@@ -24,6 +24,7 @@ from studies.calibration.accuracies import (
     notched,
     with_unequal_variances,
 )
+from studies.calibration.shares import DrawnByOne
 from studies.calibration.trial import Failures, Scenario, Simulated, Trial
 
 CRITICAL_GRID = Grid((32, 36, 40, 44, 48, 56, 64), tuple(range(2000, 4001, 200)))
@@ -44,6 +45,23 @@ CONSTANT_CRITICAL_SIZE = Circuits(0.0, (64_192, 2900), capacity_at=(9000, 1e6)),
 FIGURE_1 = Circuits(band=0.3)
 CURVES: Mapping[str, Simulated] = {"memorization": MEMORY, "critical": (FIGURE_1, CRITICAL_GRID)}
 ZONES: Mapping[str, Simulated] = {**CURVES, "target": (FIGURE_1, TARGET_GRID)}
+
+TWO_CURVES = Circuits()
+"""The two curves; near the critical data size a run generalizes fully or not at all."""
+
+
+def zones_of(law: Law) -> dict[str, Simulated]:
+    """A critical experiment and a target by one law, and random labels by another."""
+    return {"memorization": MEMORY, "critical": (law, CRITICAL_GRID), "target": (law, TARGET_GRID)}
+
+
+BY_DATA_SIZE = DrawnByOne("data size", (0, 0.15, 0.85, 0), (0, 0.6, 0, 0.4))
+
+WITHOUT_CURVES = "the dynamics depend on the data size alone"
+
+SKILL_OF_THE_CURVES = 0.70
+"""The Brier skill in `TWO_CURVES` against the best baseline, the capacity curve alone, with 120
+seeds."""
 
 
 def crossing_data_size() -> float:
@@ -77,6 +95,8 @@ NO_DIP = alone("no dip: accuracy is level, then rises", dipping(0.0))
 NO_DIP_AT_08 = alone("no dip: accuracy is level at 0.8, then rises", dipping(0.0, 0.8))
 DEEP_DIP = alone("dip from 0.6 to 0 at sizes 24 to 40 (Fig. 6 (a))", dipping(0.6))
 NOTHING_DIPS = "no dip: near-perfect from size 24 on (Fig. 6 (c, d))"
+
+THE_CURVES = Scenario("zones of Fig. 1, runs all or nothing", zones_of(TWO_CURVES))
 
 SAME_EMERGENCE = Scenario(
     "at the same number of parameters",
@@ -294,6 +314,58 @@ TRIALS: tuple[Trial, ...] = (
         truth=0.0,
         rule=Rule(at_least=0.05),
         cost=5,
+    ),
+    Trial(
+        "zone_prediction",
+        Scenario(
+            "every cell gets the run of a random cell", zones_of(TWO_CURVES), shuffled="target"
+        ),
+        THE_CURVES,
+        truth=0.0,
+        rule=Rule(at_least=0.05),
+        variant="all or nothing",
+        cost=20,
+    ),
+    *(
+        Trial(
+            "zone_probabilities",
+            Scenario(words, zones_of(law)),
+            THE_CURVES,
+            truth=truth,
+            rule=Rule(at_least=0.05),
+            variant=variant,
+            cost=20,
+        )
+        for variant, words, law, truth in (
+            (
+                "by data size",
+                WITHOUT_CURVES,
+                BY_DATA_SIZE,
+                0.0,
+            ),
+            (
+                "by model size",
+                "the dynamics depend on the model size alone",
+                DrawnByOne("model size", (0.2, 0.7, 0, 0.1), (0, 0, 0.5, 0.5)),
+                0.0,
+            ),
+            (
+                "by nothing",
+                "each run draws its dynamic by itself",
+                DrawnByOne("nothing", (0.1, 0.3, 0.3, 0.3), (0.1, 0.3, 0.3, 0.3)),
+                0.0,
+            ),
+            ("at its own skill", "as for power", TWO_CURVES, SKILL_OF_THE_CURVES),
+        )
+    ),
+    Trial(
+        "zone_probabilities",
+        THE_CURVES,
+        Scenario(WITHOUT_CURVES, zones_of(BY_DATA_SIZE)),
+        truth=SKILL_OF_THE_CURVES,
+        rule=Rule(at_most=0.05),
+        variant="no skill",
+        cost=20,
     ),
     Trial(
         "crossing",

@@ -88,20 +88,20 @@ def map_of_zones(detector: Detector, data: Mapping[str, xr.Dataset], _: Finding 
     With a role `memorization`, the capacity curve is drawn too, and a second panel shows the
     dynamics that the two curves predict.
     """
-    return _drawing(detector, data, _likeliest)
+    method = "The prediction for a cell uses only the other model sizes."
+    return _drawing(detector, data, _likeliest, method)
 
 
 def shares_of_zones(
     detector: Detector, data: Mapping[str, xr.Dataset], _: Finding | None
 ) -> Drawing:
     """The observed dynamics beside the shares of the dynamics that the two curves predict."""
-    drawing = _drawing(detector, data, _shares)
-    caption = (
-        " In the predicted map, strips are as wide as the predicted shares. Semi-grokking is there "
-        "a mixture of runs that grok and runs that do not. A cell that shares runs with the "
-        "experiment of the critical curve is predicted without these runs."
+    method = (
+        "In the predicted map, strips are as wide as the predicted shares; semi-grokking is there a "
+        "mixture of runs that grok and runs that do not. A cell that has runs in common with the "
+        "experiment of the critical curve is predicted without its own runs."
     )
-    return replace(drawing, caption=drawing.caption + caption)
+    return _drawing(detector, data, _shares, method)
 
 
 def _likeliest(
@@ -126,7 +126,9 @@ def _shares(
     return Predicted(found.astype(np.int8), mix)
 
 
-def _drawing(detector: Detector, data: Mapping[str, xr.Dataset], predict: Predict) -> Drawing:
+def _drawing(
+    detector: Detector, data: Mapping[str, xr.Dataset], predict: Predict, method: str
+) -> Drawing:
     # The detectors drawn as a map have the options of `ZoneOptions`, or some of them.
     given = dict(detector.options)
     asked = ZoneOptions(**{name: given[name] for name in ZoneOptions.model_fields if name in given})
@@ -137,7 +139,7 @@ def _drawing(detector: Detector, data: Mapping[str, xr.Dataset], predict: Predic
     axes[0].set_ylabel("training examples")
     handles = _legend(axes, missing=any((one.dynamics < 0).any() for one in maps))
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    return Drawing(figure, "Zone map", _caption(maps), _alternative(maps))
+    return Drawing(figure, "Zone map", _caption(maps, method), _alternative(maps))
 
 
 def shares(dynamics: npt.NDArray[np.int8]) -> dict[Dynamic, Floats]:
@@ -300,7 +302,8 @@ def _legend(axes: Sequence[Axes], *, missing: bool) -> list[Artist]:
     return areas + [drawn[name] for name in (CAPACITY, CRITICAL, CROSSING) if name in drawn]
 
 
-def _caption(maps: Sequence[Panel]) -> str:
+def _caption(maps: Sequence[Panel], method: str) -> str:
+    """What is drawn; `method` says how cells are predicted, if they are."""
     first = maps[0]
     budget = int(first.dataset["step"].max())
     seeds = first.dataset.sizes["seed"]
@@ -312,11 +315,7 @@ def _caption(maps: Sequence[Panel]) -> str:
         f"that did not finish leave a blank. Drawn over the map: {measured}, with bars for the "
         "interval over seeds, or for the two tested data sizes around the critical one. A triangle "
         "at the edge points to a critical data size outside the tested range."
-        + (
-            " The prediction for a cell uses only the other model sizes."
-            if CAPACITY in curves
-            else ""
-        )
+        + (f" {method}" if CAPACITY in curves else "")
     )
 
 
