@@ -334,6 +334,7 @@ TRIALS: tuple[Trial, ...] = (
             truth=truth,
             rule=Rule(at_least=0.05),
             variant=variant,
+            deciding=law is TWO_CURVES,
             cost=20,
         )
         for variant, words, law, truth in (
@@ -355,7 +356,7 @@ TRIALS: tuple[Trial, ...] = (
                 DrawnByOne("nothing", (0.1, 0.3, 0.3, 0.3), (0.1, 0.3, 0.3, 0.3)),
                 0.0,
             ),
-            ("at its own skill", "as for power", TWO_CURVES, SKILL_OF_THE_CURVES),
+            ("at its own skill", THE_CURVES.words, TWO_CURVES, SKILL_OF_THE_CURVES),
         )
     ),
     Trial(
