@@ -324,7 +324,7 @@ TRIALS: tuple[Trial, ...] = (
         truth=0.0,
         rule=Rule(at_least=0.05),
         variant="all or nothing",
-        cost=20,
+        cost=10,
     ),
     *(
         Trial(
@@ -335,7 +335,7 @@ TRIALS: tuple[Trial, ...] = (
             rule=Rule(at_least=0.05),
             variant=variant,
             deciding=law is TWO_CURVES,
-            cost=20,
+            cost=10,
         )
         for variant, words, law, truth in (
             (
@@ -366,7 +366,7 @@ TRIALS: tuple[Trial, ...] = (
         truth=SKILL_OF_THE_CURVES,
         rule=Rule(at_most=0.05),
         variant="no skill",
-        cost=20,
+        cost=10,
     ),
     Trial(
         "crossing",
