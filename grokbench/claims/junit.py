@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from grokbench.claims.summary import Shortfall
 from grokbench.claims.verdict import Verdict
-from grokbench.claims.words import interval, percent, rule_words
+from grokbench.claims.words import calibrated, interval, percent, rule_words
 from grokbench.suite.model import Suite
 
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -105,6 +105,8 @@ def account(verdict: Verdict) -> str:
         lines.append(f"found: {interval(finding)} {finding.unit}, {finding.seeds} seeds")
     if verdict.outcome.decided:
         lines.append(f"decided by the {percent(verdict.confidence)} interval")
+    if claim.calibrated_on:
+        lines.append(calibrated(claim))
     return "\n".join([*lines, *verdict.changes, verdict.reason])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grokbench.claims.summary import Shortfall, Summary
 from grokbench.claims.verdict import Outcome, Verdict
-from grokbench.claims.words import interval, rule_words
+from grokbench.claims.words import calibrated, interval, rule_words
 from grokbench.suite.model import Suite
 
 SYMBOLS = {
@@ -51,12 +51,11 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     ]
     for verdict in verdicts:
         claim, finding = verdict.claim, verdict.finding
+        outcome = f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}"
         cells = (
             claim.statement,
             claim.source,
-            "; ".join(
-                [f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}", *verdict.changes]
-            ),
+            "; ".join(filter(None, [outcome, calibrated(claim), *verdict.changes])),
             "" if finding is None else f"{interval(finding)} {finding.unit}",
             rule_words(claim.rule),
             "" if finding is None else str(finding.seeds),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from grokbench.phenomena.base import Finding
-from grokbench.suite.model import Rule
+from grokbench.suite.model import Claim, Rule
 
 
 def number(value: float) -> str:
@@ -31,6 +31,11 @@ def rule_words(rule: Rule) -> str:
 def rule_in_prose(rule: Rule) -> str:
     """`≥ 0.2`, with an ordinary space, for running text."""
     return rule_words(rule).replace("\u00a0", " ")
+
+
+def calibrated(claim: Claim) -> str:
+    """What the recipe was chosen on, where that concerns the claim; "" otherwise."""
+    return f"recipe calibrated on {claim.calibrated_on}" if claim.calibrated_on else ""
 
 
 def percent(confidence: float) -> str:

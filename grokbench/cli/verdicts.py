@@ -22,7 +22,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     from rich.text import Text
 
     from grokbench.claims import Outcome, Summary
-    from grokbench.claims.words import rule_words
+    from grokbench.claims.words import calibrated, rule_words
 
     if not verdicts:
         click.echo("The suite makes no claims.")
@@ -50,6 +50,8 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.outcome is not Outcome.REPRODUCED or not verdict.whole:
             out.print(f"{verdict.claim.name}: {verdict.reason}")
+        if verdict.claim.calibrated_on:
+            out.print(f"{verdict.claim.name}: {calibrated(verdict.claim)}")
         for change in verdict.changes:
             out.print(Text(f"(!) {verdict.claim.name}: {change}", style="bold red"))
     out.print(str(Summary.of(verdicts)))

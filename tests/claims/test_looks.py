@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +22,15 @@ from grokbench.claims import (
     score,
     verdicts_document,
 )
+from grokbench.claims.junit import junit
+from grokbench.claims.markdown import verdict_table
+from grokbench.cli.verdicts import print_verdicts
 from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import settled
 from grokbench.record import Choice
+from grokbench.report import write_report
 from grokbench.suite.model import Claim, Rule, Sequential, Suite
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, world
 
@@ -247,3 +255,22 @@ def test_only_the_runs_of_a_claims_looks_count_as_missing() -> None:
     high, close = verdicts_document(suite, verdicts, tree)["claims"]
     assert (5, 0) == (high["cells"]["experiment"]["done"], high["cells"]["experiment"]["not_run"])
     assert (6, 2) == (close["cells"]["experiment"]["done"], close["cells"]["experiment"]["not_run"])
+
+
+def test_a_verdict_says_what_the_recipe_was_calibrated_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    chosen = replace(claim("high", 8), calibrated_on="the end points of Fig. 3")
+    suite, tree = results({8: 0.9}, [chosen], {})
+    verdicts = score(suite, tree, {"mean": Mean})
+    print_verdicts(verdicts)
+    page = write_report(tree, suite, verdicts, tmp_path / "report.html").read_text()
+    told = (
+        capsys.readouterr().out,
+        verdict_table(verdicts),
+        junit(suite, verdicts, datetime.now(UTC)).decode(),
+        page,
+        json.dumps(verdicts_document(suite, verdicts, tree)),
+    )
+    for text in told:
+        assert "the end points of Fig. 3" in text
