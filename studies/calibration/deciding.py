@@ -25,7 +25,7 @@ from grokbench.statistics.bounded_means import BoundedMean, difference_interval
 from studies.calibration.runner import Rate
 from studies.calibration.trial import Trial
 from studies.calibration.trials import TRIALS
-from studies.documents import Marks, table
+from studies.documents import Marks, row, table
 
 CONFIDENCES = (0.95, 0.9964, 0.9990)
 """The confidence of a single claim, and about those of 5 and of 17 open claims at each of six looks:
@@ -100,9 +100,14 @@ def largest_errors(seeds: int) -> dict[float, tuple[float, float]]:
 
 
 def ends_table(
-    measured: Iterable[tuple[Trial, Ends]], exact: Mapping[int, Mapping[float, tuple[float, float]]]
+    measured: Iterable[tuple[Trial, Ends | None]],
+    exact: Mapping[int, Mapping[float, tuple[float, float]]],
+    older: str = "",
 ) -> str:
-    """Two rows for each trial: the lower and the upper end, in per cent; before them the exact ones."""
+    """Two rows for each trial: the lower and the upper end, in per cent; before them the exact ones.
+
+    The rows of a trial that was not measured (None) are taken over from the table `older`.
+    """
     columns = [(seeds, confidence) for confidence in CONFIDENCES for seeds in SEEDS]
     header = [
         "wrong ends, %",
@@ -115,11 +120,16 @@ def ends_table(
     for index, end in enumerate(("lower", "upper")):
         largest = [f"{100 * exact[seeds][confidence][index]:.3g}" for seeds, confidence in columns]
         rows.append(["`accuracy_gap`, exactly", EXACT, end, *largest])
+    lines = [table(header, rows)]
     for trial, ends in measured:
+        if ends is None:
+            start = row(trial.name, trial.null.words)[:-1]
+            lines.extend(line for line in older.splitlines() if line.startswith(start))
+            continue
         for index, end in enumerate(("lower", "upper")):
             rates = [str(ends[column][index]) for column in columns]
-            rows.append([trial.name, trial.null.words, end, *rates])
-    return table(header, rows)
+            lines.append(row(trial.name, trial.null.words, end, *rates))
+    return "\n".join(lines)
 
 
 @click.command()
@@ -132,10 +142,16 @@ def ends_table(
     help="A document to update.",
 )
 def main(only: tuple[str, ...], worlds: int, document: Path | None) -> None:
-    """Measure how often each end misses at the confidences that decide, and print a table."""
-    measured = []
+    """Measure how often each end misses at the confidences that decide, and print a table.
+
+    With --only, the rows of all other detectors stay in the document as they are.
+    """
+    measured: list[tuple[Trial, Ends | None]] = []
     for trial in TRIALS:
-        if not trial.deciding or (only and trial.detector not in only):
+        if not trial.deciding:
+            continue
+        if only and trial.detector not in only:
+            measured.append((trial, None))
             continue
         ends = {}
         for seeds in SEEDS:
@@ -145,7 +161,8 @@ def main(only: tuple[str, ...], worlds: int, document: Path | None) -> None:
                 click.echo(f"{trial.name}, {seeds} seeds, {confidence}: {low}, {high}", err=True)
         measured.append((trial, ends))
     exact = {seeds: largest_errors(seeds) for seeds in SEEDS}
-    text = ends_table(measured, exact)
+    older = MARKS.split(document)[1] if document is not None and only else ""
+    text = ends_table(measured, exact, older)
     click.echo(text)
     if document is not None:
         MARKS.write(document, text)

@@ -28,6 +28,8 @@ from studies.calibration.shares import DrawnByOne
 from studies.calibration.trial import Failures, Scenario, Simulated, Trial
 
 CRITICAL_GRID = Grid((32, 36, 40, 44, 48, 56, 64), tuple(range(2000, 4001, 200)))
+COARSE_GRID = Grid((32, 40, 48, 64), (2000, 2600, 3000, 3400, 4000))
+SMALL_MODELS = Grid((4, 8, 12), (4000, 5000))
 TARGET_GRID = Grid((4, 12, 20, 28, 36, 44, 56, 100), (2600, 3000, 4000, 5000))
 RANDOM_LABELS = Grid(data_sizes=(12_769,), random_labels=True)
 NORM_GRID = Grid((8, 64))
@@ -41,6 +43,11 @@ MEMORY = Memory(), RANDOM_LABELS
 FALLING_CRITICAL_SIZE = Circuits(capacity_at=(9000, 1e6)), CRITICAL_GRID
 CONSTANT_CRITICAL_SIZE = Circuits(0.0, (64_192, 2900), capacity_at=(9000, 1e6)), CRITICAL_GRID
 """In both, models can hold any amount of data, so that only the critical data size matters."""
+
+COARSE_FALL, COARSE_CONSTANT = (
+    (law, COARSE_GRID) for law, _ in (FALLING_CRITICAL_SIZE, CONSTANT_CRITICAL_SIZE)
+)
+"""The same on a grid of four model sizes and five data sizes."""
 
 FIGURE_1 = Circuits(band=0.3)
 CURVES: Mapping[str, Simulated] = {"memorization": MEMORY, "critical": (FIGURE_1, CRITICAL_GRID)}
@@ -82,6 +89,10 @@ CONSTANT_NORM = (
     NORM_GRID,
 )
 """In both, hidden size 64 groks 3000 examples in nearly all seeds, and size 8 shows progression."""
+
+
+PROGRESSING = (Circuits(norm_in_progression=1.0), SMALL_MODELS), (Circuits(), SMALL_MODELS)
+"""Every run shows progression; its norm stays the same on average, or rises by 30 %."""
 
 
 def alone(words: str, world: Simulated, failures: Failures | None = None) -> Scenario:
@@ -181,6 +192,7 @@ TRIALS: tuple[Trial, ...] = (
         alone("in proportion to the parameters (Fig. 4)", MEMORY),
         truth=0.0,
         rule=Rule(at_least=0.5),
+        deciding=True,
     ),
     Trial(
         "critical_data_size",
@@ -190,6 +202,28 @@ TRIALS: tuple[Trial, ...] = (
         rule=Rule(at_least=0.2),
     ),
     *(critical_data_size_with_failures(percent) for percent in (3, 6, 10)),
+    Trial(
+        "critical_data_size",
+        alone("the same at every size, coarse grid", COARSE_CONSTANT),
+        alone("falls by 0.25 doublings per doubling of parameters, coarse grid", COARSE_FALL),
+        truth=0.0,
+        rule=Rule(at_least=0.0),
+        options={"effect": "slope"},
+        variant='`effect = "slope"`',
+        deciding=True,
+        cost=10,
+    ),
+    Trial(
+        "critical_data_size",
+        alone("falls by 0.25 doublings per doubling of parameters, coarse grid", COARSE_FALL),
+        alone("as in the other table", COARSE_FALL),
+        truth=0.25,
+        rule=Rule(at_least=0.05),
+        options={"effect": "slope"},
+        variant='`effect = "slope"`, at its edge',
+        deciding=True,
+        cost=10,
+    ),
     Trial(
         "norm_change",
         NORM_STAYS,
@@ -206,6 +240,17 @@ TRIALS: tuple[Trial, ...] = (
         rule=Rule(at_least=0.01),
         options={"dynamics": "progression"},
         variant="progression",
+    ),
+    Trial(
+        "norm_change",
+        alone("no change on average, sizes 4 to 12", PROGRESSING[0]),
+        alone("rises by 30 %, sizes 4 to 12", PROGRESSING[1]),
+        truth=0.0,
+        rule=Rule(at_least=0.01),
+        options={"dynamics": "progression", "by_size": True},
+        variant="progression, `by_size = true`",
+        deciding=True,
+        cost=10,
     ),
     Trial("double_descent", NO_DIP, DEEP_DIP, truth=0.0, rule=Rule(at_least=0.1), cost=3),
     Trial(
