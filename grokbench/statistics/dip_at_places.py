@@ -102,9 +102,7 @@ class DipAtPlaces:
     @property
     def legs(self) -> tuple[float, float]:
         """Fall of the mean from the peak to the bottom, and rise to the recovery."""
-        peak, bottom, recovery = (
-            BoundedMean(place).estimate for place in (self.peak, self.bottom, self.recovery)
-        )
+        peak, bottom, recovery = (mean.estimate for mean in self._means)
         return peak - bottom, recovery - bottom
 
     @property
@@ -116,22 +114,29 @@ class DipAtPlaces:
     @cached_property
     def depths(self) -> Depths:
         """The depth, the smaller leg, with its p-values."""
-        peak, bottom, recovery = map(BoundedMean, (self.peak, self.bottom, self.recovery))
-        fall, rise = _difference(peak, bottom), _difference(recovery, bottom)
-        return Depths(
-            min(self.legs),
-            np.maximum(fall.at_most, rise.at_most),
-            np.minimum(
-                2 * np.minimum(fall.at_least, rise.at_least),
-                np.maximum(fall.at_least, rise.at_least),
-            ),
-        )
+        return depth_between(*self._means)
+
+    @cached_property
+    def _means(self) -> tuple[BoundedMean, BoundedMean, BoundedMean]:
+        return BoundedMean(self.peak), BoundedMean(self.bottom), BoundedMean(self.recovery)
 
 
-def _difference(one: BoundedMean, other: BoundedMean) -> Depths:
-    """The difference of two places' means, with its p-values."""
+def depth_between(peak: BoundedMean, bottom: BoundedMean, recovery: BoundedMean) -> Depths:
+    """The depth of the dip between three independent means, with its p-values."""
+    fall, rise = _difference(peak, bottom), _difference(recovery, bottom)
     return Depths(
-        one.estimate - other.estimate,
-        lower_of_sum(one.lower, other.lower_of_rest),
-        lower_of_sum(one.lower_of_rest, other.lower)[::-1],
+        min(fall.estimate, rise.estimate),
+        np.maximum(fall.at_most, rise.at_most),
+        np.minimum(
+            2 * np.minimum(fall.at_least, rise.at_least),
+            np.maximum(fall.at_least, rise.at_least),
+        ),
+    )
+
+
+def _difference(first: BoundedMean, second: BoundedMean) -> Depths:
+    return Depths(
+        first.estimate - second.estimate,
+        lower_of_sum(first.lower, second.lower_of_rest),
+        lower_of_sum(first.lower_of_rest, second.lower)[::-1],
     )

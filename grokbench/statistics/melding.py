@@ -45,10 +45,11 @@ STEPS = 512
 UNIT: Floats = np.linspace(0, 1, STEPS + 1)
 """The numbers at which the distribution of a mean is tabulated."""
 
-NODES = 64
-"""Nodes of the quadrature. 32 or 128 nodes change probabilities above 1e-8 by less than 1 % of themselves."""
+NODES = 32
+"""Nodes of the quadrature. 200 nodes change probabilities between 1e-9 and 0.1 by less than one part in
+1000, for groups of 3 to 720 values."""
 
-HALVINGS = 30
+HALVINGS = 20
 """Halvings of the bracket of the saddle point. Any point of the bracket gives the same integral; at the
 saddle point fewest nodes are needed."""
 
@@ -90,6 +91,9 @@ def _negative_sums(terms: Floats, counts: Floats) -> Floats:
         terms: c, [rows, n], of which each row has a negative and a positive one.
         counts: how often each occurs, [n].
     """
+    # Of P(… <= 0) and 1 − P(… >= 0) the one is computed whose probability is the smaller.
+    above = (counts * terms).sum(axis=1) < 0
+    terms = np.where(above[:, None], -terms, terms)
     # The line is at −v. Its bracket ends at the pole of the most negative c.
     pole = -1 / terms.min(axis=1)
     low, high = np.zeros_like(pole), np.ones_like(pole)
@@ -111,7 +115,8 @@ def _negative_sums(terms: Floats, counts: Floats) -> Floats:
     for term, count in zip((terms / (1 + line[:, None] * terms)).T, counts, strict=True):
         integrand *= (1 / (1 - 1j * height * term[:, None])) ** count
     heights = integrand.real
-    return np.asarray(-heights.sum(axis=1) / (2 * NODES))
+    smaller = -heights.sum(axis=1) / (2 * NODES)
+    return np.asarray(np.where(above, 1 - smaller, smaller))
 
 
 def lower_of_sum(first: Floats, second: Floats) -> Floats:

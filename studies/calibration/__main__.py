@@ -12,7 +12,7 @@ from studies.calibration.trials import TRIALS
 
 
 @click.command()
-@click.option("--only", multiple=True, help="A detector's name; all of them unless given.")
+@click.option("--only", multiple=True, help="A detector or a row; all unless given.")
 @click.option("--seeds", multiple=True, type=int, default=SEEDS, show_default=True)
 @click.option(
     "--worlds",
@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Measure false positives and power, and print them as two tables.
 
-    With --only, the rows of all other detectors stay in the document as they are.
+    With --only, all other rows stay in the document as they are.
     """
     waiting = list(batches(only, seeds, worlds))
     found = {}

@@ -22,12 +22,13 @@ SIMILAR = 50.0
 AGREEING = 1000.0
 
 
-def dipping(depth: float, peak: float = 0.6) -> Simulated:
+def dipping(depth: float, peak: float = 0.6, *, noisy_peak: bool = False) -> Simulated:
     """Progression up to hidden size 20; beyond, runs generalize fully or not at all.
 
-    Where nothing dips, runs do so at every size, which gives the noisiest curve.
+    Where nothing dips, runs do so at every size, which gives the noisiest curve; with `noisy_peak`
+    where there is a dip, too.
     """
-    small = IN_PART if depth else ALL_OR_NOTHING
+    small = IN_PART if depth and not noisy_peak else ALL_OR_NOTHING
     concentration = np.where(HIDDEN < 24, small, ALL_OR_NOTHING)
     return Levels(dip(LINE, depth, peak=peak), tuple(concentration.tolist())), LINE
 
@@ -37,6 +38,33 @@ def with_unequal_variances(depth: float) -> Simulated:
     noisy = np.isin(HIDDEN, (12, 20, 28, 36))
     concentration = np.where(noisy, ALL_OR_NOTHING, SIMILAR)
     return Levels(dip(LINE, depth), tuple(concentration.tolist())), LINE
+
+
+PLACES = {"peak": [8, 12, 16], "bottom": [24, 28, 32], "recovery": [64, 100]}
+AT_PLACES_SIZES = tuple(size for sizes in PLACES.values() for size in sizes)
+AT_PLACES = Grid(AT_PLACES_SIZES)
+
+
+def at_places(
+    peak: float, bottom: float, recovery: float, concentration: float | Sequence[float]
+) -> Simulated:
+    """One level for all sizes of a place, and one concentration for all sizes or for each."""
+    levels = np.repeat([peak, bottom, recovery], [len(sizes) for sizes in PLACES.values()])
+    each = np.broadcast_to(concentration, levels.shape).tolist()
+    return Levels(tuple(levels.tolist()), tuple(each)), AT_PLACES
+
+
+ONE_NOISY_SIZE = (
+    ALL_OR_NOTHING,
+    SIMILAR,
+    SIMILAR,
+    ALL_OR_NOTHING,
+    SIMILAR,
+    SIMILAR,
+    SIMILAR,
+    SIMILAR,
+)
+"""Runs of the first size of the peak and of the bottom generalize fully or not at all; others agree."""
 
 
 def _rising() -> tuple[float, ...]:

@@ -92,13 +92,13 @@ def _detectors() -> Mapping[str, Any]:
 
 
 def batches(only: Sequence[str], seeds: Sequence[int], simulations: int) -> Iterator[Batch]:
-    """Every batch of the chosen detectors (of all, if none is named).
+    """Every batch of the chosen detectors or rows (of all, if none is named).
 
     `simulations` is their number for false positives at 11 seeds, a third of it for power at 11 seeds
     and a sixth for everything else: the tables are read at 11 seeds, the number of the paper.
     """
     for index, trial in enumerate(TRIALS):
-        if only and trial.detector not in only:
+        if only and not {trial.detector, trial.name} & set(only):
             continue
         for phenomenon in (False, True):
             for number in seeds:

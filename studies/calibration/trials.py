@@ -15,17 +15,21 @@ from grokbench.testing.simulator import Circuits, Emerging, Grid, Law, Levels, M
 from studies.calibration.accuracies import (
     AGREEING,
     ALL_OR_NOTHING,
+    AT_PLACES_SIZES,
     IN_PART,
     LINE,
     NEAR_PERFECT,
     NEAR_PERFECT_AGREEING,
+    ONE_NOISY_SIZE,
+    PLACES,
+    at_places,
     depth_with_failures,
     dipping,
     notched,
     with_unequal_variances,
 )
 from studies.calibration.shares import DrawnByOne
-from studies.calibration.trial import Failures, Scenario, Simulated, Trial
+from studies.calibration.trial import FAILED, Failures, Scenario, Simulated, Trial
 
 CRITICAL_GRID = Grid((32, 36, 40, 44, 48, 56, 64), tuple(range(2000, 4001, 200)))
 COARSE_GRID = Grid((32, 40, 48, 64), (2000, 2600, 3000, 3400, 4000))
@@ -177,6 +181,104 @@ def deeper_dip(width: int) -> Trial:
     )
 
 
+EVERY_SIZE = tuple(size.hidden_size for size in LINE.sizes)
+FULLY_OR_NOT = "runs generalize fully or not at all"
+
+
+def declared(
+    variant: str, null: Scenario, phenomenon: Scenario, rule: Rule, truth: float = 0.0
+) -> Trial:
+    """A dip at declared places."""
+    return Trial(
+        "double_descent",
+        null,
+        phenomenon,
+        truth=truth,
+        rule=rule,
+        options={"places": PLACES},
+        variant=f"places, {variant}",
+        deciding=True,
+        cost=3,
+    )
+
+
+def failing(share: float, level: float) -> float:
+    """The mean of runs that end at `level`, or fail with this probability."""
+    return level - share * (level - FAILED)
+
+
+DECLARED: tuple[Trial, ...] = (
+    declared(
+        "a dip",
+        alone(f"0.3 at peak and bottom, 0.9 after; {FULLY_OR_NOT}", at_places(0.3, 0.3, 0.9, 0.6)),
+        alone(f"dip from 0.6 to 0 (Fig. 6 (a)); {FULLY_OR_NOT}", at_places(0.6, 0, 1, 0.6)),
+        Rule(at_least=0.1),
+    ),
+    declared(
+        "equal legs",
+        alone(f"dip from 0.5 to 0.3 to 0.5; {FULLY_OR_NOT}", at_places(0.5, 0.3, 0.5, 0.6)),
+        alone(f"dip from 0.8 to 0.4 (Fig. 6 (b)); {FULLY_OR_NOT}", at_places(0.8, 0.4, 1, 0.6)),
+        Rule(at_least=0.0),
+        truth=0.2,
+    ),
+    declared(
+        "unequal variances",
+        alone(
+            "0.4 at peak and bottom, 0.9 after; runs of one size each fully or not at all",
+            at_places(0.4, 0.4, 0.9, ONE_NOISY_SIZE),
+        ),
+        alone(
+            "dip from 0.6 to 0.1; runs of one size each fully or not at all",
+            at_places(0.6, 0.1, 0.9, ONE_NOISY_SIZE),
+        ),
+        Rule(at_least=0.1),
+    ),
+    declared(
+        "no dip",
+        alone(
+            "near-perfect, but 11 % of runs fail at the bottom",
+            at_places(0.99, 0.99, 0.99, 1e6),
+            Failures(0.11, tuple(PLACES["bottom"])),
+        ),
+        alone("near-perfect; no run fails", at_places(0.99, 0.99, 0.99, 1e6)),
+        Rule(at_most=0.1),
+        truth=0.99 - failing(0.11, 0.99),
+    ),
+    declared(
+        "no dip, 5 % of runs fail",
+        alone(
+            "near-perfect, 0.1 lower at the bottom; 5 % of runs fail at every size",
+            at_places(0.99, 0.89, 0.99, 1e6),
+            Failures(0.05, AT_PLACES_SIZES),
+        ),
+        alone(
+            "0.6 in part, then near-perfect; 5 % of runs fail at every size",
+            at_places(0.6, 0.99, 0.99, (IN_PART,) * 3 + (1e6,) * 5),
+            Failures(0.05, AT_PLACES_SIZES),
+        ),
+        Rule(at_most=0.1),
+        truth=failing(0.05, 0.99) - failing(0.05, 0.89),
+    ),
+    Trial(
+        "deeper_double_descent",
+        Scenario(
+            f"both tasks dip from 0.8 to 0.4; {FULLY_OR_NOT}",
+            {role: at_places(0.8, 0.4, 1, 0.6) for role in ("easier", "harder")},
+        ),
+        Scenario(
+            f"one task dips from 0.8 to 0.6, the other to 0 (Fig. 7); {FULLY_OR_NOT}",
+            {"easier": at_places(0.8, 0.6, 1, 0.6), "harder": at_places(0.8, 0, 1, 0.6)},
+        ),
+        truth=0.0,
+        rule=Rule(at_least=0.0),
+        options={"places": PLACES},
+        variant="places",
+        deciding=True,
+        cost=3,
+    ),
+)
+
+
 TRIALS: tuple[Trial, ...] = (
     Trial(
         "dynamics",
@@ -260,6 +362,27 @@ TRIALS: tuple[Trial, ...] = (
         truth=0.0,
         rule=Rule(at_least=0.1),
         variant="unequal variances",
+        deciding=True,
+        cost=3,
+    ),
+    Trial(
+        "double_descent",
+        alone(NO_DIP.words, with_unequal_variances(0.0)),
+        alone("dip from 0.6 to 0 at sizes 24 to 40", with_unequal_variances(0.6)),
+        truth=0.0,
+        rule=Rule(at_least=0.1),
+        options={"cautious": True},
+        variant="unequal variances, `cautious = true`",
+        deciding=True,
+        cost=3,
+    ),
+    Trial(
+        "double_descent",
+        NO_DIP,
+        alone(f"{DEEP_DIP.words}; {FULLY_OR_NOT}", dipping(0.6, noisy_peak=True)),
+        truth=0.0,
+        rule=Rule(at_least=0.1),
+        variant="runs of the peak too",
         cost=3,
     ),
     Trial(
@@ -308,10 +431,25 @@ TRIALS: tuple[Trial, ...] = (
         variant="no dip, `width = 3`",
         cost=3,
     ),
+    Trial(
+        "double_descent",
+        alone("near-perfect, but 0.15 lower at sizes 28 to 36", notched(0.15)),
+        alone(
+            "no dip: near-perfect from size 24 on; 5 % of runs fail at every size",
+            NEAR_PERFECT_AGREEING,
+            Failures(0.05, EVERY_SIZE),
+        ),
+        truth=0.15,
+        rule=Rule(at_most=0.15),
+        options={"width": 3},
+        variant="no dip, `width = 3`, 5 % of runs fail",
+        cost=3,
+    ),
     dip_of_failures(30, (36,), "size 36", deepest=0.1),
     dip_of_failures(11, (36, 40, 44), "sizes 36 to 44", deepest=0.15),
     deeper_dip(width=1),
     deeper_dip(width=3),
+    *DECLARED,
     Trial("emergence", SAME_EMERGENCE, LATER_EMERGENCE, truth=0.0, rule=Rule(at_least=1.0)),
     Trial(
         "emergence",

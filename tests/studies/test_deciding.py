@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from studies.calibration import deciding
-from studies.calibration.deciding import CONFIDENCES, MARKS, SEEDS, largest_errors, missing_ends
+from studies.calibration.deciding import (
+    CONFIDENCES,
+    MARKS,
+    SEEDS,
+    ends_table,
+    largest_errors,
+    largest_errors_of_dips,
+    missing_ends,
+)
 from studies.calibration.trials import TRIALS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "detectors.md"
@@ -19,6 +28,22 @@ def test_the_largest_exact_errors_are_near_what_is_allowed_and_below() -> None:
         allowed = (1 - confidence) / 2
         assert 0.5 * allowed < low <= allowed
         assert low == pytest.approx(high)
+
+
+def test_the_largest_exact_errors_of_declared_dips_are_near_what_is_allowed_and_below() -> None:
+    for confidence, errors in largest_errors_of_dips(5).items():
+        allowed = (1 - confidence) / 2
+        assert 0.3 * allowed < min(errors) <= max(errors) <= allowed
+
+
+def test_rows_of_other_detectors_stay_where_one_is_measured_again() -> None:
+    trial = next(trial for trial in TRIALS if trial.deciding)
+    ends = missing_ends(trial, 5, 2)
+    found = {(trial.name, trial.null.words): {(n, c): e for n in SEEDS for c, e in ends.items()}}
+    whole = ends_table(found, {})
+    assert whole == ends_table({}, {}, whole)
+    with pytest.raises(click.UsageError, match="other columns"):
+        ends_table({}, {}, whole.replace("5 seeds", "7 seeds"))
 
 
 def test_both_ends_are_counted_and_the_higher_confidence_misses_no_more_often() -> None:
