@@ -31,6 +31,9 @@ SUITES = (EXACT, AT_THE_BOUNDS, NOTHING_IS_THERE)
 FEWEST = 20
 """Suites of a kind of which fewer were simulated are not in the tables: a rate would say nothing."""
 
+FEWEST_WORLDS = 5
+"""Worlds with a single claim of which fewer were simulated are not in the tables either."""
+
 Found = Mapping[str, Sequence[Outcome]]
 """A world's key → the outcomes of its simulations."""
 
@@ -138,9 +141,9 @@ def _by_plan(
     cell: Callable[[World, Sequence[Decision]], str],
     all_rows: Callable[[Sequence[tuple[World, Sequence[Decision]]]], str],
 ) -> str:
-    """A row for each world that was simulated, and one for the mean of all rows."""
+    """A row for each world that was simulated often enough, and one for the mean of all rows."""
     plans = (SEQUENTIAL, *FIXED)
-    simulated = [world for world in WORLDS if found.get(world.key)]
+    simulated = [one for one in WORLDS if len(found.get(one.key, ())) >= FEWEST_WORLDS]
     made = {
         plan.name: [
             (world, [one[plan.name][name] for one in found[world.key]])

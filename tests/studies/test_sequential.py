@@ -187,12 +187,15 @@ def test_rates_and_costs_have_a_row_for_each_world_and_their_mean() -> None:
         (name,) = world.claims
         return {plan.name: {name: Decision(letter, seeds)} for plan in (SEQUENTIAL, *FIXED)}
 
-    found = {one.key: [outcome(one, REPRODUCED, 8)], other.key: [outcome(other, OPEN, 40)]}
+    found = {one.key: 5 * [outcome(one, REPRODUCED, 8)], other.key: 5 * [outcome(other, OPEN, 40)]}
     *_, rates, costs = tables(found).split("\n\n")
     assert [5, 5] == [len(part.splitlines()) for part in (rates, costs)]
     assert rates.splitlines()[-1].startswith("| mean of the rows |  |  |  | 50 | 50 |")
     assert costs.splitlines()[-1].startswith("| mean of the rows |  |  |  | 24.0 (")
-    assert "| 1 | 8.0 (" in costs
+    assert "| 5 | 8.0 (" in costs
+    fewer = tables({**found, other.key: found[other.key][:4]})
+    assert other.words in costs
+    assert other.words not in fewer
 
 
 def test_times_are_said_in_seconds_minutes_or_hours() -> None:
@@ -222,5 +225,7 @@ def test_the_committed_tables_keep_what_the_procedure_promises() -> None:
         assert int(suites) >= 2000
         assert float(sequential.partition("–")[2].rstrip(")")) <= 5.0
         assert float(undeclared.partition(" ")[0]) > 5.0
-    shown = {row[0] for row in rows if row}
-    assert {label(world) for world in WORLDS} <= shown
+    simulated = {world.words for world in WORLDS}
+    shown = [(row[0], row[1]) for row in rows if row and row[1] in simulated]
+    known = [(label(world), world.words) for world in WORLDS]
+    assert 2 * [row for row in known if row in shown] == shown
