@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grokbench.claims import Verdict, missing_at_next_look, score
 from grokbench.plan import Cohort, Plan, make_plan
-from grokbench.record import Record
+from grokbench.record import Record, Status
 from grokbench.store import Store, assembled
 from grokbench.suite import Suite, load_suite
 from grokbench.training.device import check_device, why_untrainable
@@ -61,9 +61,15 @@ def assign(
     records = store.records()
     plan = make_plan(suite, suite.plugins, records, device=device, retry_failed=retry_failed)
     wanted = partial(plan.wanted, suite, only=only, seeds=seeds, shard=shard)
-    verdicts, cohorts = (
-        ((), wanted()) if suite.sequential is None else _of_next_look(suite, records, wanted)
-    )
+    if suite.sequential is None:
+        verdicts, cohorts = (), wanted()
+    else:
+        if retry_failed:
+            # The claims wait for these runs again.
+            records = {
+                name: one for name, one in records.items() if one.status is not Status.FAILED
+            }
+        verdicts, cohorts = _of_next_look(suite, records, wanted)
     precisions = {run.recipe.precision for cohort in cohorts for run in cohort.runs}
     return Assignment(suite, store, plan, cohorts, verdicts, why_untrainable(precisions, device))
 

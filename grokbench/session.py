@@ -44,7 +44,7 @@ class Watcher(Events):
         """Called before each look of a sequential suite, with the verdicts on the results so far."""
 
     def warned(self, warning: str) -> None:
-        """Called before training: something is amiss that does not prevent the training."""
+        """Called when something is amiss that does not undo or prevent earlier training."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def run_suite(
     checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
     recorder = Recorder(store, checkpoints, watcher, declare(suite, store, watcher))
     interrupted = False
+    check_precisions(asked)
     while True:
-        check_precisions(asked)
         if asked.cohorts:
             store.check_writable()
         if asked.verdicts:
@@ -150,8 +150,17 @@ def run_suite(
         unfinished = runs - (recorder.trained - before)
         if suite.sequential is None or interrupted or unfinished or not runs:
             break
-        # The next look: which runs it takes depends on what this look decided.
-        asked = asking(retry_failed=False)
+        try:
+            # The next look: which runs it takes depends on what this look decided.
+            asked = asking(retry_failed=False)
+            check_precisions(asked)
+        except KeyboardInterrupt:
+            interrupted = True
+            break
+        except DeviceError as error:
+            # What was trained is still stored and judged.
+            watcher.warned(f"warning: the next look cannot be trained here: {error}")
+            break
         if not asked.cohorts:
             break
 

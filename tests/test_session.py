@@ -294,6 +294,89 @@ def test_a_sequential_suite_cut_by_shards_and_interruptions_has_the_same_looks(
     assert_same_data(whole.tree, cut.tree)
 
 
+FRAGILE = """
+import os
+
+from grokbench import hookimpl
+from grokbench.tasks import ModularAddition
+
+
+class Fragile(ModularAddition):
+    name = "fragile"
+
+    def examples(self, data_size, streams):
+        if str(streams.seed) == os.environ.get("BREAKS_AT"):
+            raise ValueError("it breaks")
+        return super().examples(data_size, streams)
+
+
+@hookimpl
+def register_tasks(register):
+    register(Fragile)
+"""
+
+
+def test_a_run_of_a_sequential_suite_that_failed_is_tried_again_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fragile.py").write_text(FRAGILE)
+    path = tmp_path / "fragile.toml"
+    text = SEQUENTIAL.replace('"modular_addition"', '"fragile"')
+    path.write_text('plugins = ["fragile.py"]\n' + text)
+    monkeypatch.setenv("BREAKS_AT", "7")
+    first = run_suite(path, tmp_path / "out", jobs=1)
+    assert 4 == first.failed
+    assert 0 == run_suite(path, tmp_path / "out", jobs=1).trained
+    monkeypatch.delenv("BREAKS_AT")
+    planned = plan_suite(path, tmp_path / "out", jobs=1, retry_failed=True, measure=False)
+    assert 4 == sum(len(cohort.runs) for cohort in planned.cohorts)
+    again = run_suite(path, tmp_path / "out", jobs=1, retry_failed=True)
+    assert (4, 0, 0) == (again.trained, again.failed, again.remaining)
+    whole = run_suite(path, tmp_path / "whole", jobs=1)
+    assert looks_of(whole) == looks_of(again)
+
+
+def test_ctrl_c_between_two_looks_stores_the_verdicts_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+
+    def interrupted_at_the_second_call(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return assign(*arguments, **named)
+
+    assign = session.assign
+    monkeypatch.setattr(session, "assign", interrupted_at_the_second_call)
+    sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1)
+    assert (True, 0) == (sitting.interrupted, sitting.unfinished)
+    assert sitting.remaining
+    assert [[2], [2], [2]] == [[seeds for seeds, _ in one] for one in looks_of(sitting).values()]
+    assert (tmp_path / "out" / "verdicts.json").exists()
+
+
+def test_a_look_that_this_device_cannot_train_costs_no_earlier_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    class Hears(Watcher):
+        def warned(self, warning: str) -> None:
+            told.append(warning)
+
+    def refuses_the_second_look(asked: Any) -> None:
+        if len(asked.cohorts) != 4:
+            raise DeviceError("no such precision")
+
+    monkeypatch.setattr(session, "check_precisions", refuses_the_second_look)
+    sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1, watcher=Hears())
+    assert ["warning: the next look cannot be trained here: no such precision"] == told
+    assert (False, 8) == (sitting.interrupted, sitting.trained)
+    assert sitting.remaining
+    assert (tmp_path / "out" / "verdicts.json").exists()
+
+
 def test_without_any_budget_left_no_cohort_is_begun(suite: Path, tmp_path: Path) -> None:
     watcher = Counter()
     sitting = run_suite(suite, tmp_path / "out", jobs=1, budget=1e-6, watcher=watcher)

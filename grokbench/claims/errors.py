@@ -29,6 +29,9 @@ from grokbench.statistics.intervals import CONFIDENCE
 ALPHA = 1 - CONFIDENCE
 """The probability that a suite has any wrong decision."""
 
+HIGHEST = 1 - 2**-50
+"""The highest confidence that is asked for. Its error in each tail is 4e-16."""
+
 METHOD = "Guo and Romano 2015"
 """The correction for the number of claims of a suite."""
 
@@ -45,6 +48,7 @@ def error_allowed(undecided: int) -> float:
 def confidence_for(error: float) -> float:
     """The confidence of an interval with this probability in each tail, and of 95 % at least.
 
-    Below 95 % nothing is decided: the interval that is shown would contain the bound.
+    Below 95 % nothing is decided: the interval that is shown would contain the bound. An error that
+    is too small for floating-point numbers becomes HIGHEST, because no interval has confidence 1.
     """
-    return max(CONFIDENCE, 1 - 2 * error)
+    return min(max(CONFIDENCE, 1 - 2 * error), HIGHEST)

@@ -41,7 +41,7 @@ def judge(
     Returns:
         REPRODUCED or NOT_REPRODUCED when the whole interval lies on one side of the rule's bound.
         NOT_RUN when a role has no finished run. OUT_OF_REACH when the detector finds that no number
-        of seeds on this grid can test the claim, and no run is missing. UNDECIDED otherwise: when the interval contains
+        of seeds on this grid can test the claim, and every run has finished or diverged. UNDECIDED otherwise: when the interval contains
         the bound, when the detector had too little data or raised an error, when it used fewer
         seeds than the claim asks for, or when it reports more seeds than were trained. Cells
         without a finished run are left out, and the reason counts them.
@@ -69,7 +69,8 @@ def _judged(
         finding = detector.at(CONFIDENCE).find(data)
         wider = finding if confidence == CONFIDENCE else detector.at(confidence).find(data)
     except NotEnoughDataError as error:
-        reachable = missing or not isinstance(error, OutOfReachError)
+        lost = _counted(data.values()).keys() & {Status.NOT_RUN, Status.FAILED}
+        reachable = lost or not isinstance(error, OutOfReachError)
         outcome = Outcome.UNDECIDED if reachable else Outcome.OUT_OF_REACH
         return Verdict(claim, outcome, None, f"{error}{missing}", whole=not missing)
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
@@ -108,9 +109,7 @@ def _only_alone(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -
 
 def _missing(datasets: Iterable[xr.Dataset]) -> str:
     """` (3 of 60 runs are left out: 2 not run, 1 diverged)`, or "" when all runs are done."""
-    counts: Counter[Status] = Counter()
-    for dataset in datasets:
-        counts += statuses(dataset)
+    counts = _counted(datasets)
     left_out = [
         f"{counts[status]} {status.name.lower().replace('_', ' ')}"
         for status in Status
@@ -120,3 +119,11 @@ def _missing(datasets: Iterable[xr.Dataset]) -> str:
         return ""
     total = counts.total()
     return f" ({total - counts[Status.DONE]} of {total} runs are left out: {', '.join(left_out)})"
+
+
+def _counted(datasets: Iterable[xr.Dataset]) -> Counter[Status]:
+    """How many runs of all datasets have each status; a status that no run has is left out."""
+    counts: Counter[Status] = Counter()
+    for dataset in datasets:
+        counts += statuses(dataset)
+    return counts

@@ -12,7 +12,7 @@ from grokbench.claims.changes import marked
 from grokbench.claims.errors import confidence_for, error_allowed
 from grokbench.claims.judging import judge
 from grokbench.claims.outlook import seeds_expected
-from grokbench.claims.selection import datasets_of, first_seeds, missing_runs, selected
+from grokbench.claims.selection import datasets_of, first_seeds, missing_runs, runs_selected
 from grokbench.claims.verdict import Look, Outcome, Verdict
 from grokbench.errors import UnknownNameError, nearest
 from grokbench.phenomena.base import Detector
@@ -140,11 +140,11 @@ def _look_by_look(cases: Mapping[str, Case], sequential: Sequential) -> dict[str
         judged = _step_down(ready, undecided, share)
         undecided -= sum(verdict.outcome.decided for verdict in judged.values())
         for name, verdict in judged.items():
+            confidence = confidence_for(share * error_allowed(undecided))
             if verdict.outcome is Outcome.UNDECIDED:
                 # The record of the look has the interval that would have had to decide.
-                confidence = confidence_for(share * error_allowed(undecided))
                 judged[name] = verdict = ready[name].judged(confidence)
-            taken[name] = (*taken[name], _look(verdict, seeds))
+            taken[name] = (*taken[name], _look(verdict, seeds, confidence))
             last = seeds == sequential.looks[-1]
             if not last and sequential.futility is not None:
                 verdict = _if_hopeless(ready[name], verdict, sequential.futility)
@@ -162,13 +162,15 @@ def _seeds(verdict: Verdict, taken: Sequence[Look], sequential: Sequential) -> t
     return sequential.seeds[: verdict.next_look or taken[-1].seeds]
 
 
-def _look(verdict: Verdict, seeds: int) -> Look:
-    """The record of a look."""
+def _look(verdict: Verdict, seeds: int, confidence: float) -> Look:
+    """The record of a look; `confidence` is what it was allowed where there is no interval."""
     held = verdict.deciding
+    if held is not None:
+        confidence = verdict.confidence
     return Look(
         seeds,
-        verdict.confidence,
-        (1 - verdict.confidence) / 2,
+        confidence,
+        (1 - confidence) / 2,
         None if held is None else float(held.estimate),
         None if held is None else float(held.low),
         None if held is None else float(held.high),
@@ -186,7 +188,7 @@ def _waiting(case: Case, before: Verdict | None, seeds: int, missing: int | None
         return replace(before, reason=reason, whole=False, next_look=seeds)
     begun = missing is not None and any(
         bool((dataset["status"] != int(Status.NOT_RUN)).any())
-        for dataset in selected(claim, case.datasets).values()
+        for dataset in runs_selected(claim, case.datasets)
     )
     outcome = Outcome.UNDECIDED if begun else Outcome.NOT_RUN
     return Verdict(
@@ -195,11 +197,13 @@ def _waiting(case: Case, before: Verdict | None, seeds: int, missing: int | None
 
 
 def _spent(verdict: Verdict, seeds: int) -> Verdict:
-    """The verdict at the last look: an undecided claim is too close to call."""
-    if verdict.outcome is Outcome.UNDECIDED and verdict.finding is not None:
-        reason = f"all {seeds} seeds are spent: {verdict.reason}"
-        return replace(verdict, outcome=Outcome.TOO_CLOSE, reason=reason)
-    return verdict
+    """The verdict at the last look: too close to call, or undecided still without a finding."""
+    if verdict.outcome is not Outcome.UNDECIDED:
+        return verdict
+    outcome = Outcome.UNDECIDED if verdict.finding is None else Outcome.TOO_CLOSE
+    return replace(
+        verdict, outcome=outcome, reason=f"all {seeds} seeds are spent: {verdict.reason}"
+    )
 
 
 def _if_hopeless(case: Case, verdict: Verdict, futility: int) -> Verdict:

@@ -42,6 +42,27 @@ def selected(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> dict[str, xr.D
     return {role: _select(dataset, claim.where) for role, dataset in datasets.items()}
 
 
+def runs_selected(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> list[xr.Dataset]:
+    """The datasets with `where` applied along the axes of the grid only, so that no run is needed.
+
+    A dataset has other dimensions, such as `part`, only when a run has ended.
+
+    Raises:
+        NotEnoughDataError: `where` names a value that one of the datasets does not have.
+    """
+    return [
+        _select(
+            dataset,
+            {
+                dimension: wanted
+                for dimension, wanted in claim.where.items()
+                if dimension in dataset["status"].dims
+            },
+        )
+        for dataset in datasets.values()
+    ]
+
+
 def first_seeds(datasets: Mapping[str, xr.Dataset], seeds: Sequence[int]) -> dict[str, xr.Dataset]:
     """The datasets with the runs of some seeds only."""
     return {
@@ -63,12 +84,12 @@ def missing_runs(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> set[str] |
     if datasets.keys() != claim.experiments.keys():
         return None
     try:
-        data = selected(claim, datasets)
+        data = runs_selected(claim, datasets)
     except NotEnoughDataError:
         return None
     return {
         str(run)
-        for dataset in data.values()
+        for dataset in data
         for run in dataset["run_id"].to_numpy()[dataset["status"].to_numpy() == Status.NOT_RUN]
     }
 

@@ -27,7 +27,7 @@ def _pocock(share: float) -> float:
 
 
 def _obrien_fleming(share: float) -> float:
-    spent = 2 - 2 * stats.norm.cdf(stats.norm.isf(ALPHA / 2) / math.sqrt(share))
+    spent = 2 * stats.norm.sf(stats.norm.isf(ALPHA / 2) / math.sqrt(share))
     return float(spent / ALPHA)
 
 

@@ -86,6 +86,8 @@ def parse_suite(
         error = plugins.error(file)
         if error:
             report.add(("plugins", index), f"this plugin has an error: {error}")
+    if sequential is not None:
+        check_claims_of_sequential(table, report)
     mistakes = report.mistakes()
     if mistakes:
         raise SuiteError(source, mistakes)
@@ -115,12 +117,35 @@ def read_sequential(given: Mapping[str, Any] | None, report: Report) -> Sequenti
                 f"each look has more seeds than the look before, so more than {before}, not {seeds}",
             )
             return Sequential((2,))
+    if table.futility is not None and table.looks and table.futility <= looks[0]:
+        report.add(
+            (*at, "futility"),
+            f"should be more than {looks[0]} (the first look), not {table.futility}: no claim would "
+            f"have a second look",
+        )
     return Sequential(
         looks,
         table.first_seed or 0,
         table.spending or Sequential.spending,
         table.futility,
     )
+
+
+def check_claims_of_sequential(table: SuiteTable, report: Report) -> None:
+    """Report what leaves a sequential suite without runs: no claims, or claims that select seeds."""
+    if not table.claims:
+        report.add(
+            ("claims",),
+            "is missing, and [sequential] trains what claims wait for; write [claims.<name>], or "
+            "leave out [sequential] and write `seeds` in each experiment",
+        )
+    for name, claim in tables(table.claims).items():
+        where = claim.get("where")
+        if isinstance(where, dict) and "seed" in where:
+            report.add(
+                ("claims", name, "where", "seed"),
+                "leave this out: [sequential] says which seeds are judged at each look",
+            )
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from grokbench.claims import (
     runs_of,
     score,
     verdicts_document,
+    with_outlooks,
 )
 from grokbench.claims.junit import junit
 from grokbench.claims.markdown import verdict_table
@@ -29,7 +30,7 @@ from grokbench.definition import Options
 from grokbench.errors import NotEnoughDataError, OutOfReachError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import settled
-from grokbench.record import Choice
+from grokbench.record import Choice, Status
 from grokbench.report import write_report
 from grokbench.suite.model import Claim, Rule, Sequential, Suite
 from tests.phenomena.worlds import NOT_RUN, Run, ending_at, world
@@ -52,6 +53,7 @@ class Mean(Detector):
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         accuracy = settled(data["experiment"], "validation_accuracy").to_numpy().ravel()
+        accuracy = accuracy[np.isfinite(accuracy)]
         if (accuracy < 0.05).all():
             raise OutOfReachError("every run stays below 0.05")
         if len(accuracy) < 6 and (accuracy > 0.95).all():
@@ -170,6 +172,56 @@ def test_what_no_run_reaches_is_out_of_reach_at_the_first_look() -> None:
     verdict = judged({8: 0.01}, [claim("low", 8)], {8: 5})["low"]
     assert Outcome.OUT_OF_REACH is verdict.outcome
     assert (None, None) == (verdict.finding, verdict.next_look)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(Status.DIVERGED, Outcome.OUT_OF_REACH), (Status.FAILED, Outcome.UNDECIDED)],
+)
+def test_a_diverged_run_has_ended_and_a_failed_run_may_be_trained_again(
+    status: Status, outcome: Outcome
+) -> None:
+    suite, tree = results({8: 0.01}, [claim("low", 8)], {8: 5})
+    tree["addition"]["status"][{"model_size": 0, "data_size": 0, "seed": 2}] = int(status)
+    (verdict,) = score(suite, tree, {"mean": Mean})
+    assert outcome is verdict.outcome
+
+
+def test_a_look_without_an_interval_has_spent_its_share_of_the_error() -> None:
+    few = judged({8: 1.0}, [claim("high", 8)])["high"].looks[0]
+    nothing = judged({8: 0.01}, [claim("low", 8)])["low"].looks[0]
+    for look in (few, nothing):
+        assert look.effect is None
+        assert 0.05 / 1.05 / 3 == pytest.approx(look.error)
+
+
+def test_the_last_look_without_a_finding_says_that_all_seeds_are_spent() -> None:
+    verdict = judged({8: 1.0}, [claim("high", 8)], looks=(2, 3))["high"]
+    assert (Outcome.UNDECIDED, None) == (verdict.outcome, verdict.next_look)
+    assert "all 3 seeds are spent: six runs are needed" == verdict.reason
+
+
+def test_a_first_look_that_is_allowed_almost_no_error_is_a_look() -> None:
+    """At 2 of 100 seeds, O'Brien and Fleming allow an error that no floating-point number shows."""
+    suite, tree = results({8: 0.6}, [claim("close", 8)], {8: 2}, looks=(2, 100))
+    suite = replace(suite, sequential=Sequential((2, 100), FIRST, "obrien_fleming"))
+    (verdict,) = with_outlooks(suite, tree, score(suite, tree, {"mean": Mean}))
+    (look,) = verdict.looks
+    assert look.effect == pytest.approx(0.6)
+    assert 0 < look.error < 1e-14
+    assert "seeds are expected" in verdict.reason
+
+
+def test_runs_that_have_not_told_their_parts_are_waited_for() -> None:
+    """A dataset has the dimension `part` when a run has ended, and not before."""
+    part = replace(claim("part", 8), where={"model_size": [8], "part": "addition"})
+    suite, tree = results({8: 0.9}, [part], {8: 0})
+    tree["addition"] = tree["addition"].to_dataset().drop_dims("part", errors="ignore")
+    verdicts = score(suite, tree, {"mean": Mean})
+    assert (Outcome.NOT_RUN, 5) == (verdicts[0].outcome, verdicts[0].next_look)
+    assert {5: 5} == {
+        look: len(runs) for look, runs in missing_at_next_look(suite, tree, verdicts).items()
+    }
 
 
 def test_too_little_data_at_one_look_is_no_end() -> None:

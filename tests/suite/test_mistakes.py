@@ -446,3 +446,45 @@ def test_whatever_stands_in_a_file_it_is_a_suite_or_a_suite_error(data, valid, r
         runs = suite.runs()
     assert all(problems)
     assert bool(problems) != bool(runs)
+
+
+LOOKS = "sequential = { looks = [5, 8], first_seed = 100 }\n"
+
+
+@pytest.fixture
+def with_looks(valid: str) -> str:
+    """The valid suite with looks, and without seeds of its own."""
+    lines = [line for line in valid.splitlines() if not line.startswith("seeds = ")]
+    return LOOKS + "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "first_seed = 100",
+            "first_seed = 100, futility = 5",
+            "sequential.futility: should be more than 5 (the first look), not 5: no claim would have "
+            "a second look",
+        ),
+        (
+            "where = { learning_rate",
+            "where = { seed = 100, learning_rate",
+            "claims.compared.where.seed: leave this out: [sequential] says which seeds are judged at "
+            "each look",
+        ),
+    ],
+)
+def test_a_mistake_about_looks_is_found(old, new, message, with_looks, read):
+    assert read(with_looks).sequential is not None
+    with pytest.raises(SuiteError) as error:
+        read(with_looks.replace(old, new, 1))
+    assert [message] == [str(mistake) for mistake in error.value.mistakes]
+
+
+def test_a_sequential_suite_without_claims_would_train_nothing(with_looks, read):
+    with pytest.raises(SuiteError) as error:
+        read(with_looks.split("[claims.")[0])
+    (mistake,) = error.value.mistakes
+    assert mistake.place == "claims"
+    assert "trains what claims wait for" in mistake.message
