@@ -62,7 +62,8 @@ def assign(
     plan = make_plan(suite, suite.plugins, records, device=device, retry_failed=retry_failed)
     wanted = partial(plan.wanted, suite, only=only, seeds=seeds, shard=shard)
     if suite.sequential is None:
-        verdicts, cohorts = (), wanted()
+        verdicts: tuple[Verdict, ...] = ()
+        cohorts = wanted()
     else:
         if retry_failed:
             # The claims wait for these runs again.
