@@ -90,7 +90,7 @@ def plan_suite(
         if cohort.runs[0].recipe.precision not in asked.untrainable
     )
     disk = sum(curve_bytes(run, plugins) for cohort in cohorts for run in cohort.runs)
-    notes = _not_stacked(cohorts, plugins) + _left_out(asked) + _look_by_look(asked.suite)
+    notes = _not_stacked(cohorts, plugins) + _left_out(asked) + _look_by_look(asked)
     prospects = prospects_of(asked.suite, asked.store.records())
     further = runs_in_all(prospects)
     if not measure or not (cohorts or further):
@@ -138,13 +138,14 @@ def _not_stacked(cohorts: Sequence[Cohort], plugins: Plugins) -> tuple[str, ...]
     )
 
 
-def _look_by_look(suite: Suite) -> tuple[str, ...]:
+def _look_by_look(asked: Assignment) -> tuple[str, ...]:
     """What the counts of a sequential suite mean."""
-    if suite.sequential is None:
+    if asked.suite.sequential is None:
         return ()
-    most = suite.sequential.looks[-1]
+    most = asked.suite.sequential.looks[-1]
+    now = "this is the next look" if asked.cohorts else "no claim waits for these runs"
     return (
-        "this is the next look; the table counts all looks, up to "
+        f"{now}; the table counts all looks, up to "
         f"{most} seeds of every cell, and claims that have ended need no more of them",
     )
 

@@ -67,7 +67,13 @@ def run(
             **chosen,
         )
     if not sitting.trained and not sitting.unfinished and not sitting.failed:
-        click.echo("All of these runs are trained and stored; nothing to do.")
+        sequential = any(verdict.seeds is not None for verdict in sitting.verdicts)
+        what = (
+            "No claim waits for these runs"
+            if sequential
+            else "All of these runs are trained and stored"
+        )
+        click.echo(f"{what}; nothing to do.")
     judge(sitting)
     report(sitting)
     command = shlex.join(["grokbench", *context.obj])
@@ -91,9 +97,14 @@ def run(
 def judge(sitting: Sitting) -> None:
     """Print the verdicts, or a sentence if no claim could be judged at all."""
     from grokbench.claims import Outcome
+    from grokbench.record import Status
 
     if {verdict.outcome for verdict in sitting.verdicts} == {Outcome.NOT_RUN}:
-        why = "none of their runs succeeded" if sitting.failed else "none has been run yet"
+        ended = any(
+            bool((experiment["status"] != Status.NOT_RUN).any())
+            for experiment in sitting.tree.children.values()
+        )
+        why = "none of their runs succeeded" if ended else "none has been run yet"
         click.echo(f"None of the claims can be judged: {why}.")
     else:
         print_verdicts(sitting.verdicts)

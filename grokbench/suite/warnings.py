@@ -14,7 +14,7 @@ from grokbench.suite.model import Experiment, Suite
 
 
 def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
-    """The warnings of the claims' detectors about the grids, and claims with too few seeds."""
+    """What the detectors say about the grids, claims with too few seeds, runs that no look trains."""
     found = []
     for claim in suite.claims.values():
         detector = plugins.detectors[claim.detector.name].from_options(claim.detector.options)
@@ -31,7 +31,20 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
                 f"is {claim.minimum_seeds}, but there are {seeds} seeds: the claim stays undecided"
             )
             found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
-    return found
+    return found + _never_trained(suite)
+
+
+def _never_trained(suite: Suite) -> list[Mistake]:
+    """The experiments of a sequential suite that no claim looks at."""
+    if suite.sequential is None:
+        return []
+    looked_at = {name for claim in suite.claims.values() for name in claim.experiments.values()}
+    why = "no claim looks at this experiment, so [sequential] never trains its runs"
+    return [
+        Mistake(place(("experiments", name)), why)
+        for name in suite.experiments
+        if name not in looked_at
+    ]
 
 
 def _lengths(experiment: Experiment, where: Mapping[str, Any]) -> dict[str, int]:

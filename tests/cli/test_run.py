@@ -233,3 +233,35 @@ def test_runs_that_failed_are_not_called_done(
     assert "already trained and stored, 4 of them failed." in again.stdout
     assert "nothing to do" not in again.stdout
     assert "To train these runs again, add --retry-failed." in again.stderr
+
+
+def by_looks(suite: Path, **changes: str) -> Path:
+    """The small suite with two looks, and with further changes of values."""
+    text = suite.read_text().replace("seeds = 2\n", "", 1)
+    for key, value in changes.items():
+        old = next(line for line in text.splitlines() if line.startswith(f"{key} = "))
+        text = text.replace(old, f"{key} = {value}")
+    suite.write_text("sequential = { looks = [2, 3], first_seed = 5 }\n" + text)
+    return suite
+
+
+def test_runs_that_no_claim_waits_for_are_not_called_trained(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    path = by_looks(suite)
+    idle = path.read_text().split("[experiments.addition]")[1].split("[claims")[0]
+    path.write_text(f"{path.read_text()}\n[experiments.idle]{idle}")
+    assert "experiments.idle: no claim looks at this" in grokbench("validate", path).stderr
+    assert "Training 8 runs" in grokbench("run", path, "--jobs", 1).stdout
+    again = grokbench("run", path, "--jobs", 1, "--only", "idle").stdout
+    assert "No claim waits for these runs; nothing to do." in again
+    assert "no claim waits for these runs" in grokbench("plan", path, "--no-measure").stdout
+
+
+def test_diverged_runs_are_not_called_runs_that_were_never_trained(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    path = by_looks(suite, optimizer='"sgd"\nlearning_rate = 1e38')
+    result = grokbench("run", path, "--jobs", 1)
+    assert "runs diverged" in result.stdout
+    assert "None of the claims can be judged: none of their runs succeeded." in result.stdout
