@@ -80,7 +80,7 @@ def findings_in(
             message = "is missing"
         elif item["type"] in {"dict_type", "model_type"}:
             message = f"should be a table, not {reprlib.repr(item['input'])}"
-        elif item["type"] == "list_type":
+        elif item["type"] in {"list_type", "tuple_type"}:
             given = reprlib.repr(item["input"])
             message = f"should be a list, not {given}"
             if type(item["input"]) in {int, str} and "..." not in given:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grokbench.definition import Location
 from grokbench.errors import nearest
 from grokbench.labels import labels_of, same_label
 from grokbench.plugins import Plugins
-from grokbench.suite.choices import choose
+from grokbench.suite.choices import Chosen, choose
 from grokbench.suite.experiments import Draft
 from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Claim, Rule
 from grokbench.suite.schema import EITHER_BOUND, ClaimTable, RuleTable, model_size
+
+if TYPE_CHECKING:
+    from grokbench.phenomena.base import Detector
 
 Drafts = Mapping[str, Draft]
 
@@ -25,8 +28,7 @@ def read_claim(
     at: Location = ("claims", name)
     report.add_bad_name(at, name)
     table = ClaimTable.read(given, at, report)
-    asked = _with_places(table, at, report)
-    detector = choose(asked, plugins.detectors, (*at, "detector"), report)
+    detector = _detector(table, plugins, at, report)
     roles = detector.definition.roles if detector else None
     experiments = _experiments(table, given, roles, at, report)
     for role, experiment in experiments.items():
@@ -40,10 +42,7 @@ def read_claim(
     looked_at = {name: drafts[name] for name in experiments.values()} if known else {}
     where = _where(table.where or {}, looked_at, (*at, "where"), report)
     if table.places and "model_size" not in where:
-        sizes = [
-            size for group in table.places.values() if isinstance(group, list) for size in group
-        ]
-        where |= _where({"model_size": sizes}, looked_at, (*at, "places"), report) if sizes else {}
+        where |= _sizes_of(table.places, looked_at, (*at, "places"), report)
     rule = None if table.rule is None else _rule(table.rule, (*at, "rule"), report)
     if table.statement is None or detector is None or rule is None:
         return None
@@ -61,15 +60,50 @@ def read_claim(
     )
 
 
-def _with_places(table: ClaimTable, at: Location, report: Report) -> Any:
-    """The detector as the file gives it, with the table `places` of the claim as an option."""
+def _detector(
+    table: ClaimTable, plugins: Plugins, at: Location, report: Report
+) -> Chosen[Detector] | None:
+    """The detector. The table `places` of the claim becomes an option of the detector."""
     given = {"name": table.detector} if isinstance(table.detector, str) else table.detector
+    at_detector = (*at, "detector")
     if table.places is None or given is None:
-        return table.detector
+        return choose(table.detector, plugins.detectors, at_detector, report)
     if "places" in given:
         report.add((*at, "places"), "write places here or as an option of the detector, not both")
-        return table.detector
-    return {**given, "places": table.places}
+        return choose(table.detector, plugins.detectors, at_detector, report)
+    # The file has no `detector.places`, so mistakes in this option are shown in `places`.
+    of_detector = Report(report.document)
+    chosen = choose({**given, "places": table.places}, plugins.detectors, at_detector, of_detector)
+    for location, message in of_detector.found():
+        option = location[len(at_detector) :]
+        if option == ("places",) and message.startswith("unknown key"):
+            name = given.get("name")
+            report.add(
+                (*at, "places"), f"the detector {name!r} has no places; leave this table out"
+            )
+        elif option and str(option[0]).startswith("places"):
+            report.add((*at, *option), message)
+        else:
+            report.add(location, message)
+    return chosen
+
+
+def _sizes_of(
+    places: Mapping[str, Any], looked_at: Drafts, at: Location, report: Report
+) -> dict[str, Any]:
+    """The model sizes of all places as a selection. The detector refuses sizes named twice."""
+    axes = {
+        name: draft.axes["model_size"]
+        for name, draft in looked_at.items()
+        if "model_size" in draft.axes
+    }
+    sizes = [
+        _value("model_size", size, axes, (*at, key, index), report)
+        for key, group in places.items()
+        if isinstance(group, list)
+        for index, size in enumerate(group)
+    ]
+    return {"model_size": sizes} if sizes else {}
 
 
 def _experiments(

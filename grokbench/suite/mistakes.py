@@ -33,6 +33,10 @@ class Report:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name, re.ASCII):
             self.add(location, f"{name!r} cannot be a name; use only letters, digits, '_' and '-'")
 
+    def found(self) -> list[tuple[Location, str]]:
+        """The location and the message of each mistake, in the order in which they were added."""
+        return list(self._found)
+
     def mistakes(self) -> list[Mistake]:
         """The mistakes in the order of the file. A missing key comes last in its table."""
         found = sorted(self._found, key=lambda item: self._order(item[0]))

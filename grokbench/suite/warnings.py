@@ -31,7 +31,23 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
                 f"is {claim.minimum_seeds}, but there are {seeds} seeds: the claim stays undecided"
             )
             found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
-    return found + _never_trained(suite)
+    return found + _never_trained(suite) + _looks_that_decide_nothing(suite)
+
+
+def _looks_that_decide_nothing(suite: Suite) -> list[Mistake]:
+    """The looks with fewer seeds than any claim takes for a decision."""
+    if suite.sequential is None or not suite.claims:
+        return []
+    fewest = min(claim.minimum_seeds for claim in suite.claims.values())
+    return [
+        Mistake(
+            place(("sequential", "looks", index)),
+            f"has {seeds} seeds, and every claim takes at least {fewest} (`minimum_seeds`): this "
+            f"look decides nothing, but takes a share of the allowed error",
+        )
+        for index, seeds in enumerate(suite.sequential.looks)
+        if seeds < fewest
+    ]
 
 
 def _never_trained(suite: Suite) -> list[Mistake]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from grokbench.errors import SuiteError
 from grokbench.suite import parse_suite
+from grokbench.suite.warnings import warnings_about
 
 DOUBLES = Path(__file__).with_name("doubles.py")
 
@@ -488,3 +489,67 @@ def test_a_sequential_suite_without_claims_would_train_nothing(with_looks, read)
     (mistake,) = error.value.mistakes
     assert mistake.place == "claims"
     assert "trains what claims wait for" in mistake.message
+
+
+PLACES = """
+[sequential]
+looks = [5, 8]
+first_seed = 100
+
+[recipes.small]
+optimizer = "adamw"
+steps = 60
+
+[experiments.addition]
+task = { name = "modular_addition", modulus = 7 }
+architecture = "dense"
+recipe = "small"
+model_sizes = [4, 8, 16, 32]
+data_sizes = [20]
+
+[claims.dip]
+statement = "Accuracy dips"
+detector = "double_descent"
+experiment = "addition"
+rule = { at_least = 0.1 }
+
+[claims.dip.places]
+peak = [4]
+bottom = [8, 16]
+recovery = [32]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "peak = [4]",
+            "peak = [5]",
+            "claims.dip.places.peak[0]: 'addition' has no model_size 5; it has 4, 8, 16, 32",
+        ),
+        ("peak = [4]", "peak = 4", "claims.dip.places.peak: should be a list, not 4; write [4]"),
+        ("peak = [4]\n", "", "claims.dip.places.peak: is missing"),
+        ("peak = [4]", "peak = [8]", "claims.dip.places: size 8 is named twice; "),
+        (
+            'detector = "double_descent"',
+            'detector = { name = "dynamics", expected = "grokking" }',
+            "claims.dip.places: the detector 'dynamics' has no places; leave this table out",
+        ),
+    ],
+)
+def test_a_mistake_in_places_is_shown_where_the_file_has_it(old, new, message, read):
+    assert read(PLACES)
+    with pytest.raises(SuiteError) as error:
+        read(PLACES.replace(old, new, 1))
+    (mistake,) = error.value.mistakes
+    assert str(mistake).startswith(message)
+
+
+def test_a_look_with_too_few_seeds_for_any_claim_is_a_warning(read):
+    suite = read(PLACES)
+    assert not warnings_about(suite, suite.plugins)
+    looks = read(PLACES.replace("[5, 8]", "[3, 5, 8]"))
+    (warning,) = warnings_about(looks, looks.plugins)
+    assert warning.place == "sequential.looks[0]"
+    assert "every claim takes at least 5" in warning.message
