@@ -36,6 +36,7 @@ slow: $(INSTALLED)
 
 figures: $(INSTALLED)
 	mkdir -p build
+	$(BIN)/grokbench report results/quick --output build/quick-stored.html --figures docs/images/quick
 	$(BIN)/grokbench report results/quick-fixed --output build/quick-fixed.html --figures docs/images
 	$(BIN)/grokbench report results/paper-lite --output build/paper-lite.html --figures docs/images/paper-lite
 	$(BIN)/grokbench report results/paper-fixed --output build/paper-fixed.html --figures docs/images/paper-fixed
