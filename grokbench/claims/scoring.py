@@ -151,10 +151,27 @@ def _look_by_look(cases: Mapping[str, Case], sequential: Sequential) -> dict[str
             verdicts[name] = verdict = _spent(verdict, seeds) if last else verdict
             if verdict.outcome is not Outcome.UNDECIDED:
                 del still[name]
+    awaited = [verdict.next_look for verdict in verdicts.values() if verdict.next_look is not None]
+    first = min(awaited, default=sequential.looks[-1])
     return {
-        name: replace(verdict, looks=taken[name], seeds=_seeds(verdict, taken[name], sequential))
-        for name, verdict in ((name, verdicts[name]) for name in cases)
+        name: replace(
+            _preliminary(verdicts[name], taken[name], first),
+            looks=taken[name],
+            seeds=_seeds(verdicts[name], taken[name], sequential),
+        )
+        for name in cases
     }
+
+
+def _preliminary(verdict: Verdict, taken: Sequence[Look], awaited: int) -> Verdict:
+    """The verdict, marked where a claim that waits for an earlier look can still change it.
+
+    A decision at that look would free error, and this claim could then have been decided earlier.
+    """
+    if verdict.next_look is not None or taken[-1].seeds <= awaited:
+        return verdict
+    reason = f"preliminary, because a claim waits for the look at {awaited} seeds: {verdict.reason}"
+    return replace(verdict, reason=reason, whole=False)
 
 
 def _seeds(verdict: Verdict, taken: Sequence[Look], sequential: Sequential) -> tuple[int, ...]:

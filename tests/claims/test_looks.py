@@ -326,3 +326,14 @@ def test_a_verdict_says_what_the_recipe_was_calibrated_on(
     )
     for text in told:
         assert "the end points of Fig. 3" in text
+
+
+def test_a_later_look_is_preliminary_while_a_claim_waits_for_an_earlier_one() -> None:
+    """With five seeds of size 16, high is decided at 5, which decides near at 5 as well."""
+    near = [0.5 + 2.4 * 0.1 / np.sqrt(5)] * 5 + [0.2] * 7
+    claims = [claim("near", 8), claim("high", 16)]
+    before = judged({8: near, 16: 0.9}, claims, {16: 3})["near"]
+    assert (Outcome.NOT_REPRODUCED, False) == (before.outcome, before.whole)
+    assert before.reason.startswith("preliminary, because a claim waits for the look at 5 seeds")
+    after = judged({8: near, 16: 0.9}, claims)["near"]
+    assert (Outcome.REPRODUCED, True) == (after.outcome, after.whole)
