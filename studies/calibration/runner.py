@@ -21,8 +21,8 @@ SEEDS = (3, 5, 11, 30)
 PAPER_SEEDS = 11
 
 CLAIMS = 14
-"""The number of claims in `suites/paper-fixed.toml`. Holm's correction (1979) decides the first of them at a
-confidence of 1 - 0.05/14."""
+"""The number of claims in `suites/paper-fixed.toml`. Power is also measured at a confidence of 1 - 0.05/14, a
+little more than the first decision among them needs (`grokbench.claims.errors`)."""
 
 
 @dataclass(frozen=True)
