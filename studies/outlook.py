@@ -2,9 +2,9 @@
 
     python -m studies.outlook
 
-Experiments are simulated with many seeds. The claim is foretold from the first few of them, where
+Experiments are simulated with many seeds. The number of seeds is predicted from the first few of them, where
 these do not decide the claim, and then really judged with more and more seeds: at looks that are
-about a tenth apart. The table compares the number foretold with the number really taken. A claim that
+about a tenth apart. The table compares the predicted number with the number really taken. A claim that
 all simulated seeds do not decide counts as taking more than every forecast.
 """
 
@@ -109,15 +109,15 @@ WORLDS = (
 class Forecasts:
     """Numbers of seeds, [experiments]; infinite where there is none."""
 
-    foretold: np.ndarray
+    predicted: np.ndarray
     taken: np.ndarray
 
     @property
     def ratios(self) -> np.ndarray:
         """Foretold over taken, where either is finite; two infinite numbers agree."""
-        both = np.isinf(self.foretold) & np.isinf(self.taken)
+        both = np.isinf(self.predicted) & np.isinf(self.taken)
         with np.errstate(invalid="ignore"):
-            return np.where(both, 1.0, self.foretold / self.taken)
+            return np.where(both, 1.0, self.predicted / self.taken)
 
 
 def forecasts(world: World, seen: int, experiments: int) -> Forecasts:
@@ -129,10 +129,10 @@ def forecasts(world: World, seen: int, experiments: int) -> Forecasts:
         if judged(world, detector, whole, seen):
             continue
         start = {"experiment": whole.isel(seed=slice(seen))}
-        foretold = seeds_expected(world.claim, start, detector, CONFIDENCE).seeds
+        predicted = seeds_expected(world.claim, start, detector, CONFIDENCE).seeds
         looks = np.unique(np.geomspace(seen + 1, SEEDS, 24).astype(int)).tolist()
         taken = next((look for look in looks if judged(world, detector, whole, look)), np.inf)
-        found.append((np.inf if foretold is None else foretold, taken))
+        found.append((np.inf if predicted is None else predicted, taken))
     both = np.array(found, float).reshape(-1, 2)
     return Forecasts(both[:, 0], both[:, 1])
 
@@ -169,7 +169,7 @@ def line(world: World, seen: int, found: Forecasts) -> tuple[str, ...]:
         str(seen),
         str(len(ratios)),
         quartiles(found.taken),
-        quartiles(found.foretold),
+        quartiles(found.predicted),
         quartiles(ratios, 2),
         f"{near:.0%}",
     )
@@ -181,8 +181,8 @@ HEADER = (
     "seeds seen",
     "undecided",
     "seeds taken",
-    "seeds foretold",
-    "foretold / taken",
+    "seeds predicted",
+    "predicted / taken",
     "within a factor of 2",
 )
 

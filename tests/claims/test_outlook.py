@@ -87,7 +87,7 @@ def outlook(ends: Ends, rule: Rule = Rule(at_least=0.1), **given: Any) -> Outloo
         (0.2, Rule(at_least=0.1), 100),
     ],
 )
-def test_an_interval_that_narrows_with_the_root_of_the_seeds_is_foretold(effect, rule, seeds):
+def test_an_interval_that_narrows_with_the_root_of_the_seeds_is_predicted(effect, rule, seeds):
     """Half a width of 1/√n is as long as the way from the effect to the bound."""
     found = outlook(root(effect), rule)
     assert found.seeds is not None
@@ -95,7 +95,7 @@ def test_an_interval_that_narrows_with_the_root_of_the_seeds_is_foretold(effect,
     assert f"About {found.seeds} seeds are expected to decide" in found.reason
 
 
-def test_more_seeds_than_are_allowed_are_not_foretold_as_a_number():
+def test_more_seeds_than_are_allowed_are_not_predicted_as_a_number():
     assert outlook(root(0.3), at_most=25).seeds is not None
     known, unknown = (outlook(root(0.3), at_most=seeds) for seeds in (23, 20))
     assert known.seeds is None
@@ -258,7 +258,7 @@ def test_the_interval_that_must_decide_is_that_of_the_claims_still_open():
         assert {round(confidence, 6)} == {asked for _, asked in OfSeeds.asked}
 
 
-def test_a_sequential_claim_is_foretold_from_its_last_look_by_the_error_of_the_next():
+def test_a_sequential_claim_is_predicted_from_its_last_look_by_the_error_of_the_next():
     looks = Sequential((5, 8, 40))
     results = tree(8)
     results["addition"]["status"][0, 0, 7] = Status.NOT_RUN
@@ -343,7 +343,7 @@ MEMORY = Memory(slope=0.75, spread=0.4)
 MEMORY_GRID = Grid((4, 8, 16, 32), (12_769,), 80, random_labels=True, evaluate_every=4000)
 
 
-def test_the_number_foretold_is_about_the_number_that_simulated_claims_take():
+def test_the_number_predicted_is_about_the_number_that_simulated_claims_take():
     """The middle of the ratios over simulated experiments lies near one."""
     capacity, rule = MemorizationCapacity.from_options({}), Rule(at_least=0.5)
     ratios = []

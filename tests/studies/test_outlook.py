@@ -12,10 +12,10 @@ from studies import outlook
 ROOT = Path(__file__).parents[2]
 
 
-def test_only_experiments_that_are_undecided_are_foretold() -> None:
+def test_only_experiments_that_are_undecided_are_predicted() -> None:
     found = outlook.forecasts(outlook.WORLDS[0], 5, 2)
-    assert len(found.foretold) == len(found.taken) <= 2
-    assert (found.foretold > 5).all()
+    assert len(found.predicted) == len(found.taken) <= 2
+    assert (found.predicted > 5).all()
     assert (found.taken > 5).all()
 
 
