@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,19 @@ from grokbench.tasks.judging import Judgement
 
 Views = Mapping[str, Tensor]
 """Parameters (or gradients) of a stack by name, each [runs, …]: views into one flat tensor."""
+
+
+def views(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> Views:
+    """A flat tensor [runs, parameters] as {name: [runs, *shape]}, sharing its memory.
+
+    Args:
+        shapes: the shape of each parameter of one run, in the order of the columns.
+    """
+    pieces = torch.split(flat, [math.prod(shape) for shape in shapes.values()], dim=1)
+    return {
+        name: piece.view(len(flat), *shape)
+        for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
+from grokbench.architectures.base import Views, views
 from grokbench.definition import Definition
 
 
@@ -22,7 +24,21 @@ class Optimizer(Definition, ABC):
     place, with one row for each run where they have two dimensions or more. A step changes nothing
     else, because it may be captured once and replayed. An attribute whose name begins with an
     underscore is working space, and is not kept in checkpoints.
+
+    Attributes:
+        shapes: the name and the shape of each parameter of one run, in the order of the columns.
+            The trainer sets `shapes` before it calls `start`.
     """
+
+    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+
+    def views(self, flat: Tensor) -> Views:
+        """A flat tensor as {name: [runs, *shape]}, sharing its memory.
+
+        Args:
+            flat: parameters, gradients or anything else of their shape [runs, parameters].
+        """
+        return views(flat, self.shapes)
 
     @abstractmethod
     def start(self, parameters: Tensor) -> None:
@@ -48,11 +64,11 @@ class Optimizer(Definition, ABC):
         """
 
     def state(self) -> dict[str, Any]:
-        """All attributes but the options and those with an underscore, for a checkpoint."""
+        """What a checkpoint keeps: all attributes but options, shapes and those with an underscore."""
         return {
             name: value
             for name, value in vars(self).items()
-            if name != "options" and not name.startswith("_")
+            if name not in {"options", "shapes"} and not name.startswith("_")
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -63,8 +79,9 @@ class Optimizer(Definition, ABC):
                 older version of this one.
         """
         own = self.state()
-        if shapes(own) != shapes(state):
-            raise ValueError(f"{self.name} keeps {shapes(own)}, and was given {shapes(state)}")
+        kept, given = in_words(own), in_words(state)
+        if kept != given:
+            raise ValueError(f"{self.name} keeps {kept}, and was given {given}")
         for name, value in state.items():
             if isinstance(value, Tensor):
                 own[name].copy_(value)
@@ -72,7 +89,7 @@ class Optimizer(Definition, ABC):
                 setattr(self, name, value)
 
 
-def shapes(state: Mapping[str, Any]) -> dict[str, str]:
+def in_words(state: Mapping[str, Any]) -> dict[str, str]:
     """The type and shape of every attribute, in words."""
     return {
         name: f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else "no tensor"

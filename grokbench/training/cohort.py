@@ -68,6 +68,7 @@ class CohortTraining:
         self.taken = 0
         # A tensor that each step increments: a captured step would repeat a Python number.
         self.count = torch.zeros((), dtype=torch.float64, device=device)
+        self.optimizer.shapes = initial.shapes
         self.optimizer.start(self.parameters)
         self.pays_to_compile = self.program.compilable and pays(
             runs, self.parameters.shape[1], device

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -73,10 +75,12 @@ def reads_back(optimizer: Optimizer) -> str:
     To try a capture instead would not do: one that fails can spoil later captures of the same
     process.
     """
-    parameters = torch.empty(2, 3, device="meta")
+    columns = sum(math.prod(shape) for shape in optimizer.shapes.values())
+    parameters = torch.empty(2, columns, device="meta")
     rate, count = parameters.new_empty(2, 1), parameters.new_empty((), dtype=torch.float64)
     try:
         fresh = type(optimizer)(optimizer.options)
+        fresh.shapes = optimizer.shapes
         fresh.start(parameters)
         fresh.step(parameters, torch.empty_like(parameters), rate, parameters.clone(), count)
     except Exception as error:  # noqa: BLE001 (a plugin may raise anything)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from grokbench.architectures.base import Architecture, Batch, Views
+from grokbench.architectures.base import Architecture, Batch, Views, views
 from grokbench.errors import PluginError
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
@@ -110,11 +110,7 @@ class Parameters:
 
     def views(self, flat: Tensor) -> Views:
         """`flat` [runs, parameters] as {name: [runs, *shape]}, sharing its memory."""
-        pieces = torch.split(flat, [shape.numel() for shape in self.shapes.values()], dim=1)
-        return {
-            name: piece.view(len(flat), *shape)
-            for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
-        }
+        return views(flat, self.shapes)
 
     def decayed(self, decay_on: str) -> Tensor:
         """1 for each parameter that weight decay acts on, 0 for the others: [parameters].

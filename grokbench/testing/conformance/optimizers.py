@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,10 @@ from grokbench.testing.conformance.checks import (
 )
 from grokbench.testing.conformance.exercises import Exercise
 
-RUNS, PARAMETERS = 3, 12
+SHAPES = {"gain": (), "bias": (1,), "matrix.weight": (2, 3), "kernel.weight": (2, 1, 2)}
+"""The parameters of each run: an optimizer may treat matrices differently from other parameters."""
+
+RUNS, PARAMETERS = 3, sum(math.prod(shape) for shape in SHAPES.values())
 
 RATES = (1e-3, 1e-2, 1e-1)
 """Learning rates, of which at least one must lead downhill."""
@@ -53,6 +57,9 @@ class Bowls:
     decay: Tensor = field(default_factory=lambda: 0.1 * random(2).abs())
     taken: int = 0
     count: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+
+    def __post_init__(self) -> None:
+        self.optimizer.shapes = SHAPES
 
     @classmethod
     def of(cls, specimen: Specimen, **given: Any) -> Bowls:
