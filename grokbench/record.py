@@ -103,6 +103,18 @@ class Run:
     measures: tuple[Choice, ...] = ()
     """The measures that read quantities off the model at every evaluation."""
 
+    @property
+    def definitions(self) -> frozenset[tuple[str, str]]:
+        """The kind and the name of each definition that the run is made of."""
+        return frozenset(
+            {
+                ("task", self.task.name),
+                ("architecture", self.architecture.name),
+                ("optimizer", self.recipe.optimizer.name),
+                *(("measure", measure.name) for measure in self.measures),
+            }
+        )
+
     @cached_property
     def id(self) -> str:
         """The hash of everything that decides the outcome: 32 hexadecimal digits.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
 from grokbench.suite import Suite, load_suite
 from grokbench.suite.declarations import declarations
-from grokbench.training import Events, train_cohorts
+from grokbench.training import Crew, Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 
 
@@ -65,7 +65,8 @@ class Sitting:
     """Runs of the suite whose task, architecture, optimizer or measure raised an error."""
     interrupted: bool
     lost: tuple[str, ...]
-    """One message for each worker process that died. The runs that it trained are still missing."""
+    """One message for each cohort of which runs are still missing because a worker process died or did
+    not stop, or because memory was too small."""
     damaged: tuple[Path, ...]
     """Record files that were damaged and set aside. Their runs were missing and were trained."""
 
@@ -99,10 +100,11 @@ def run_suite(
         seeds: train only the first `seeds` seeds of each experiment.
         device: "cpu", "cuda", …
         jobs: the number of worker processes; by default one for each core on a CPU, and one on a
-            GPU. With more than one, a script must call this under `if __name__ == "__main__":`,
-            because each worker process imports the script.
+            GPU. A script must call this under `if __name__ == "__main__":`, because each worker process
+            imports the script. With one job, a suite is trained in the calling process if it has no
+            plugins and no budget, and if none of its cohorts was lost before.
         budget: seconds after which training, storing and judging have ended. A cohort that is not
-            finished by then keeps a checkpoint.
+            finished by then keeps a checkpoint. A cohort that does not stop is lost.
         shard: (i, n), to train the i-th of n shares of the suite's cohorts, counted from 1.
         retry_failed: train the runs that raised an error again.
         checkpoint_every: seconds between two checkpoints of a cohort.
@@ -121,49 +123,14 @@ def run_suite(
     watcher = watcher or Watcher()
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
     asking = partial(assign, suite, out, (), only=only, seeds=seeds, device=device, shard=shard)
-    limits = {} if budget is None else time_limits(budget, begun)
     asked = asking(retry_failed=retry_failed)
     store = asked.store
     checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
     recorder = Recorder(store, checkpoints, watcher, declare(suite, store, watcher))
-    interrupted = False
     check_precisions(asked)
-    while True:
-        if asked.cohorts:
-            store.check_writable()
-        if asked.verdicts:
-            watcher.judged(asked.verdicts)
-        watcher.planned(asked.plan, asked.cohorts)
-        before, runs = recorder.trained, sum(len(cohort.runs) for cohort in asked.cohorts)
-        try:
-            train_cohorts(
-                asked.cohorts,
-                suite.plugins,
-                recorder,
-                jobs=worker_count(jobs, device, len(asked.cohorts)),
-                device=device,
-                checkpoints=checkpoints,
-                **limits,
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-        unfinished = runs - (recorder.trained - before)
-        if suite.sequential is None or interrupted or unfinished or not runs:
-            break
-        try:
-            # The next look: which runs it takes depends on what this look decided.
-            asked = asking(retry_failed=False)
-            check_precisions(asked)
-        except KeyboardInterrupt:
-            interrupted = True
-            break
-        except DeviceError as error:
-            # What was trained is still stored and judged.
-            watcher.warned(f"warning: the next look cannot be trained here: {error}")
-            break
-        if not asked.cohorts:
-            break
-
+    unfinished, interrupted = train_looks(
+        asked, partial(asking, retry_failed=False), recorder, device, jobs, budget, begun
+    )
     checkpoints.tidy()
 
     records = store.records()
@@ -188,6 +155,84 @@ def run_suite(
         interrupted=interrupted,
         lost=tuple(recorder.losses),
         damaged=tuple(store.damaged),
+    )
+
+
+def train_looks(
+    asked: Assignment,
+    again: Callable[[], Assignment],
+    recorder: Recorder,
+    device: str,
+    jobs: int | None,
+    budget: float | None,
+    begun: float,
+) -> tuple[int, bool]:
+    """Train the cohorts that were asked for; in a sequential suite, look by look.
+
+    Args:
+        again: what is asked for after a look.
+        begun: the moment of `time.monotonic` at which the budget began.
+
+    Returns:
+        How many runs of the last look have not ended, and whether training was interrupted.
+    """
+    watcher, checkpoints = recorder.watcher, recorder.checkpoints
+    limits = {} if budget is None else time_limits(budget, begun)
+    with Crew() as crew:
+        while True:
+            if asked.cohorts:
+                recorder.store.check_writable()
+            if asked.verdicts:
+                watcher.judged(asked.verdicts)
+            watcher.planned(asked.plan, asked.cohorts)
+            before, runs = recorder.trained, sum(len(cohort.runs) for cohort in asked.cohorts)
+            number = worker_count(jobs, device, len(asked.cohorts))
+            here = (
+                number == 1 and not crew.members and not needs_process(asked, checkpoints, budget)
+            )
+            interrupted = False
+            try:
+                train_cohorts(
+                    asked.cohorts,
+                    asked.suite.plugins,
+                    recorder,
+                    jobs=number,
+                    device=device,
+                    checkpoints=checkpoints,
+                    crew=None if here else crew,
+                    **limits,
+                )
+            except KeyboardInterrupt:
+                interrupted = True
+            unfinished = runs - (recorder.trained - before)
+            if asked.suite.sequential is None or interrupted or unfinished or not runs:
+                return unfinished, interrupted
+            try:
+                # The next look: which runs it takes depends on what this look decided.
+                asked = again()
+                check_precisions(asked)
+            except KeyboardInterrupt:
+                return unfinished, True
+            except DeviceError as error:
+                # What was trained is still stored and judged.
+                watcher.warned(f"warning: the next look cannot be trained here: {error}")
+                return unfinished, False
+            if not asked.cohorts:
+                return unfinished, False
+
+
+def needs_process(asked: Assignment, checkpoints: Checkpoints, budget: float | None) -> bool:
+    """Whether cohorts must be trained in another process even where there is one job.
+
+    Code of a plugin can end its process or hang, and so can a cohort that was lost before. A worker
+    process then loses its cohort alone, and is killed when a budget ends.
+    """
+    return bool(asked.cohorts) and (
+        budget is not None
+        or any(checkpoints.was_lost(cohort.id) for cohort in asked.cohorts)
+        or not asked.suite.plugins.are_built_in(
+            {used for cohort in asked.cohorts for run in cohort.runs for used in run.definitions}
+        )
     )
 
 
@@ -250,6 +295,7 @@ class Recorder(Events):
         self.watcher.finished(cohort, records)
 
     def lost(self, cohort: Cohort, message: str) -> None:
+        self.checkpoints.mark_lost(cohort.id)
         self.losses.append(f"{cohort.label}: {message}")
         self.watcher.lost(cohort, message)
 

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from grokbench.plugins.guarding import NOT_PLUGINS
 
 
 def digest_of_file(path: Path) -> str | None:
-    """The SHA-256 of a file's bytes, in hexadecimal digits; None if the file cannot be read."""
+    """The SHA-256 of a single-file plugin, in hexadecimal digits; None if the file cannot be read.
+
+    Modules beside the file that the plugin imports are part of its code. Where there are none, the
+    digest is that of the file's bytes.
+    """
+    helpers = _imported_from(path.parent, path, set())
+    if not helpers:
+        return _of_bytes(path)
+    lines = sorted(_lines(path.parent, {path, *helpers}))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _imported_from(folder: Path, path: Path, found: set[Path]) -> set[Path]:
+    """The Python files in `folder` that a file imports, directly or by way of another one of them.
+
+    The text of the file is searched, because an import in a function may not have happened yet. Of a
+    package, all files count.
+    """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return None
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        else:
+            continue
+        for name in {name.partition(".")[0] for name in names} - NOT_PLUGINS:
+            module, package = folder / f"{name}.py", folder / name
+            files = {module} if module.is_file() else set(package.rglob("*.py"))
+            for file in sorted(files - found - {path}):
+                found.add(file)
+                _imported_from(folder, file, found)
+    return found
 
 
 def digest_of_package(location: str) -> str | None:
@@ -36,10 +71,19 @@ def digest_of_package(location: str) -> str | None:
     folders = sorted(Path(folder) for folder in getattr(around, "__path__", ()))
     if not folders:
         file = getattr(module, "__file__", None)
-        return digest_of_file(Path(file)) if file else None
-    lines = sorted(
-        f"{path.relative_to(folder).as_posix()} {digest_of_file(path)}\n"
-        for folder in folders
-        for path in folder.rglob("*.py")
-    )
+        return _of_bytes(Path(file)) if file else None
+    lines = sorted(line for folder in folders for line in _lines(folder, folder.rglob("*.py")))
     return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
+
+
+def _lines(folder: Path, files: Iterable[Path]) -> Iterator[str]:
+    """For each file, its path relative to `folder` and the digest of its bytes."""
+    for path in files:
+        yield f"{path.relative_to(folder).as_posix()} {_of_bytes(path)}\n"
+
+
+def _of_bytes(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

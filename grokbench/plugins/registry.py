@@ -34,7 +34,8 @@ class Plugins:
     """All plugins: grokbench's own definitions, installed packages, and single files.
 
     Plugins are imported when a catalogue is asked for, each of them once. A pickled `Plugins` is the
-    paths of its `files`: the process that receives it imports the plugins itself, once as well.
+    paths of its `files` and the digests of their code: the process that receives it imports the plugins
+    itself, once as well. A file that was edited in between is refused with a PluginError.
 
     Args:
         files: single-file plugins.
@@ -48,8 +49,13 @@ class Plugins:
         """The plugins of this process, with single `files`. Each call reads the files afresh."""
         return cls(files)
 
-    def __reduce__(self) -> tuple[Callable[..., Plugins], tuple[tuple[Path, ...]]]:
-        return _received, (self.files,)
+    def __reduce__(self) -> tuple[Callable[..., Plugins], tuple[tuple[Path, str | None], ...]]:
+        imported = vars(self).get("_plugins", ())
+        known = {plugin.sender.location: plugin.sender.digest for plugin in imported}
+        return _received, tuple(
+            (file, known[str(file)] if str(file) in known else digest_of_file(file))
+            for file in self.files
+        )
 
     def __deepcopy__(self, memo: dict[int, object]) -> Plugins:
         return self
@@ -129,6 +135,15 @@ class Plugins:
                     }
         return found
 
+    def are_built_in(self, used: Iterable[tuple[str, str]]) -> bool:
+        """Whether definitions, each given by its kind and its name, are all grokbench's own."""
+        try:
+            return all(
+                getattr(self, f"{kind}s").sender(name).package == "grokbench" for kind, name in used
+            )
+        except (UnknownNameError, PluginError):
+            return False
+
     def _digest(self, sender: Sender) -> str | None:
         """The digest of a plugin's code; None for grokbench's own, whose versions are numbers."""
         if sender.digest is None and sender.package != "grokbench":
@@ -161,7 +176,22 @@ class Plugins:
         return catalogue
 
 
+def _received(*files: tuple[Path, str | None]) -> Plugins:
+    """The plugins that a pickle holds: files, each with the digest of its code.
+
+    Raises:
+        PluginError: a file is not as it was when the pickle was made.
+    """
+    for file, digest in files:
+        if digest_of_file(file) != digest:
+            raise PluginError(
+                f"the plugin {file} was changed after it had been loaded, so it is not loaded a second "
+                f"time beside its former self; load the suite again"
+            )
+    return _imported_once(files)
+
+
 @cache
-def _received(files: tuple[Path, ...]) -> Plugins:
-    """The plugins that another process sent: one object for each tuple of files."""
-    return Plugins(files)
+def _imported_once(files: tuple[tuple[Path, str | None], ...]) -> Plugins:
+    """One object for each tuple of files with these digests."""
+    return Plugins([file for file, _ in files])

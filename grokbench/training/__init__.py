@@ -3,6 +3,6 @@
 from grokbench.training.events import Events
 from grokbench.training.loop import train
 from grokbench.training.setup import Setup
-from grokbench.training.workers import train_cohorts
+from grokbench.training.workers import Crew, train_cohorts
 
-__all__ = ["Events", "Setup", "train", "train_cohorts"]
+__all__ = ["Crew", "Events", "Setup", "train", "train_cohorts"]

@@ -7,6 +7,8 @@ stored.
 A checkpoint is used for the same runs and program, on the same type of device, with the same
 versions of grokbench and torch. Training then ends with the same bits as without the interruption.
 Any other checkpoint is left alone, and the cohort starts from the beginning.
+
+An empty file `<cohort>.lost` says that the cohort was lost: its worker process died, for example.
 """
 
 from __future__ import annotations
@@ -70,10 +72,20 @@ class Checkpoints:
         for path in former - {kept}:
             path.unlink(missing_ok=True)
 
+    def mark_lost(self, cohort: str) -> None:
+        """Remember that a cohort was lost; its checkpoints stay."""
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{cohort}.lost").touch()
+
+    def was_lost(self, cohort: str) -> bool:
+        """Whether the cohort was lost, in this call or a former one, and has not been stored since."""
+        return (self.folder / f"{cohort}.lost").exists()
+
     def forget(self, cohort: str) -> None:
         """Remove the checkpoints of a cohort whose records are stored."""
         with suppress(OSError):
-            for path in self._files(cohort):
+            for path in (*self._files(cohort), self.folder / f"{cohort}.lost"):
                 path.unlink(missing_ok=True)
 
     def tidy(self) -> None:

@@ -24,9 +24,13 @@ class Events:
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         """The training of the cohort has ended, with one record for each run.
 
-        There are fewer records where training was told to stop. The other runs continue from their
-        checkpoint the next time.
+        There are fewer records where training was told to stop, and where memory was too small. The
+        other runs continue from their checkpoint the next time.
         """
 
     def lost(self, cohort: Cohort, message: str) -> None:
-        """The worker process died. No run of the cohort has a record."""
+        """Runs of the cohort have no record, and `message` says why.
+
+        The worker process died, or was killed because it did not stop: then no run has a record. Or
+        memory was too small for some of the runs: then `finished` has the records of the others.
+        """

@@ -95,6 +95,19 @@ class OneAtATime(Events):
         with self.lock:
             self.events.finished(cohort, records)
 
+    def lost(self, cohort: Cohort, message: str) -> None:
+        with self.lock:
+            self.events.lost(cohort, message)
+
+
+def train_in_lanes(cohorts: Iterator[Cohort], trainer: Trainer, number: int) -> None:
+    """Train cohorts until the trainer should stop: one after the other, or in several lanes."""
+    if number > 1:
+        train_side_by_side(cohorts, trainer, number)
+        return
+    while not trainer.should_stop() and (cohort := next(cohorts, None)) is not None:
+        trainer.train(cohort)
+
 
 def train_side_by_side(cohorts: Iterator[Cohort], trainer: Trainer, number: int) -> None:
     """Train cohorts in `number` lanes.

@@ -28,6 +28,9 @@ from grokbench.training.precision import float32_products
 OnEvaluation = Callable[[int, float], None]
 """Called at every evaluation with the step and the stack's mean validation accuracy."""
 
+OnLack = Callable[[Run, str], None]
+"""Called with a run for which alone memory is too small, and with the error."""
+
 
 def train_to_end(
     training: CohortTraining, on_evaluation: OnEvaluation, safekeeping: Safekeeping
@@ -52,6 +55,7 @@ def train(
     device: str = "cpu",
     on_evaluation: OnEvaluation = lambda step, accuracy: None,
     safekeeping: Safekeeping | None = None,
+    on_lack: OnLack = lambda run, message: None,
 ) -> list[Record]:
     """Train `runs` at once; in halves if memory is too small; one by one after any other error.
 
@@ -60,7 +64,8 @@ def train(
 
     Returns:
         A record for each run, or fewer when `safekeeping` said to stop. The other runs continue
-        from their checkpoint when they are trained again.
+        from their checkpoint when they are trained again. A run for which alone memory is too small
+        has no record either: another machine may have the memory.
 
     Raises:
         DeviceError: a GPU does nothing more for this process; these runs get no record.
@@ -76,17 +81,26 @@ def train(
             if error is listener.error:
                 raise
             check_still_there(torch.device(device))
+            if len(runs) == 1 and out_of_memory(error):
+                on_lack(runs[0], describe(error))
+                return []
             if len(runs) == 1:
                 return [failed(runs[0], describe(error))]
             shares = 2 if out_of_memory(error) else len(runs)
     gc.collect()  # frees the memory of the stack that failed, which is a cycle once compiled
     cuts = [len(runs) * i // shares for i in range(shares + 1)]
-    records = []
+    records: list[Record] = []
+    lacking: list[Run] = []
+
+    def lacks(run: Run, message: str) -> None:
+        lacking.append(run)
+        on_lack(run, message)
+
     for first, end in pairwise(cuts):
         if safekeeping.should_stop():
             break
-        records += train(runs[first:end], plugins, device, on_evaluation, safekeeping)
-    if len(records) < len(runs):
+        records += train(runs[first:end], plugins, device, on_evaluation, safekeeping, lacks)
+    if len(records) + len(lacking) < len(runs):
         # Failed runs are left out: they fail again beside the rest, which is then trained one by
         # one as now. Alone, the rest would be stacked, with other bits.
         return [record for record in records if record.status is not Status.FAILED]

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 
 import torch
 
 # The numbers of these parameters in glibc's malloc.h, for mallopt(3).
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+
+LACKING = (
+    "can't allocate memory",
+    "not enough memory: you tried to allocate",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+"""The words of errors that torch raises for lack of memory without a class of their own."""
 
 
 def keep_freed_memory() -> None:
@@ -27,9 +36,15 @@ def keep_freed_memory() -> None:
     mallopt(M_TOP_PAD, 64 * 2**20)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the device, or the machine, had too little memory."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        # Torch's allocator for CPUs raises a plain RuntimeError.
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether the device, or the machine, had too little memory; also as the cause of the error."""
+    while error is not None:
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+            return True
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return True
+        # Torch's allocator for CPUs, the CUDA runtime and cuBLAS raise plain RuntimeErrors.
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in LACKING):
+            return True
+        error = error.__cause__
+    return False

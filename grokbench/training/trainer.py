@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from grokbench.amounts import count
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
+from grokbench.record import Run
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.events import Events
 from grokbench.training.loop import train
@@ -37,5 +39,25 @@ class Trainer:
         self.events.started(cohort)
         on_evaluation = partial(self.events.advanced, cohort)
         safekeeping = Safekeeping(cohort.id, self.checkpoints, self.should_stop, self.deadline)
-        records = train(cohort.runs, self.plugins, self.device, on_evaluation, safekeeping)
+        lacking: dict[Run, str] = {}
+        records = train(
+            cohort.runs,
+            self.plugins,
+            self.device,
+            on_evaluation,
+            safekeeping,
+            lacking.__setitem__,
+        )
+        if lacking:
+            self.events.lost(cohort, in_words(lacking))
         self.events.finished(cohort, records)
+
+
+def in_words(lacking: Mapping[Run, str]) -> str:
+    """What to say of runs for which memory is too small."""
+    run, message = next(iter(lacking.items()))
+    return (
+        f"{count(len(lacking), 'run')} left untrained, because memory is too small even for one run "
+        f"alone (data {run.data_size}, seed {run.seed}: {message}); train with fewer --jobs, or where "
+        f"there is more memory"
+    )

@@ -71,15 +71,19 @@ class Log(Events):
 
 
 class Acts(Log):
-    """Does something once, at the first evaluation after `after` steps or more."""
+    """Does something once, at the first evaluation after `after` steps or more.
 
-    def __init__(self, act: Callable[[], object], after: int = 1) -> None:
+    Args:
+        beside: how many cohorts must have begun.
+    """
+
+    def __init__(self, act: Callable[[], object], after: int = 1, beside: int = 1) -> None:
         super().__init__()
-        self.act, self.after, self.acted = act, after, False
+        self.act, self.after, self.beside, self.acted = act, after, beside, False
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         super().advanced(cohort, step, validation_accuracy)
-        if step >= self.after and not self.acted:
+        if step >= self.after and len(self.begun) >= self.beside and not self.acted:
             self.acted = True
             self.act()
 
@@ -152,13 +156,13 @@ def test_no_process_at_all_is_refused(jobs: int) -> None:
 
 
 class Killer(Log):
-    """Kills the first worker that finishes its cohort."""
+    """Kills the first worker that finishes its cohort: the worker of cohort 0, or of cohort 1."""
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         super().finished(cohort, records)
         if [cohort.id] == self.ended:
             in_order_of_birth = sorted(multiprocessing.active_children(), key=birth)
-            victim = in_order_of_birth[self.begun.index(cohort.id)]
+            victim = in_order_of_birth[int(cohort.id)]
             victim.kill()
             victim.join()
 
@@ -219,13 +223,21 @@ def assert_two_of_three_were_stopped(log: Log, kept: Checkpoints) -> None:
 
 
 def test_workers_keep_checkpoints_when_their_time_is_up(tmp_path: Path, clock: Clock) -> None:
-    log, some, kept = Acts(clock.strike), cohorts(ADDITION, 3, **LONG), Checkpoints(tmp_path)
+    log, some, kept = (
+        Acts(clock.strike, beside=2),
+        cohorts(ADDITION, 3, **LONG),
+        Checkpoints(tmp_path),
+    )
     train_cohorts(some, Plugins(), log, jobs=2, checkpoints=kept, deadline=50, grace=1000)
     assert_two_of_three_were_stopped(log, kept)
 
 
 def test_workers_keep_checkpoints_when_they_are_interrupted(tmp_path: Path) -> None:
-    log, some, kept = Acts(press_ctrl_c), cohorts(ADDITION, 3, **LONG), Checkpoints(tmp_path)
+    log, some, kept = (
+        Acts(press_ctrl_c, beside=2),
+        cohorts(ADDITION, 3, **LONG),
+        Checkpoints(tmp_path),
+    )
     with pytest.raises(KeyboardInterrupt):
         train_cohorts(some, Plugins(), log, jobs=2, checkpoints=kept, grace=1000)
     assert_two_of_three_were_stopped(log, kept)
