@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,47 +19,26 @@ import pytest
 import xarray as xr
 
 import grokbench
-from grokbench import session
 from grokbench.errors import DeviceError, UnknownNameError
 from grokbench.forecast import plan_suite
 from grokbench.plan import Cohort
-from grokbench.record import Record, Status
-from grokbench.session import Sitting, Watcher, run_suite
+from grokbench.record import Status
+from grokbench.session import Sitting, run_suite
 from grokbench.store import provenance as provenance_of
-from grokbench.training import checkpoints, workers
-from tests.killed_trainer import SEQUENTIAL
+from tests.clock import Clock
+from tests.tiny_suites import Counter, assert_same_data
 
 ODD = Path(__file__).parent / "training" / "odd_plugin.py"
 
-COUNTING = """
-from pathlib import Path
-from grokbench import hookimpl
-from grokbench.tasks import ModularAddition
-
-with (Path(__file__).parent / "executions").open("a") as file:
-    file.write("executed\\n")
-
-
-class Counted(ModularAddition):
-    name = "counted"
-
-
-@hookimpl
-def register_tasks(register):
-    register(Counted)
-"""
-
 SUITE = """
-plugins = ["counting.py"]
-
 [recipes.short]
 optimizer = "adamw"
 learning_rate = 3e-3
-steps = {steps}
+steps = 60
 evaluate_every = 20
 
 [experiments.addition]
-task = {{ name = "counted", modulus = 11 }}
+task = { name = "modular_addition", modulus = 11 }
 architecture = "dense"
 recipe = "short"
 model_sizes = [4, 8]
@@ -67,7 +46,7 @@ data_sizes = [40, 60, 80]
 seeds = 3
 
 [experiments.memorization]
-task = {{ name = "random_labels", modulus = 11 }}
+task = { name = "random_labels", modulus = 11 }
 architecture = "dense"
 recipe = "short"
 model_sizes = [4, 8, 16]
@@ -78,16 +57,15 @@ seeds = 3
 statement = "Memorization capacity rises with model size"
 detector = "memorization_capacity"
 experiment = "memorization"
-rule = {{ at_least = 0.1 }}
+rule = { at_least = 0.1 }
 minimum_seeds = 3
 """
 
 
 def written(folder: Path) -> Path:
-    """The suite `tiny.toml` in a folder, and beside it a plugin that counts its executions."""
-    (folder / "counting.py").write_text(COUNTING)
+    """The suite `tiny.toml` in a folder."""
     path = folder / "tiny.toml"
-    path.write_text(SUITE.format(steps=60))
+    path.write_text(SUITE)
     return path
 
 
@@ -102,13 +80,10 @@ class Trained:
 
     folder: Path
     sitting: Sitting
-    executions: int
-    """How often the single-file plugin was executed."""
 
     @classmethod
     def by(cls, folder: Path, jobs: int) -> Trained:
-        sitting = run_suite(written(folder), folder / "out", jobs=jobs)
-        return cls(folder, sitting, len((folder / "executions").read_text().splitlines()))
+        return cls(folder, run_suite(written(folder), folder / "out", jobs=jobs))
 
 
 @pytest.fixture(scope="module")
@@ -117,42 +92,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained.by(tmp_path_factory.mktemp("whole"), jobs=1)
 
 
-@pytest.fixture(scope="module")
-def by_workers(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Trained by two worker processes."""
-    return Trained.by(tmp_path_factory.mktemp("workers"), jobs=2)
-
-
 @pytest.fixture
 def out(whole: Trained, tmp_path: Path, suite: Path) -> Path:
     """A copy of the results beside `suite`, complete."""
     return Path(shutil.copytree(whole.folder / "out", suite.parent / "out"))
-
-
-class Counter(Watcher):
-    """Counts what it is told, and interrupts after so many cohorts."""
-
-    def __init__(self, interrupt_after: int | None = None) -> None:
-        self.wanted = self.started_count = self.finished_count = self.runs = 0
-        self.interrupt_after = interrupt_after
-
-    def planned(self, plan: object, wanted: Sequence[Cohort]) -> None:
-        self.wanted = len(wanted)
-
-    def started(self, cohort: Cohort) -> None:
-        self.started_count += 1
-
-    def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
-        self.finished_count += 1
-        self.runs += len(records)
-        if self.finished_count == self.interrupt_after:
-            raise KeyboardInterrupt
-
-
-def assert_same_data(left: xr.DataTree, right: xr.DataTree) -> None:
-    assert sorted(left.children) == sorted(right.children)
-    for name, child in left.children.items():
-        assert child.to_dataset().identical(right[name].to_dataset())
 
 
 def test_a_suite_is_trained_stored_and_scored(whole: Trained) -> None:
@@ -207,18 +150,10 @@ def test_the_dataset_alone_is_enough_to_go_on_from(suite: Path, out: Path) -> No
     assert 0 == run_suite(suite, out, jobs=1).trained
 
 
-def test_worker_processes_give_the_same_bits_as_this_one(
-    whole: Trained, by_workers: Trained
-) -> None:
+def test_worker_processes_give_the_same_bits_as_this_one(whole: Trained, tmp_path: Path) -> None:
+    by_workers = Trained.by(tmp_path, jobs=2)
     assert 27 == by_workers.sitting.trained
     assert_same_data(whole.sitting.tree, by_workers.sitting.tree)
-
-
-def test_a_single_file_plugin_is_executed_once_in_each_process(
-    whole: Trained, by_workers: Trained
-) -> None:
-    """This process checks the suite and judges the claims; with two jobs, two others train."""
-    assert (1, 3) == (whole.executions, by_workers.executions)
 
 
 def test_an_interrupted_suite_keeps_what_is_finished_and_ends_with_the_same_bits(
@@ -247,134 +182,6 @@ def test_shards_of_different_machines_add_up(suite: Path, tmp_path: Path) -> Non
     parts = [run_suite(suite, tmp_path / "out", jobs=1, shard=(i, 2)) for i in (1, 2)]
     assert 27 == sum(part.trained for part in parts)
     assert 0 == parts[1].remaining
-
-
-def sequential(folder: Path) -> Path:
-    path = folder / "looks.toml"
-    path.write_text(SEQUENTIAL)
-    return path
-
-
-def looks_of(sitting: Sitting) -> dict[str, list[tuple[int, str]]]:
-    """For each claim, the number of seeds and the outcome of each look."""
-    return {
-        verdict.claim.name: [(look.seeds, look.outcome.value) for look in verdict.looks]
-        for verdict in sitting.verdicts
-    }
-
-
-def test_a_sequential_suite_trains_the_seeds_that_open_claims_need(tmp_path: Path) -> None:
-    sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1)
-    assert {
-        "decided_at_once": [(2, "reproduced")],
-        "never_decided": [(2, "undecided"), (3, "undecided"), (5, "undecided")],
-        "decided_late": [(2, "undecided"), (3, "reproduced")],
-    } == looks_of(sitting)
-    outcomes = [verdict.outcome.value for verdict in sitting.verdicts]
-    assert ["reproduced", "too_close", "reproduced"] == outcomes
-    trained = (sitting.tree["addition"]["status"] != int(Status.NOT_RUN)).sum("seed")
-    assert [[5, 5], [3, 2]] == trained.to_numpy().tolist(), "[model size, data size]"
-    assert (0, 0) == (sitting.remaining, sitting.unfinished)
-    again = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1)
-    assert 0 == again.trained
-    assert looks_of(sitting) == looks_of(again)
-
-
-def test_a_sequential_suite_cut_by_shards_and_interruptions_has_the_same_looks(
-    tmp_path: Path,
-) -> None:
-    path = sequential(tmp_path)
-    whole = run_suite(path, tmp_path / "whole", jobs=1)
-    cut = run_suite(path, tmp_path / "cut", jobs=1, watcher=Counter(interrupt_after=1))
-    assert cut.interrupted
-    assert cut.remaining
-    for i in (1, 2, 1, 2, 1, 2):
-        cut = run_suite(path, tmp_path / "cut", jobs=1, shard=(i, 2))
-    assert looks_of(whole) == looks_of(cut)
-    assert_same_data(whole.tree, cut.tree)
-
-
-FRAGILE = """
-import os
-
-from grokbench import hookimpl
-from grokbench.tasks import ModularAddition
-
-
-class Fragile(ModularAddition):
-    name = "fragile"
-
-    def examples(self, data_size, streams):
-        if str(streams.seed) == os.environ.get("BREAKS_AT"):
-            raise ValueError("it breaks")
-        return super().examples(data_size, streams)
-
-
-@hookimpl
-def register_tasks(register):
-    register(Fragile)
-"""
-
-
-def test_a_run_of_a_sequential_suite_that_failed_is_tried_again_when_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "fragile.py").write_text(FRAGILE)
-    path = tmp_path / "fragile.toml"
-    text = SEQUENTIAL.replace('"modular_addition"', '"fragile"')
-    path.write_text('plugins = ["fragile.py"]\n' + text)
-    monkeypatch.setenv("BREAKS_AT", "7")
-    first = run_suite(path, tmp_path / "out", jobs=1)
-    assert 4 == first.failed
-    assert 0 == run_suite(path, tmp_path / "out", jobs=1).trained
-    monkeypatch.delenv("BREAKS_AT")
-    planned = plan_suite(path, tmp_path / "out", jobs=1, retry_failed=True, measure=False)
-    assert 4 == sum(len(cohort.runs) for cohort in planned.cohorts)
-    again = run_suite(path, tmp_path / "out", jobs=1, retry_failed=True)
-    assert (4, 0, 0) == (again.trained, again.failed, again.remaining)
-    whole = run_suite(path, tmp_path / "whole", jobs=1)
-    assert looks_of(whole) == looks_of(again)
-
-
-def test_ctrl_c_between_two_looks_stores_the_verdicts_so_far(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[object] = []
-
-    def interrupted_at_the_second_call(*arguments: Any, **named: Any) -> Any:
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return assign(*arguments, **named)
-
-    assign = session.assign
-    monkeypatch.setattr(session, "assign", interrupted_at_the_second_call)
-    sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1)
-    assert (True, 0) == (sitting.interrupted, sitting.unfinished)
-    assert sitting.remaining
-    assert [[2], [2], [2]] == [[seeds for seeds, _ in one] for one in looks_of(sitting).values()]
-    assert (tmp_path / "out" / "verdicts.json").exists()
-
-
-def test_a_look_that_this_device_cannot_train_costs_no_earlier_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[str] = []
-
-    class Hears(Watcher):
-        def warned(self, warning: str) -> None:
-            told.append(warning)
-
-    def refuses_the_second_look(asked: Any) -> None:
-        if len(asked.cohorts) != 4:
-            raise DeviceError("no such precision")
-
-    monkeypatch.setattr(session, "check_precisions", refuses_the_second_look)
-    sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1, watcher=Hears())
-    assert ["warning: the next look cannot be trained here: no such precision"] == told
-    assert (False, 8) == (sitting.interrupted, sitting.trained)
-    assert sitting.remaining
-    assert (tmp_path / "out" / "verdicts.json").exists()
 
 
 def test_without_any_budget_left_no_cohort_is_begun(suite: Path, tmp_path: Path) -> None:
@@ -511,18 +318,8 @@ def test_a_suite_killed_at_any_change_of_its_files_ends_with_the_bits_of_one_nev
     assert not (tmp_path / "cut" / "checkpoints").exists()
 
 
-class Clock:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 class Strikes(Counter):
-    """Lets the time run out when the second cohort is in the middle of its training."""
+    """Lets the time run out when the second cohort has been evaluated after 64 steps."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -532,34 +329,32 @@ class Strikes(Counter):
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         if self.first_step is None:
             self.first_step = step
-        if (self.started_count, step) == (2, 20):
-            self.clock.now += 1000
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (session, workers):
-        monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(checkpoints, "LOOK_SECONDS", 0.0)
-    return clock
+        if (self.started_count, step) == (2, 64):
+            self.clock.strike()
 
 
 def test_a_budget_cuts_a_cohort_which_goes_on_to_the_same_bits(
-    whole: Trained, suite: Path, tmp_path: Path, clock: Clock
+    suite: Path, tmp_path: Path, clock: Clock
 ) -> None:
+    """Each of the three cohorts is cut long before its end."""
+    suite.write_text(
+        suite.read_text().replace("steps = 60", "steps = 2000").replace("every = 20", "every = 2000")
+    )
+    only = ["memorization"]
+    whole = run_suite(suite, tmp_path / "whole", jobs=1, only=only)
     out, watcher = tmp_path / "cut", Strikes(clock)
-    cut = run_suite(suite, out, jobs=1, budget=100, watcher=watcher)
-    done = sum(int((child["status"] == 1).sum()) for child in cut.tree.children.values())
+    cut = run_suite(suite, out, jobs=1, only=only, budget=1000, watcher=watcher)
+    done = int((cut.tree["memorization"]["status"] == int(Status.DONE)).sum())
     assert (False, 2, 2) == (cut.interrupted, watcher.started_count, watcher.finished_count)
-    assert done == cut.trained == watcher.runs == 27 - cut.remaining
-    assert 0 < cut.trained < 27
+    assert done == cut.trained == watcher.runs == 9 - cut.unfinished == 3
+    assert () == cut.lost
     assert 1 == len(list((out / "checkpoints").iterdir()))
     watcher = Strikes(clock)
-    rest = run_suite(suite, out, jobs=1, budget=100_000, watcher=watcher)
-    assert (40, 27 - cut.trained, 0) == (watcher.first_step, rest.trained, rest.remaining)
-    assert_same_data(whole.sitting.tree, rest.tree)
-    assert not (out / "checkpoints").exists()
+    rest = run_suite(suite, out, jobs=1, only=only, watcher=watcher)
+    assert watcher.first_step is not None
+    assert watcher.first_step > 64, "the cohort began again"
+    assert 6 == rest.trained
+    assert_same_data(whole.tree, rest.tree)
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta"])

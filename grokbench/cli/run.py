@@ -127,6 +127,6 @@ def report(sitting: Sitting) -> None:
         )
     if sitting.lost:
         click.echo(
-            f"Lost: {amounts.count(len(sitting.lost), 'cohort')}, because a worker process died.",
+            "\n  ".join([f"Lost: {amounts.count(len(sitting.lost), 'cohort')}.", *sitting.lost]),
             err=True,
         )

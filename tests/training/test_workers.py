@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,7 @@ import torch
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
 from grokbench.record import Choice, Record, Run, Status
-from grokbench.training import Events, checkpoints, train, train_cohorts, workers
+from grokbench.training import Crew, Events, checkpoints, train, train_cohorts, workers
 from grokbench.training.checkpoints import Checkpoints
 from grokbench.training.memory import out_of_memory
 from tests.training.small_runs import ADDITION, PLUGINS, curves, run
@@ -198,6 +199,19 @@ def test_a_worker_that_dies_between_cohorts_takes_only_its_next_with_it() -> Non
     assert never_stopped(some) == in_order(log.records, some)
 
 
+def test_a_worker_process_trains_cohorts_side_by_side_and_one_after_the_other_with_the_same_bits() -> (
+    None
+):
+    log, some = Log(), cohorts(ADDITION, 3)
+    with Crew() as crew:
+        train_cohorts(some[:2], Plugins(), log, jobs=1, lanes=2, crew=crew)
+        train_cohorts(some[2:], Plugins(), log, jobs=1, lanes=2, crew=crew)
+        assert 1 == len(multiprocessing.active_children()), "kept for the second call"
+    assert [] == multiprocessing.active_children()
+    assert ["0", "1", "2"] == sorted(log.begun) == sorted(log.ended)
+    assert never_stopped(some) == in_order(log.records, some)
+
+
 def test_news_come_from_every_evaluation() -> None:
     log = Log()
     train_cohorts(cohorts(ADDITION, 2), Plugins(), log, jobs=1)
@@ -341,5 +355,11 @@ def test_a_cohort_that_finds_too_little_memory_is_trained_in_halves(memory: str)
 
 def test_errors_that_are_no_lack_of_memory_are_not_taken_for_it() -> None:
     assert out_of_memory(MemoryError())
+    assert out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
+    assert not out_of_memory(OSError(errno.ENOENT, "No such file"))
+    wrapped = RuntimeError("the examples cannot be made")
+    assert not out_of_memory(wrapped)
+    wrapped.__cause__ = MemoryError()
+    assert out_of_memory(wrapped)
     assert not out_of_memory(RuntimeError("shapes cannot be multiplied"))
     assert not out_of_memory(ValueError("can't allocate memory"))
