@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grokbench.architectures.base import Architecture
+    from grokbench.carried import carried_suite
     from grokbench.claims import Outcome, Verdict, score
     from grokbench.comparison import Comparison, compare
     from grokbench.definition import Options
@@ -75,6 +76,7 @@ __all__ = [
     "UnknownNameError",
     "Verdict",
     "Watcher",
+    "carried_suite",
     "compare",
     "hookimpl",
     "load_suite",
@@ -89,6 +91,7 @@ __all__ = [
 
 _HOMES = {
     "grokbench.architectures.base": ["Architecture"],
+    "grokbench.carried": ["carried_suite"],
     "grokbench.claims": ["Outcome", "Verdict", "score"],
     "grokbench.comparison": ["Comparison", "compare"],
     "grokbench.definition": ["Options"],

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from grokbench.claims import Verdict, missing_at_next_look, score
+from grokbench.errors import PluginError
 from grokbench.plan import Cohort, Plan, make_plan
 from grokbench.record import Record, Status
 from grokbench.store import Store, assembled
@@ -51,11 +52,17 @@ def assign(
 
     Raises:
         SuiteError: a mistake in the suite.
+        PluginError: the suite was read without its plugins (`carried_suite`).
         UnknownNameError: `only` names an experiment that the suite does not have.
         DeviceError: the device is not there.
         ResultsError: the results folder holds something that grokbench did not write.
     """
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
+    if suite.plugins.absent():
+        raise PluginError(
+            f"suite {suite.name}: not loaded: {', '.join(suite.plugins.absent())}; training needs the code "
+            f"of all definitions, so load the suite's file with load_suite, or give the plugins' files"
+        )
     check_device(device)
     store = Store(Path(out) if out is not None else Path("results") / suite.name, suite.name)
     records = store.records()

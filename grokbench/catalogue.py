@@ -73,6 +73,10 @@ class Catalogue(Mapping[str, type[T]], Generic[T]):
             for _, rival in found:
                 rival.complain(self.conflicts[definition.name])
 
+    def add_stand_in(self, definition: type[T], sender: Sender) -> None:
+        """Add a definition unchecked, unless a plugin has registered one of this name."""
+        self._found.setdefault(definition.name, [(definition, sender)])
+
     @property
     def conflicts(self) -> Mapping[str, str]:
         """The names that more than one plugin registered, each with a message."""

@@ -69,6 +69,8 @@ class Sitting:
     not stop, or because memory was too small."""
     damaged: tuple[Path, ...]
     """Record files that were damaged and set aside. Their runs were missing and were trained."""
+    plugins: tuple[Path, ...] = ()
+    """The single-file plugins of the suite. Reading the results executes them only where they are given."""
 
 
 def run_suite(
@@ -155,6 +157,7 @@ def run_suite(
         interrupted=interrupted,
         lost=tuple(recorder.losses),
         damaged=tuple(store.damaged),
+        plugins=suite.plugins.files,
     )
 
 

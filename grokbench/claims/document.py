@@ -31,7 +31,13 @@ Number = float | Literal["inf", "-inf"] | None
 """A number as `json_value` writes it: JSON has neither infinities nor NaN."""
 
 OutcomeName = Literal[
-    "reproduced", "not_reproduced", "undecided", "not_run", "out_of_reach", "too_close"
+    "reproduced",
+    "not_reproduced",
+    "undecided",
+    "not_run",
+    "out_of_reach",
+    "too_close",
+    "not_judged",
 ]
 
 
@@ -131,6 +137,7 @@ class ScoreEntry(TypedDict):
     not_run: int
     out_of_reach: int
     too_close: int
+    not_judged: NotRequired[int]
     as_expected: int
     error_rate: float
     method: str
@@ -167,7 +174,7 @@ def verdicts_document(
     judged = list(verdicts)
     summary = Summary.of(judged)
     counts = {outcome.value: count for outcome, count in summary.counts.items()}
-    return {
+    document: VerdictsDocument = {
         "schema": SCHEMA,
         "suite": suite.name,
         "title": suite.title,
@@ -187,6 +194,9 @@ def verdicts_document(
         },
         "claims": [_entry(verdict, tree) for verdict in judged],
     }
+    if counts["not_judged"]:
+        document["score"]["not_judged"] = counts["not_judged"]
+    return document
 
 
 def _entry(verdict: Verdict, tree: xr.DataTree) -> ClaimEntry:

@@ -16,6 +16,7 @@ SYMBOLS = {
     Outcome.NOT_RUN: "○",
     Outcome.OUT_OF_REACH: "⊘",
     Outcome.TOO_CLOSE: "≈",
+    Outcome.NOT_JUDGED: "–",
 }
 
 

@@ -16,6 +16,7 @@ from grokbench.claims.selection import datasets_of, first_seeds, missing_runs, r
 from grokbench.claims.verdict import Look, Outcome, Verdict
 from grokbench.errors import UnknownNameError, nearest
 from grokbench.phenomena.base import Detector
+from grokbench.plugins.stand_ins import StandIn
 from grokbench.record import Status
 from grokbench.statistics.intervals import CONFIDENCE
 from grokbench.statistics.spending import shares_of_error
@@ -38,7 +39,8 @@ def score(
     suite are undecided, a decision is allowed an error of 0.05/(k + 0.05) times the look's share.
     `grokbench.claims.errors` has the procedure, what is proven about it, and the sources.
 
-    The suite's claims are counted run or not, so that the suite alone fixes their number.
+    The suite's claims are counted run or not, so that the suite alone fixes their number. A claim whose
+    detector is a stand-in (`grokbench.carried_suite`) is counted and not judged.
 
     Args:
         suite: the suite with the claims.
@@ -49,16 +51,19 @@ def score(
         UnknownNameError: nobody registered a claim's detector.
         OptionsError: a claim's detector does not take its options.
     """
-    cases = {
-        claim.name: Case(claim, datasets_of(claim, tree), detector_of(claim, detectors))
-        for claim in suite.claims.values()
-    }
-    verdicts = (
-        _step_down(cases, len(cases), 1.0)
-        if suite.sequential is None
-        else _look_by_look(cases, suite.sequential)
-    )
-    return marked(verdicts.values(), suite, tree, detectors)
+    cases = {}
+    verdicts: dict[str, Verdict] = {}
+    for claim in suite.claims.values():
+        detector = detector_of(claim, detectors)
+        if isinstance(detector, StandIn):
+            verdicts[claim.name] = _not_judged(claim)
+        else:
+            cases[claim.name] = Case(claim, datasets_of(claim, tree), detector)
+    if suite.sequential is None:
+        verdicts |= _step_down(cases, len(suite.claims), 1.0)
+    else:
+        verdicts |= _look_by_look(cases, len(suite.claims), suite.sequential)
+    return marked((verdicts[name] for name in suite.claims), suite, tree, detectors)
 
 
 def missing_at_next_look(suite: Suite, tree: xr.DataTree, verdicts: Iterable[Verdict]) -> Missing:
@@ -121,12 +126,22 @@ def _step_down(cases: Mapping[str, Case], undecided: int, share: float) -> dict[
     return verdicts
 
 
-def _look_by_look(cases: Mapping[str, Case], sequential: Sequential) -> dict[str, Verdict]:
-    """The verdicts of a sequential suite."""
+def _not_judged(claim: Claim) -> Verdict:
+    """The verdict on a claim whose detector is not loaded."""
+    reason = (
+        f"its detector {claim.detector.name!r} belongs to a plugin that was not loaded, so the claim was "
+        f"not judged"
+    )
+    return Verdict(claim, Outcome.NOT_JUDGED, None, reason, whole=False)
+
+
+def _look_by_look(
+    cases: Mapping[str, Case], undecided: int, sequential: Sequential
+) -> dict[str, Verdict]:
+    """The verdicts of a sequential suite, of whose claims so many are undecided before the first look."""
     verdicts: dict[str, Verdict] = {}
     taken: dict[str, tuple[Look, ...]] = dict.fromkeys(cases, ())
     still = dict(cases)
-    undecided = len(cases)
     shares = shares_of_error(sequential.looks, sequential.spending)
     for seeds, share in zip(sequential.looks, shares, strict=True):
         cut = {name: case.first(sequential.seeds[:seeds]) for name, case in still.items()}

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     NOT_RUN = "not_run"
     OUT_OF_REACH = "out_of_reach"
     TOO_CLOSE = "too_close"
+    NOT_JUDGED = "not_judged"
 
     @property
     def description(self) -> str:
@@ -37,6 +38,7 @@ class Outcome(StrEnum):
             Outcome.NOT_RUN: "dim",
             Outcome.OUT_OF_REACH: "yellow",
             Outcome.TOO_CLOSE: "yellow",
+            Outcome.NOT_JUDGED: "yellow",
         }[self]
 
     @property

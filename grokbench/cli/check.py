@@ -25,6 +25,7 @@ WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
 @options.results
 @options.another_suite
 @options.plugin_files
+@options.trust_plugins
 @click.option(
     "--junit-xml",
     type=WRITTEN,
@@ -49,6 +50,7 @@ def check(
     results: Path,
     suite: Path | None,
     plugin: tuple[Path, ...],
+    trust: bool,
     junit_xml: Path | None,
     summary: Path | None,
     strict_rules: bool,
@@ -69,7 +71,7 @@ def check(
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary
 
-    judged = judge(results, suite, plugin).with_outlooks()
+    judged = judge(results, suite, plugin, trust=trust).with_outlooks()
     shortfall = Shortfall.of(runs_of(judged.verdicts, judged.tree))
     if junit_xml is not None:
         junit_xml.parent.mkdir(parents=True, exist_ok=True)

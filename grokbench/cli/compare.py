@@ -35,7 +35,8 @@ SHOWN = 40
     "--suite",
     type=options.EXISTING_FILE,
     metavar="SUITE",
-    help="Judge both by the claims of this file instead of the claims stored in each.",
+    help="Judge both by the claims of this file instead of the claims stored in each. The plugins that "
+    "the file names are executed.",
 )
 @click.option(
     "--strict",
@@ -43,6 +44,7 @@ SHOWN = 40
     help="Exit with 1 whenever a verdict differs, even where chance may explain it.",
 )
 @options.plugin_files
+@options.trust_plugins
 @options.as_json
 @click.pass_context
 def compare(
@@ -52,6 +54,7 @@ def compare(
     suite: Path | None,
     strict: bool,
     plugin: tuple[Path, ...],
+    trust: bool,
     json: bool,
 ) -> None:
     """Compare the results A and B: verdicts, cells and provenance.
@@ -63,7 +66,9 @@ def compare(
     """
     from grokbench.comparison import compare as compared
 
-    (one, verdicts), (other, others) = (scored(path, suite, plugin) for path in (first, second))
+    (one, verdicts), (other, others) = (
+        scored(path, suite, plugin, trust=trust) for path in (first, second)
+    )
     comparison = compared(one, other, (verdicts, others))
     if json:
         print_json(comparison.document())
@@ -78,7 +83,7 @@ def compare(
 
 
 def scored(
-    results: Path, suite: Path | None, files: tuple[Path, ...]
+    results: Path, suite: Path | None, files: tuple[Path, ...], *, trust: bool
 ) -> tuple[xr.DataTree, tuple[Verdict, ...]]:
     """Results with the verdicts on the claims that they carry, or on those of the file `suite`.
 
@@ -90,7 +95,7 @@ def scored(
     from grokbench.suite import load_suite
 
     if suite is None:
-        judged = judge(results, None, files)
+        judged = judge(results, None, files, trust=trust)
         return judged.tree, judged.verdicts
     tree, asked = open_results(results), load_suite(suite, files)
     return tree, score(asked, tree, asked.plugins.detectors)

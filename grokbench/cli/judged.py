@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grokbench.errors import SuiteError
-
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -32,45 +30,67 @@ class Judged:
         return replace(self, verdicts=with_outlooks(self.suite, self.tree, self.verdicts))
 
 
-def judge(results: Path, suite: Path | None, files: tuple[Path, ...]) -> Judged:
+def judge(
+    results: Path, suite: Path | None, files: tuple[Path, ...], *, trust: bool = False
+) -> Judged:
     """Open results and judge them by the suite they carry, or by the file `suite`.
 
-    A warning is printed for each plugin that was changed after runs had been trained with it.
+    A warning is printed for each plugin that was changed after runs had been trained with it. Of the
+    suite that the results carry, no plugin is executed that the user did not choose: a message says
+    which definitions are therefore missing.
 
     With a file, the results are laid out as that suite asks. Runs of another recipe or task do not
     belong to it, and runs that the results lack count as not run.
 
+    Args:
+        results: a dataset, or its folder.
+        suite: the user's own suite; its plugins are executed.
+        files: the user's own single-file plugins.
+        trust: execute the plugins that the results name, if they lie in the folder of the results.
+
     Raises:
         ResultsError: the results are missing or damaged.
-        SuiteError: the suite has mistakes, or a plugin that it names no longer exists.
+        SuiteError: the suite has mistakes.
+        PluginError: with `trust`, a plugin does not lie in the folder of the results.
     """
+    from grokbench.carried import carried_suite
     from grokbench.claims import score
     from grokbench.claims.changes import changed_plugins, declarations_in, plugin_warning
     from grokbench.store import open_results, provenance, records_in
     from grokbench.store.dataset import assembled
-    from grokbench.suite import load_suite, parse_suite
+    from grokbench.suite import load_suite
     from grokbench.suite.declarations import declarations
 
     tree = open_results(results)
+    folder = results if results.is_dir() else results.parent
     if suite is not None:
         asked = load_suite(suite, files)
         tree = assembled(asked, records_in(tree), provenance(tree))
     else:
-        carried = provenance(tree)["suite"]
-        # The suite's plugins are looked for where they were when it was run, and then in the current
-        # folder, because results may have been moved.
-        there = (results if results.is_dir() else results.parent) / carried.get("folder", ".")
-        places = [there, Path()] if "folder" in carried else [Path()]
-        for place in places:
-            try:
-                asked = parse_suite(carried["text"], carried["name"], files, folder=place)
-                break
-            except SuiteError as error:
-                mistakes = error.mistakes
-        else:
-            source = f"{results}, the suite that it carries (--suite FILE judges by another)"
-            raise SuiteError(source, mistakes)
-        asked = replace(asked, name=carried["name"])
+        source = f"{results}, the suite that it carries (--suite FILE judges by another)"
+        asked = carried_suite(tree, files, trusted=folder if trust else None, source=source)
     for plugin in changed_plugins(asked, declarations_in(tree), declarations(asked)):
         click.echo(plugin_warning(plugin), err=True)
-    return Judged(tree, asked, score(asked, tree, asked.plugins.detectors))
+    verdicts = score(asked, tree, asked.plugins.detectors)
+    if asked.plugins.absent():
+        click.echo(absence(asked, verdicts, results), err=True)
+    return Judged(tree, asked, verdicts)
+
+
+def absence(suite: Suite, verdicts: tuple[Verdict, ...], results: Path) -> str:
+    """What is said where definitions of the suite are not loaded: which, and what to write."""
+    from grokbench.claims import Outcome
+    from grokbench.suite.load import listed_plugins, parse_toml
+
+    named = [name for name in listed_plugins(parse_toml(suite.text, suite.name)) if name]
+    claims = [one.claim.name for one in verdicts if one.outcome is Outcome.NOT_JUDGED]
+    plugins = f" ({results} names the plugins {', '.join(named)})" if named else ""
+    unjudged = f" Not judged: {', '.join(claims)}." if claims else ""
+    trust = (
+        ", or trust the plugins in the folder of the results with --trust-plugins" if named else ""
+    )
+    return (
+        f"note: not loaded: {', '.join(suite.plugins.absent())}{plugins}. Code that results name is "
+        f"executed only if you choose to.{unjudged} Give your copy of the suite with --suite FILE, give "
+        f"the plugin with --plugin FILE or install its package{trust}."
+    )

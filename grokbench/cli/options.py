@@ -68,14 +68,23 @@ plugin_files = click.option(
     type=EXISTING_FILE,
     multiple=True,
     metavar="FILE",
-    help="Load a plugin from a single file. Repeatable.",
+    help="Load a plugin from a single file: its code is executed. Repeatable.",
+)
+
+trust_plugins = click.option(
+    "--trust-plugins",
+    "trust",
+    is_flag=True,
+    help="Execute the plugins that the results name, if they lie in the folder of the results. Without "
+    "this option, no code of the results is executed.",
 )
 
 another_suite = click.option(
     "--suite",
     type=EXISTING_FILE,
     metavar="SUITE",
-    help="Judge by the claims of this file instead of those that the results carry.",
+    help="Judge by the claims of this file instead of those that the results carry. The plugins that "
+    "the file names are executed.",
 )
 
 output_folder = click.option(

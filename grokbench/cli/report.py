@@ -28,12 +28,14 @@ from grokbench.errors import ResultsError
 )
 @options.another_suite
 @options.plugin_files
+@options.trust_plugins
 def report(
     results: Path,
     output: Path | None,
     figures: Path | None,
     suite: Path | None,
     plugin: tuple[Path, ...],
+    trust: bool,
 ) -> None:
     """Write one self-contained page about RESULTS.
 
@@ -41,7 +43,7 @@ def report(
     """
     from grokbench.report import save_figures, write_report
 
-    judged = judge(results, suite, plugin).with_outlooks()
+    judged = judge(results, suite, plugin, trust=trust).with_outlooks()
     folder = results if results.is_dir() else results.parent
     page = output or folder / "report.html"
     try:

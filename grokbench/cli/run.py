@@ -75,7 +75,7 @@ def run(
         )
         click.echo(f"{what}; nothing to do.")
     judge(sitting)
-    report(sitting)
+    report(sitting, suite, plugin)
     command = shlex.join(["grokbench", *context.obj])
     if sitting.interrupted:
         click.echo(
@@ -110,9 +110,17 @@ def judge(sitting: Sitting) -> None:
         print_verdicts(sitting.verdicts)
 
 
-def report(sitting: Sitting) -> None:
+def report(sitting: Sitting, suite: Path, files: tuple[Path, ...]) -> None:
     """Say where the results are, and what went wrong."""
-    click.echo(f"Results: {sitting.folder}. For figures: grokbench report {sitting.folder}")
+    words = ["grokbench", "report", str(sitting.folder)]
+    if sitting.plugins:
+        # Reading results executes plugins only where they are given.
+        words += [
+            "--suite",
+            str(suite),
+            *(word for file in files for word in ("--plugin", str(file))),
+        ]
+    click.echo(f"Results: {sitting.folder}. For figures: {shlex.join(words)}")
     if sitting.failed:
         click.echo(
             f"{amounts.count(sitting.failed, 'run')} failed; the variable `message` of the dataset "

@@ -16,13 +16,16 @@ from grokbench.cli.verdicts import print_verdicts
 @options.results
 @options.another_suite
 @options.plugin_files
+@options.trust_plugins
 @options.as_json
-def score(results: Path, suite: Path | None, plugin: tuple[Path, ...], json: bool) -> None:
+def score(
+    results: Path, suite: Path | None, plugin: tuple[Path, ...], trust: bool, json: bool
+) -> None:
     """Judge the claims on RESULTS again, without training.
 
     RESULTS is a dataset, or the folder it is in.
     """
-    judged = judge(results, suite, plugin).with_outlooks()
+    judged = judge(results, suite, plugin, trust=trust).with_outlooks()
     if json:
         from grokbench.claims import verdicts_document
 

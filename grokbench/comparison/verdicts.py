@@ -24,11 +24,12 @@ class VerdictPair:
 
     @property
     def differs(self) -> bool:
-        """Whether both verdicts exist and have different outcomes."""
+        """Whether both claims were judged, with different outcomes."""
         return (
             self.first is not None
             and self.second is not None
             and self.first.outcome is not self.second.outcome
+            and Outcome.NOT_JUDGED not in (self.first.outcome, self.second.outcome)
         )
 
     @property

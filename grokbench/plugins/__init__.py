@@ -8,6 +8,7 @@ other plugins work on.
 | `registry.py` | `Plugins`: all plugins, and a catalogue for each kind of definition |
 | `plugin.py` | one plugin: its hooks are called, its errors are remembered |
 | `loading.py` | entry points, single files, and an import that changes nothing for others |
+| `stand_ins.py` | what stands in for definitions whose plugin is not loaded |
 | `digests.py` | digests of a plugin's code, by which an edited plugin is noticed |
 | `guarding.py` | an error that a plugin raises becomes a line of text |
 | `tracing.py` | what `GROKBENCH_TRACE=1` prints |

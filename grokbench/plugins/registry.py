@@ -101,6 +101,10 @@ class Plugins:
         commands = add_commands(cli or click.Group())
         return [*(plugin.origin() for plugin in self._plugins), *commands]
 
+    def absent(self) -> tuple[str, ...]:
+        """The definitions that a suite names and whose plugin is not loaded: none here."""
+        return ()
+
     def error(self, file: Path) -> str | None:
         """What is wrong with one of `files` or with what it registers; None if nothing is."""
         self._register_all()

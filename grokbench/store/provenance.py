@@ -120,18 +120,56 @@ def _versions() -> dict[str, str]:
 
 
 def _git() -> dict[str, Any] | None:
-    """The git revision of the working folder, and whether it has changes; None without git."""
+    """The git revision of the working folder, and whether it has changes; None without git.
+
+    Whether it has changes is None where the repository's own configuration names filters: git would
+    execute them to find out.
+    """
     try:
         revision = _ask_git("rev-parse", "HEAD")
-        changes = _ask_git("status", "--porcelain")
-    except (OSError, subprocess.SubprocessError):
+        changes = None if _has_filters() else _ask_git(*STATUS)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    return {"revision": revision, "dirty": bool(changes)}
+    return {"revision": revision, "dirty": None if changes is None else bool(changes)}
+
+
+STATUS = ("status", "--porcelain", "--ignore-submodules=all")
+"""Submodules have configurations of their own."""
+
+HARMLESS = (
+    "core.fsmonitor=false",
+    f"core.hooksPath={os.devnull}",
+    "safe.bareRepository=explicit",
+    "diff.external=",
+    "core.sshCommand=false",
+)
+"""A repository's configuration can name programs that git executes, and the folder may be a stranger's."""
+
+NO_PROGRAMS = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    # A partial clone fetches what it lacks, by any program that its configuration names.
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+
+def _has_filters() -> bool:
+    """Whether the repository's own configuration names filters, which `git status` executes."""
+    told = _ask_git("config", "--list", "--includes", "--show-scope", "--name-only", "-z").split(
+        "\0"
+    )
+    return any(
+        scope not in {"system", "global", "command"} and name.lower().startswith("filter.")
+        for scope, name in zip(told[::2], told[1::2], strict=False)
+    )
 
 
 def _ask_git(*arguments: str) -> str:
+    settings = (word for setting in HARMLESS for word in ("-c", setting))
     answer = subprocess.run(  # noqa: S603 (the arguments are this file's own)
-        ["git", *arguments],  # noqa: S607 (whichever git the user has)
+        ["git", "--no-pager", *settings, *arguments],  # noqa: S607 (whichever git the user has)
+        env={**os.environ, **NO_PROGRAMS},
         capture_output=True,
         text=True,
         check=True,

@@ -191,7 +191,10 @@ def _value(
     at: Location,
     report: Report,
 ) -> Any:
-    """The label of a selected value; None if an axis does not have the value."""
+    """The label of a selected value; None if an axis does not have the value.
+
+    Where no axis is known, the value itself.
+    """
     if dimension == "model_size":
         try:
             given = model_size(given).label
@@ -206,7 +209,9 @@ def _value(
             if found[-1] is None:
                 known = ", ".join(str(label) for label in labels)
                 report.add(at, f"{name!r} has no {dimension} {given!r}; it has {known}")
-    return found[0] if found and None not in found else None
+    if not found:
+        return given
+    return None if None in found else found[0]
 
 
 def _names(experiments: Iterable[str]) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 from grokbench.architectures.base import Architecture
 from grokbench.definition import Location
 from grokbench.plugins import Plugins
+from grokbench.plugins.stand_ins import StandIn
 from grokbench.record import ModelSize, Recipe
 from grokbench.suite.choices import Chosen, choose
 from grokbench.suite.measures import read_measures
 from grokbench.suite.mistakes import Report, ask
 from grokbench.suite.model import Experiment, Sequential
-from grokbench.suite.recipes import Fields, complete, experiment_recipe
+from grokbench.suite.recipes import Fields, SweptRecipe, complete, experiment_recipe
 from grokbench.suite.schema import ExperimentTable
 from grokbench.tasks.base import Task
 
@@ -91,12 +92,20 @@ def read_experiment(
         )
     axes = {
         **(recipe.swept if recipe else dict.fromkeys(Recipe.__annotations__)),
+        **_optimizer_axis(recipe, plugins),
         "model_size": sizes,
         "data_size": data_sizes,
         "seed": seeds,
         **_parts_axis(task),
     }
     return Draft(axes, experiment)
+
+
+def _optimizer_axis(recipe: SweptRecipe | None, plugins: Plugins) -> dict[str, None]:
+    """The dimension `optimizer`, if its labels are unknown: they have all options of a plugin."""
+    swept = recipe.swept.get("optimizer", ()) if recipe else ()
+    unknown = any(issubclass(plugins.optimizers[one.name], StandIn) for one in swept)
+    return {"optimizer": None} if unknown else {}
 
 
 def _parts_axis(task: Chosen[Task] | None) -> dict[str, tuple[str, ...] | None]:

@@ -13,10 +13,12 @@ from typing import Any
 from grokbench.definition import Location
 from grokbench.errors import Mistake, SuiteError
 from grokbench.plugins import Plugins
+from grokbench.plugins.stand_ins import PluginsWithStandIns
 from grokbench.suite.claims import read_claim
 from grokbench.suite.experiments import read_experiment
 from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Sequential, Suite
+from grokbench.suite.named import named_in
 from grokbench.suite.recipes import complete, read_recipe
 from grokbench.suite.schema import SequentialTable, SuiteTable
 
@@ -46,25 +48,55 @@ def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
 def parse_suite(
     text: str, source: str, files: Sequence[Path] = (), *, folder: Path | None = None
 ) -> Suite:
-    """Read and check a suite from a text, such as the text that results carry.
+    """Read and check a suite from a text.
+
+    A suite that names plugins is first read without them. They are imported only if no mistake is found
+    then: nothing of a suite that is rejected is executed. To read the suite that results carry, use
+    `carried_suite`.
 
     Args:
         text: TOML.
         source: the name of the text's origin, for messages; its stem is the suite's default name.
         files: single-file plugins beside those that the suite names.
         folder: the folder of the suite's own plugins. For a plugin that is not there, the one of
-            `files` with the same file name is used.
+            `files` with the same file name is used. Without a folder, no other file is used.
 
     Raises:
         SuiteError: as `load_suite`.
     """
     document = parse_toml(text, source)
     report = Report(document)
+    own = find_plugins(listed_plugins(document), folder, files, report)
+    if set(own.values()) - {Path(file).resolve() for file in files}:
+        # The mistakes that can be found without the suite's own code.
+        read_suite(document, text, source, PluginsWithStandIns(files, named_in(document)), report)
+    plugins = Plugins.load([*files, *own.values()])
+    return read_suite(document, text, source, plugins, report, own)
+
+
+def read_suite(
+    document: Mapping[str, Any],
+    text: str,
+    source: str,
+    plugins: Plugins,
+    report: Report,
+    own: Mapping[int, Path] | None = None,
+) -> Suite:
+    """Read and check a suite.
+
+    Args:
+        document: the parsed text.
+        text, source: as for `parse_suite`.
+        plugins: what has the suite's definitions.
+        report: has the mistakes that are known already.
+        own: for each index in the suite's `plugins`, the file; its errors are mistakes of the suite.
+
+    Raises:
+        SuiteError: as `load_suite`.
+    """
     table = SuiteTable.read(document, (), report)
     name = Path(source).stem if table.name is None else table.name
     report.add_bad_name(("name",), name)
-    own = find_plugins(table.plugins or [], folder or Path(), files, report)
-    plugins = Plugins.load([*files, *own.values()])
     recipes = {
         key: read_recipe(given, ("recipes", key), plugins, report)
         for key, given in tables(table.recipes).items()
@@ -82,7 +114,7 @@ def parse_suite(
         report.add(
             ("experiments",), "is empty, so there is nothing to run; write [experiments.<name>]"
         )
-    for index, file in own.items():
+    for index, file in (own or {}).items():
         error = plugins.error(file)
         if error:
             report.add(("plugins", index), f"this plugin has an error: {error}")
@@ -178,15 +210,32 @@ def tables(
     return {name: table or {} for name, table in (given or {}).items()}
 
 
+def listed_plugins(document: Mapping[str, Any]) -> list[str | None]:
+    """The suite's `plugins`; None for a wrong entry, which `SuiteTable` reports."""
+    listed = document.get("plugins")
+    if not isinstance(listed, list):
+        return []
+    return [name if isinstance(name, str) else None for name in listed]
+
+
 def find_plugins(
-    names: Sequence[str | None], folder: Path, files: Sequence[Path], report: Report
+    names: Sequence[str | None], folder: Path | None, files: Sequence[Path], report: Report
 ) -> dict[int, Path]:
     """For each index in the suite's `plugins`: the file."""
     found = {}
     for index, name in enumerate(names):
         if name is not None:
-            path = (folder / name).resolve()
-            same = [Path(file).resolve() for file in files if Path(file).name == path.name]
-            found[index] = path if path.exists() or not same else same[0]
+            same = [Path(file).resolve() for file in files if Path(file).name == Path(name).name]
+            path = None if folder is None else (folder / name).resolve()
+            if same and (path is None or not path.exists()):
+                found[index] = same[0]
+            elif path is not None:
+                found[index] = path
+            else:
+                report.add(
+                    ("plugins", index),
+                    f"is not loaded, because the text of a suite is in no folder; give the file of "
+                    f"{name!r} (files=[...]), or the folder of the suite's plugins (folder=...)",
+                )
     report.add_repeats(("plugins",), list(found.values()))
     return found

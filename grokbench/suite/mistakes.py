@@ -9,6 +9,7 @@ from typing import Any
 from grokbench.definition import Location, place
 from grokbench.errors import Mistake
 from grokbench.plugins import describe
+from grokbench.plugins.stand_ins import NotLoadedError
 
 
 class Report:
@@ -62,5 +63,7 @@ def ask(owner: str, question: Callable[[], str | None]) -> str | None:
     """The answer of a plugin. An error that the plugin raises counts as a refusal."""
     try:
         return question()
+    except NotLoadedError:
+        return None  # nobody can answer for a plugin that is not loaded
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         return f"{owner} raised an error when asked: {describe(error)}"

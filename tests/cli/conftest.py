@@ -79,8 +79,13 @@ minimum_seeds = 2
 
 @pytest.fixture
 def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`small.toml`: one experiment of eight runs, and one claim; in the working folder."""
+    """`small.toml`: one experiment of eight runs, and one claim; in the working folder.
+
+    The reader of its results gives the plugin to the commands that read results.
+    """
     monkeypatch.chdir(tmp_path)
+    for command in ("SCORE", "CHECK", "REPORT", "COMPARE"):
+        monkeypatch.setenv(f"GROKBENCH_{command}_PLUGIN", str(tmp_path / "plugin.py"))
     (tmp_path / "plugin.py").write_text(PLUGIN, encoding="utf-8")
     path = tmp_path / "small.toml"
     path.write_text(SUITE, encoding="utf-8")

@@ -131,8 +131,9 @@ def test_training_on_with_an_edited_plugin_is_warned_of_before_and_stays_marked(
 
 
 def test_a_plugin_in_another_place_with_the_same_bytes_is_the_same(
-    grokbench: Grokbench, results: Path, suite: Path
+    grokbench: Grokbench, results: Path, suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GROKBENCH_SCORE_PLUGIN")
     suite.with_name("plugin.py").rename(suite.with_name("renamed.py"))
     renamed = edited(suite, ('"plugin.py"', '"renamed.py"'))
     assert {"hardly_anything": []} == changes(grokbench, results, "--suite", renamed)

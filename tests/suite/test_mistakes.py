@@ -267,7 +267,7 @@ ONE_MISTAKE = {
     ),
     "a plugin that is not there": (
         "title =", 'plugins = ["nowhere.py"]\ntitle =',
-        "plugins[0]: this plugin has an error: FileNotFoundError: there is no file",
+        "plugins[0]: is not loaded, because the text of a suite is in no folder",
     ),
     "a table that is none": (
         "[recipes.small]", "[recipes]\nother = 3\n[recipes.small]",
@@ -375,7 +375,7 @@ def test_a_plugin_that_the_suite_names_must_be_whole(valid, tmp_path):
     )
     text = f"plugins = ['{broken}']\n" + valid
     with pytest.raises(SuiteError) as error:
-        parse_suite(text, "valid.toml")
+        parse_suite(text, "valid.toml", folder=tmp_path)
     first = error.value.mistakes[0]
     assert "plugins[0]" == first.place
     assert (
