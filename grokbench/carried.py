@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from grokbench.errors import PluginError, ResultsError, SuiteError
 from grokbench.plugins.stand_ins import PluginsWithStandIns
@@ -23,6 +21,9 @@ from grokbench.suite.load import listed_plugins, parse_toml, read_suite
 from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Suite
 from grokbench.suite.named import named_in
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def carried_suite(

@@ -50,7 +50,7 @@ def check(
     results: Path,
     suite: Path | None,
     plugin: tuple[Path, ...],
-    trust: bool,
+    trust_plugins: bool,
     junit_xml: Path | None,
     summary: Path | None,
     strict_rules: bool,
@@ -62,7 +62,8 @@ def check(
     the claim says otherwise (`expect = "not reproduced"`). The exit code is 0 when all claims came
     out as expected, 1 when a claim was decided otherwise, and 2 when a file is wrong. When no claim
     was decided otherwise, it is 4 if runs behind the claims crashed, else 3 if a claim is undecided
-    or a run is missing.
+    or a run is missing. Plugins that RESULTS name are not executed unless --suite, --plugin or
+    --trust-plugins asks for it; claims that need them are then not judged, which is 3 as well.
 
     The rules, detectors, selections and plugins are compared with those that were stored when the runs
     were trained. With --strict-rules, a difference is exit code 5, unless a claim was decided otherwise.
@@ -71,7 +72,7 @@ def check(
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary
 
-    judged = judge(results, suite, plugin, trust=trust).with_outlooks()
+    judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     shortfall = Shortfall.of(runs_of(judged.verdicts, judged.tree))
     if junit_xml is not None:
         junit_xml.parent.mkdir(parents=True, exist_ok=True)

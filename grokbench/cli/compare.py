@@ -54,7 +54,7 @@ def compare(
     suite: Path | None,
     strict: bool,
     plugin: tuple[Path, ...],
-    trust: bool,
+    trust_plugins: bool,
     json: bool,
 ) -> None:
     """Compare the results A and B: verdicts, cells and provenance.
@@ -62,12 +62,13 @@ def compare(
     A and B are datasets, or the folders they are in. Their versions, devices and seeds may differ.
     Claims and experiments are matched by name. The exit code is 1 when a verdict changed by more
     than chance explains. Cells that differ by more than their seeds explain are listed; they do
-    not affect the exit code.
+    not affect the exit code. Plugins that A or B name are not executed unless --suite, --plugin or
+    --trust-plugins asks for it; claims that need them are then not judged.
     """
     from grokbench.comparison import compare as compared
 
     (one, verdicts), (other, others) = (
-        scored(path, suite, plugin, trust=trust) for path in (first, second)
+        scored(path, suite, plugin, trust=trust_plugins) for path in (first, second)
     )
     comparison = compared(one, other, (verdicts, others))
     if json:

@@ -73,7 +73,6 @@ plugin_files = click.option(
 
 trust_plugins = click.option(
     "--trust-plugins",
-    "trust",
     is_flag=True,
     help="Execute the plugins that the results name, if they lie in the folder of the results. Without "
     "this option, no code of the results is executed.",

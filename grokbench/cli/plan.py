@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def plan(suite: Path, plugin: tuple[Path, ...], measure: bool, json: bool, **chosen: Any) -> None:
     """Show what SUITE still needs, and how long training takes.
 
-    Nothing is stored. The options choose the same runs as those of `grokbench run`.
+    Nothing is stored. The options choose the same runs as those of `grokbench run`. The plugins that
+    SUITE names are executed.
 
     A "shared" run belongs to an earlier experiment of the suite as well, and is trained once. A
     cohort is a group of runs of one shape that are trained together. The time is the wall time with

@@ -35,15 +35,16 @@ def report(
     figures: Path | None,
     suite: Path | None,
     plugin: tuple[Path, ...],
-    trust: bool,
+    trust_plugins: bool,
 ) -> None:
     """Write one self-contained page about RESULTS.
 
-    RESULTS is a dataset, or the folder it is in.
+    RESULTS is a dataset, or the folder it is in. Plugins that RESULTS name are not executed unless
+    --suite, --plugin or --trust-plugins asks for it; claims that need them are then not judged.
     """
     from grokbench.report import save_figures, write_report
 
-    judged = judge(results, suite, plugin, trust=trust).with_outlooks()
+    judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     folder = results if results.is_dir() else results.parent
     page = output or folder / "report.html"
     try:

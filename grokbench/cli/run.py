@@ -50,7 +50,7 @@ def run(
     """Train the missing runs of SUITE, and judge its claims.
 
     Each cohort of runs is stored when its training ends. The same command continues where an earlier
-    one stopped, and trains nothing when no run is missing.
+    one stopped, and trains nothing when no run is missing. The plugins that SUITE names are executed.
     """
     begun = time.monotonic()
     from grokbench.cli.progress import watching

@@ -19,13 +19,14 @@ from grokbench.cli.verdicts import print_verdicts
 @options.trust_plugins
 @options.as_json
 def score(
-    results: Path, suite: Path | None, plugin: tuple[Path, ...], trust: bool, json: bool
+    results: Path, suite: Path | None, plugin: tuple[Path, ...], trust_plugins: bool, json: bool
 ) -> None:
     """Judge the claims on RESULTS again, without training.
 
-    RESULTS is a dataset, or the folder it is in.
+    RESULTS is a dataset, or the folder it is in. Plugins that RESULTS name are not executed unless
+    --suite, --plugin or --trust-plugins asks for it; claims that need them are then not judged.
     """
-    judged = judge(results, suite, plugin, trust=trust).with_outlooks()
+    judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     if json:
         from grokbench.claims import verdicts_document
 

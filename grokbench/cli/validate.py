@@ -17,7 +17,8 @@ def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
     """Print every mistake in SUITE.
 
     Each mistake comes with its place in the file and what to write instead. A warning is printed if
-    a suite without mistakes may be unable to decide a claim.
+    a suite without mistakes may be unable to decide a claim. The plugins that SUITE names are executed
+    only if no mistake is found without them.
     """
     from grokbench.suite import load_suite
     from grokbench.suite.warnings import warnings_about

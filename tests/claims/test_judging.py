@@ -265,8 +265,8 @@ def test_the_document_survives_json_infinities_and_all():
     verdicts = (judge(claim(), grid(), told), judge(absent, {}, told))
     document = verdicts_document(suite_of(claim(), absent), verdicts, tree_of(grid()))
     assert document == json.loads(json.dumps(document, allow_nan=False))
-    counts = {outcome: document["score"][outcome.value] for outcome in Outcome}
-    assert [1, 0, 0, 1, 0, 0] == list(counts.values())
+    counts = {outcome: document["score"].get(outcome.value, 0) for outcome in Outcome}
+    assert [1, 0, 0, 1, 0, 0, 0] == list(counts.values())
     first, second = document["claims"]
     assert ("inf", {"array": [1.0, None], "count": 3, "5": [True, None]}) == (
         first["finding"]["high"],
@@ -278,7 +278,9 @@ def test_the_document_survives_json_infinities_and_all():
 
 def test_every_outcome_has_words_and_a_colour():
     words = ["reproduced", "not reproduced", "undecided", "not run", "out of reach"]
-    assert [*words, "too close to call"] == [outcome.description for outcome in Outcome]
+    assert [*words, "too close to call", "not judged"] == [
+        outcome.description for outcome in Outcome
+    ]
     assert all(outcome.style for outcome in Outcome)
 
 
