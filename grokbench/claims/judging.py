@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import xarray as xr
 
 from grokbench.claims.deciding import decide
-from grokbench.claims.selection import (
-    seeds_trained,
-    selected,
-    statuses,
-)
+from grokbench.claims.selection import first_seeds, seeds_trained, selected, statuses
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import number, percent, rule_in_prose
 from grokbench.errors import NotEnoughDataError, OutOfReachError
@@ -46,56 +43,94 @@ def judge(
         seeds than the claim asks for, or when it reports more seeds than were trained. Cells
         without a finished run are left out, and the reason counts them.
     """
-    return replace(_judged(claim, datasets, detector, confidence), detector=detector)
+    return Case(claim, datasets, detector).judged(confidence)
 
 
-def _judged(
-    claim: Claim, datasets: Mapping[str, xr.Dataset], detector: Detector, confidence: float
-) -> Verdict:
-    absent = [name for role, name in claim.experiments.items() if role not in datasets]
-    if absent:
-        reason = f"no results of {', '.join(absent)}"
-        return Verdict(claim, Outcome.NOT_RUN, None, reason, whole=False)
-    try:
-        data = selected(claim, datasets)
-    except NotEnoughDataError as error:
-        return Verdict(claim, Outcome.UNDECIDED, None, str(error))
-    for role, dataset in data.items():
-        if not bool((dataset["status"] == int(Status.DONE)).any()):
-            reason = f"no finished run in {claim.experiments[role]}{_missing([dataset])}"
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A claim with the datasets of its experiments and its detector.
+
+    Everything that does not depend on the confidence is computed once. So the datasets must not change.
+    """
+
+    claim: Claim
+    datasets: Mapping[str, xr.Dataset]
+    detector: Detector
+    _findings: dict[float, Finding] = field(default_factory=dict, init=False)
+
+    def first(self, seeds: Sequence[int]) -> Case:
+        """The case with the runs of some seeds only."""
+        return Case(self.claim, first_seeds(self.datasets, seeds), self.detector)
+
+    def judged(self, confidence: float = CONFIDENCE) -> Verdict:
+        """The verdict at a confidence; see `judge`."""
+        return replace(self._judged(confidence), detector=self.detector)
+
+    def _judged(self, confidence: float) -> Verdict:
+        claim = self.claim
+        absent = [name for role, name in claim.experiments.items() if role not in self.datasets]
+        if absent:
+            reason = f"no results of {', '.join(absent)}"
             return Verdict(claim, Outcome.NOT_RUN, None, reason, whole=False)
-    missing = _missing(data.values())
-    try:
-        finding = detector.at(CONFIDENCE).find(data)
-        wider = finding if confidence == CONFIDENCE else detector.at(confidence).find(data)
-    except NotEnoughDataError as error:
-        lost = _counted(data.values()).keys() & {Status.NOT_RUN, Status.FAILED}
-        reachable = lost or not isinstance(error, OutOfReachError)
-        outcome = Outcome.UNDECIDED if reachable else Outcome.OUT_OF_REACH
-        return Verdict(claim, outcome, None, f"{error}{missing}", whole=not missing)
-    except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
-        reason = f"detector {claim.detector.name!r} raised {describe(error)}"
-        return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
-    trained = seeds_trained(data.values())
-    outcome, because = decide(claim, finding, trained)
-    if outcome.decided and confidence > CONFIDENCE:
-        # Both intervals must decide, and decide alike: a plugin's wider interval need not contain
-        # its narrower one.
-        corrected, _ = decide(claim, replace(wider, effect=finding.effect), trained)
-        if corrected is not outcome:
-            because = _only_alone(outcome, claim.rule, confidence, wider)
-            outcome = Outcome.UNDECIDED
-    if missing and outcome.decided:
-        because = "preliminary: "
-    return Verdict(
-        claim,
-        outcome,
-        finding,
-        f"{because}{finding.evidence}{missing}",
-        confidence,
-        Interval(finding.effect, wider.low, wider.high),
-        whole=not missing,
-    )
+        try:
+            data = self._data
+        except NotEnoughDataError as error:
+            return Verdict(claim, Outcome.UNDECIDED, None, str(error))
+        for role, dataset in data.items():
+            if not bool((dataset["status"].to_numpy() == Status.DONE).any()):
+                reason = f"no finished run in {claim.experiments[role]}{_missing([dataset])}"
+                return Verdict(claim, Outcome.NOT_RUN, None, reason, whole=False)
+        missing = self._missing
+        try:
+            finding, wider = self._found(CONFIDENCE), self._found(confidence)
+        except NotEnoughDataError as error:
+            lost = _counted(data.values()).keys() & {Status.NOT_RUN, Status.FAILED}
+            reachable = lost or not isinstance(error, OutOfReachError)
+            outcome = Outcome.UNDECIDED if reachable else Outcome.OUT_OF_REACH
+            return Verdict(claim, outcome, None, f"{error}{missing}", whole=not missing)
+        except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
+            reason = f"detector {claim.detector.name!r} raised {describe(error)}"
+            return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
+        outcome, because = decide(claim, finding, self._trained)
+        if outcome.decided and confidence > CONFIDENCE:
+            # Both intervals must decide, and decide alike: a plugin's wider interval need not contain
+            # its narrower one.
+            corrected, _ = decide(claim, replace(wider, effect=finding.effect), self._trained)
+            if corrected is not outcome:
+                because = _only_alone(outcome, claim.rule, confidence, wider)
+                outcome = Outcome.UNDECIDED
+        if missing and outcome.decided:
+            because = "preliminary: "
+        return Verdict(
+            claim,
+            outcome,
+            finding,
+            f"{because}{finding.evidence}{missing}",
+            confidence,
+            Interval(finding.effect, wider.low, wider.high),
+            whole=not missing,
+        )
+
+    def _found(self, confidence: float) -> Finding:
+        if confidence not in self._findings:
+            self._findings[confidence] = self._asked.at(confidence).find(dict(self._data))
+        return self._findings[confidence]
+
+    @cached_property
+    def _asked(self) -> Detector:
+        return self.detector.remembering()
+
+    @cached_property
+    def _data(self) -> dict[str, xr.Dataset]:
+        return selected(self.claim, self.datasets)
+
+    @cached_property
+    def _missing(self) -> str:
+        return _missing(self._data.values())
+
+    @cached_property
+    def _trained(self) -> int:
+        return seeds_trained(self._data.values())
 
 
 def _only_alone(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import xarray as xr
 
 from grokbench.amounts import count
 from grokbench.claims.changes import marked
 from grokbench.claims.errors import confidence_for, error_allowed
-from grokbench.claims.judging import judge
+from grokbench.claims.judging import Case
 from grokbench.claims.outlook import seeds_expected
 from grokbench.claims.selection import datasets_of, first_seeds, missing_runs, runs_selected
 from grokbench.claims.verdict import Look, Outcome, Verdict
@@ -18,7 +18,6 @@ from grokbench.errors import UnknownNameError, nearest
 from grokbench.phenomena.base import Detector
 from grokbench.plugins.stand_ins import StandIn
 from grokbench.record import Status
-from grokbench.statistics.intervals import CONFIDENCE
 from grokbench.statistics.spending import shares_of_error
 from grokbench.suite.model import Claim, Sequential, Suite
 
@@ -85,22 +84,6 @@ def missing_at_next_look(suite: Suite, tree: xr.DataTree, verdicts: Iterable[Ver
             missing = missing_runs(verdict.claim, datasets) or set()
             found[verdict.next_look] = found.get(verdict.next_look, set()) | missing
     return dict(sorted(found.items()))
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A claim with the datasets of its experiments and its detector."""
-
-    claim: Claim
-    datasets: Mapping[str, xr.Dataset]
-    detector: Detector
-
-    def first(self, seeds: Sequence[int]) -> Case:
-        """The case with the runs of some seeds only."""
-        return replace(self, datasets=first_seeds(self.datasets, seeds))
-
-    def judged(self, confidence: float = CONFIDENCE) -> Verdict:
-        return judge(self.claim, self.datasets, self.detector, confidence)
 
 
 def _step_down(cases: Mapping[str, Case], undecided: int, share: float) -> dict[str, Verdict]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from grokbench.errors import NotEnoughDataError, nearest
@@ -65,10 +66,15 @@ def runs_selected(claim: Claim, datasets: Mapping[str, xr.Dataset]) -> list[xr.D
 
 def first_seeds(datasets: Mapping[str, xr.Dataset], seeds: Sequence[int]) -> dict[str, xr.Dataset]:
     """The datasets with the runs of some seeds only."""
-    return {
-        role: dataset.isel(seed=dataset["seed"].isin(list(seeds)).to_numpy())
-        for role, dataset in datasets.items()
-    }
+    return {role: _with_seeds(dataset, seeds) for role, dataset in datasets.items()}
+
+
+def _with_seeds(dataset: xr.Dataset, seeds: Sequence[int]) -> xr.Dataset:
+    places = np.flatnonzero(np.isin(dataset["seed"].to_numpy(), list(seeds)))
+    if places.size and places[-1] - places[0] + 1 == places.size:
+        # Seeds side by side are a view; others are copied.
+        return dataset.isel(seed=slice(int(places[0]), int(places[-1]) + 1))
+    return dataset.isel(seed=places)
 
 
 def statuses(dataset: xr.Dataset) -> Counter[Status]:
@@ -98,9 +104,11 @@ def seeds_trained(datasets: Iterable[xr.Dataset]) -> int:
     """How many different seeds have a trained run in any dataset; diverged runs count as trained."""
     found: set[Any] = set()
     for dataset in datasets:
-        trained = dataset["status"].isin([int(Status.DONE), int(Status.DIVERGED)])
-        some = trained.any([name for name in trained.dims if name != "seed"])
-        found.update(dataset["seed"].to_numpy()[some.to_numpy()].tolist())
+        by_seed = dataset["status"].transpose("seed", ...).to_numpy()
+        trained = (by_seed == Status.DONE) | (by_seed == Status.DIVERGED)
+        found.update(
+            dataset["seed"].to_numpy()[trained.reshape(len(by_seed), -1).any(axis=1)].tolist()
+        )
     return len(found)
 
 
@@ -162,5 +170,6 @@ def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
                 )
             positions.update(found)
         # In the order of the grid, whatever the order in the suite.
-        dataset = dataset.isel({dimension: sorted(positions)})
+        if len(positions) < len(labels):
+            dataset = dataset.isel({dimension: sorted(positions)})
     return dataset

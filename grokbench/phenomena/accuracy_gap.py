@@ -19,8 +19,10 @@ before any run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from grokbench.definition import Options
@@ -29,6 +31,7 @@ from grokbench.labels import text_of
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import canonical, generalization_accuracy, of_part, settled, single_curve
 from grokbench.statistics.bounded_means import BoundedMean, difference_interval
+from grokbench.statistics.intervals import Floats
 
 LEARNED = 0.1
 """If the mean accuracy of both experiments is below this at every size, nothing was learned that could
@@ -54,24 +57,8 @@ class AccuracyGap(Detector):
     drawn_by = "grokbench.report.figures.emergence:accuracy_gap"
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        reference, shifted = final_accuracies(data, self.options)
-        sizes = [text_of(label) for label in reference["model_size"].to_numpy().tolist()]
-        groups = {
-            "reference": reference.transpose("model_size", "seed").to_numpy(),
-            "shifted": shifted.transpose("model_size", "seed").to_numpy(),
-        }
-        runs = {role: (~np.isnan(values)).sum(axis=1) for role, values in groups.items()}
-        for role, counts in runs.items():
-            without = [size for size, number in zip(sizes, counts, strict=True) if not number]
-            if without:
-                raise NotEnoughDataError(
-                    f"the experiment {role!r} has no finished run at model size "
-                    f"{', '.join(without)}: train it, or name other sizes in `where.model_size`"
-                )
-        means = {
-            role: np.nanmean(np.sort(values, axis=1), axis=1).tolist()
-            for role, values in groups.items()
-        }
+        found = self.once(_compared, data["reference"], data["shifted"], self.options)
+        sizes, means = found.sizes, found.means
         most = max(max(values) for values in means.values())
         if most < LEARNED:
             raise OutOfReachError(
@@ -79,24 +66,71 @@ class AccuracyGap(Detector):
                 f"at size {_listed(sizes)}; more seeds cannot test the claim: try larger models, or "
                 "train for more steps"
             )
-        first, second = (BoundedMean(groups[role]) for role in self.roles)
-        interval = difference_interval(first, second, self.confidence)
+        interval = difference_interval(found.reference, found.shifted, self.confidence)
         return Finding(
             effect=interval.estimate,
             low=interval.low,
             high=interval.high,
             unit="difference in final mirror-free accuracy (reference minus shifted)",
-            seeds=int(min(counts.min() for counts in runs.values())),
+            seeds=found.seeds,
             evidence=f"at size {_listed(sizes)} mean accuracy is {_accuracies(means['reference'])} in "
             f"the reference, {_accuracies(means['shifted'])} when shifted",
             details={
                 "model_sizes": sizes,
                 "reference": means["reference"],
                 "shifted": means["shifted"],
-                "reference_parameters": reference["parameters"].to_numpy().astype(int).tolist(),
-                "shifted_parameters": shifted["parameters"].to_numpy().astype(int).tolist(),
+                **{f"{role}_parameters": found.parameters[role] for role in self.roles},
             },
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """The final accuracies of both experiments, at the sizes that both have."""
+
+    sizes: list[str]
+    parameters: dict[str, list[int]]
+    """Role → numbers of parameters, along the sizes."""
+    reference: BoundedMean
+    shifted: BoundedMean
+
+    @property
+    def means(self) -> dict[str, list[float]]:
+        """Role → mean accuracies, along the sizes."""
+        return {
+            role: np.nanmean(np.sort(one.values, axis=1), axis=1).tolist()
+            for role, one in (("reference", self.reference), ("shifted", self.shifted))
+        }
+
+    @property
+    def seeds(self) -> int:
+        """The number of runs of the size with the fewest."""
+        return min(int(_runs(one.values).min()) for one in (self.reference, self.shifted))
+
+
+def _compared(reference: xr.Dataset, shifted: xr.Dataset, options: AccuracyGapOptions) -> _Compared:
+    ours, theirs = final_accuracies({"reference": reference, "shifted": shifted}, options)
+    sizes = [text_of(label) for label in ours["model_size"].to_numpy().tolist()]
+    by_role = {"reference": ours, "shifted": theirs}
+    groups = {role: one.transpose("model_size", "seed").to_numpy() for role, one in by_role.items()}
+    for role, values in groups.items():
+        without = [size for size, number in zip(sizes, _runs(values), strict=True) if not number]
+        if without:
+            raise NotEnoughDataError(
+                f"the experiment {role!r} has no finished run at model size "
+                f"{', '.join(without)}: train it, or name other sizes in `where.model_size`"
+            )
+    return _Compared(
+        sizes,
+        {role: one["parameters"].to_numpy().astype(int).tolist() for role, one in by_role.items()},
+        BoundedMean(groups["reference"]),
+        BoundedMean(groups["shifted"]),
+    )
+
+
+def _runs(values: Floats) -> npt.NDArray[np.int64]:
+    """How many runs each size has, [sizes]."""
+    return np.asarray((~np.isnan(values)).sum(axis=1))
 
 
 def final_accuracies(

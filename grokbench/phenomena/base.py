@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, TypeVarTuple
 
 import xarray as xr
 
@@ -15,6 +15,9 @@ from grokbench.definition import Definition
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Detector(Definition, ABC):
     A claim is judged at 0.95, and at a higher confidence where several claims are judged together.
     """
 
+    _kept: dict[Any, Any] | None = None
+
     drawn_by: ClassVar[str | None] = None
     """The function that `figure` calls, as `package.module:function`, with the detector, the data
     and the finding. Its module is imported when a figure is drawn."""
@@ -111,6 +116,32 @@ class Detector(Definition, ABC):
         other = copy(self)
         other.confidence = confidence
         return other
+
+    def remembering(self) -> Self:
+        """A copy that keeps what `once` computes, as do all copies that `at` makes of the copy.
+
+        For judging the same data at several confidences. The data must not change in the meantime.
+        """
+        other = copy(self)
+        other._kept = {}
+        return other
+
+    def once(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """`function(*arguments)`, for the part of `find` that does not depend on the confidence.
+
+        The suites of `grokbench run` are judged at several confidences. With `self.once(function, dataset)`,
+        a detector reads the same dataset object once for all of them. Everywhere else, the function is simply
+        called.
+        """
+        if self._kept is None:
+            return function(*arguments)
+        # A method of one copy is a method of all copies: they differ in their confidence only.
+        key = (getattr(function, "__func__", function), *map(id, arguments))
+        if key not in self._kept:
+            # The arguments are kept as well, so that no other object gets the same id.
+            self._kept[key] = (arguments, function(*arguments))
+        result: Result = self._kept[key][1]
+        return result
 
     def warning(self, lengths: Mapping[str, Mapping[str, int]]) -> str | None:
         """What this detector may miss on these grids, and what to write instead; None if nothing.

@@ -23,6 +23,7 @@ parameters, and runs vary about it as much at every model size.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ from grokbench.readout.critical_data_size import (
     runs_that_generalize,
 )
 from grokbench.readout.dynamics import Share
-from grokbench.statistics.dividing_line import Trials, dividing_line
+from grokbench.statistics.dividing_line import DividingLine, Trials, dividing_line
 from grokbench.statistics.intervals import Interval, t_interval
 from grokbench.statistics.kendall import Tau, kendall_tau
 from grokbench.statistics.trend import Trend, trend_test
@@ -89,11 +90,8 @@ class CriticalDataSize(Detector):
         return self._tau(data["experiment"])
 
     def _slope(self, dataset: xr.Dataset) -> Finding:
-        found = runs_that_generalize(dataset, self.options.threshold, self.options.part)
-        trials, labels, shown = _trials(found)
-        complete = bool(found["runs"].any("seed").all())
-        _check_reach(trials, self.options.threshold, complete=complete)
-        line, trend = dividing_line(trials), _trend(trials)
+        found = self.once(_divided, dataset, self.options)
+        line, trend, labels, shown = found.line, found.trend, found.model_sizes, found.runs
         fall = _no_sign_without_trend(line.interval(self.confidence), trend, self.confidence)
         first, last = shown[0], shown[-1]
         return Finding(
@@ -101,7 +99,7 @@ class CriticalDataSize(Detector):
             low=fall.low,
             high=fall.high,
             unit="doublings by which the critical data size falls per doubling of parameters",
-            seeds=int(found["runs"].any(("model_size", "data_size")).sum()),
+            seeds=found.seeds,
             evidence=(
                 f"{first[0]} of {first[1]} runs generalize at size {labels[0]}, {last[0]} of {last[1]} "
                 f"at size {labels[-1]}"
@@ -117,17 +115,8 @@ class CriticalDataSize(Detector):
         )
 
     def _tau(self, dataset: xr.Dataset) -> Finding:
-        threshold, part = self.options.threshold, self.options.part
-        brackets = critical_data_size_brackets(dataset, threshold, part)
-        ends = zip(brackets["lower"].values.T, brackets["upper"].values.T, strict=True)
-        taus = [tau for of_seed in ends if (tau := kendall_tau(*of_seed)) is not None]
-        if not taus:
-            raise NotEnoughDataError(
-                "a fall needs finished runs at two model sizes with the same seed, one of whose "
-                "critical data sizes lies within the grid; there is no such pair"
-            )
+        taus, curve = self.once(_ordered, dataset, self.options)
         fall = _fall(taus, self.confidence)
-        curve = critical_data_sizes(dataset, threshold, part).dropna("model_size", subset=["low"])
         first, last = curve.isel(model_size=0), curve.isel(model_size=-1)
         return Finding(
             effect=fall.estimate,
@@ -147,6 +136,42 @@ class CriticalDataSize(Detector):
                 "doublings_at_most": _doublings(first["high"], last["low"]),
             },
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Divided:
+    """The line between runs that generalize and runs that do not, and the trend along model size."""
+
+    line: DividingLine
+    trend: Trend
+    model_sizes: list[str]
+    """Those with runs."""
+    runs: list[tuple[int, int]]
+    """How many runs of each size generalized, of how many."""
+    seeds: int
+
+
+def _divided(dataset: xr.Dataset, options: CriticalDataSizeOptions) -> _Divided:
+    found = runs_that_generalize(dataset, options.threshold, options.part)
+    trials, labels, shown = _trials(found)
+    complete = bool(found["runs"].any("seed").all())
+    _check_reach(trials, options.threshold, complete=complete)
+    seeds = int(found["runs"].any(("model_size", "data_size")).sum())
+    return _Divided(dividing_line(trials), _trend(trials), labels, shown, seeds)
+
+
+def _ordered(dataset: xr.Dataset, options: CriticalDataSizeOptions) -> tuple[list[Tau], xr.Dataset]:
+    """Each seed's tau, and the critical data size of each model size with runs."""
+    brackets = critical_data_size_brackets(dataset, options.threshold, options.part)
+    ends = zip(brackets["lower"].values.T, brackets["upper"].values.T, strict=True)
+    taus = [tau for of_seed in ends if (tau := kendall_tau(*of_seed)) is not None]
+    if not taus:
+        raise NotEnoughDataError(
+            "a fall needs finished runs at two model sizes with the same seed, one of whose "
+            "critical data sizes lies within the grid; there is no such pair"
+        )
+    curve = critical_data_sizes(dataset, options.threshold, options.part)
+    return taus, curve.dropna("model_size", subset=["low"])
 
 
 def _trials(found: xr.Dataset) -> tuple[Trials, list[str], list[tuple[int, int]]]:

@@ -18,6 +18,7 @@ critical data size is a power law. The two experiments and their seeds are indep
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -28,9 +29,9 @@ from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import canonical, of_part, single_curve
 from grokbench.statistics.intervals import Interval
 from grokbench.statistics.jackknife import Jackknife
-from grokbench.theory.capacity_curve import capacity_curve
-from grokbench.theory.critical_curve import critical_brackets, critical_curve
-from grokbench.theory.crossing import crossing_of
+from grokbench.theory.capacity_curve import CapacityCurve, capacity_curve
+from grokbench.theory.critical_curve import CriticalCurve, critical_brackets, critical_curve
+from grokbench.theory.crossing import CrossingPoint, crossing_of
 from grokbench.theory.mirrors import pairs_of
 from grokbench.theory.zones import CurveOptions
 
@@ -60,29 +61,19 @@ class Crossing(Detector):
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         options = self.options
-        critical = of_part(canonical(data["critical"]), options.part)
-        critical = single_curve(critical, "model_size", "data_size", "seed")
-        in_memory, in_target = pairs_of(data["memorization"], critical)
-        capacity = capacity_curve(data["memorization"], in_memory, options.saturated_at)
-        brackets = critical_brackets(critical, options.generalized_at)
-        enough = critical_curve(brackets)
-        enough.check_seeds()
-        found = crossing_of(capacity, enough, in_target)
-        points = [found]
-        if brackets.agree.any():
-            points.append(
-                crossing_of(capacity, critical_curve(brackets, agreement=True), in_target)
-            )
-        unbounded = brackets.measured < 2
+        found = self.once(_curves, data["memorization"], data["critical"], options)
+        capacity, enough, unbounded = found.capacity, found.critical, found.unbounded
         intervals = {
-            name: _widest([getattr(point, name) for point in points], self.confidence, unbounded)
+            name: _widest(
+                [getattr(point, name) for point in found.points], self.confidence, unbounded
+            )
             for name in ("parameters", "data_size")
         }
         asked, unit = intervals[options.coordinate], options.coordinate.replace("_", " ")
         zero = float(np.log2(options.relative_to))
         over = f", relative to {options.relative_to:g}" if zero else ""
         fitted = [float(2**size) for size in (enough.smallest, enough.largest)]
-        extrapolated = not enough.smallest <= found.parameters.estimate <= enough.largest
+        extrapolated = not enough.smallest <= found.points[0].parameters.estimate <= enough.largest
         evidence = (
             f"the curves cross at {_words(intervals['parameters'])} parameters and "
             f"{_words(intervals['data_size'])} examples"
@@ -111,6 +102,34 @@ class Crossing(Detector):
                 "critical_fitted": fitted,
             },
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Curves:
+    """Both curves, and where they cross."""
+
+    capacity: CapacityCurve
+    critical: CriticalCurve
+    points: list[CrossingPoint]
+    """All have the same estimate; each allows for other rounding errors of the data sizes."""
+    unbounded: bool
+    """Whether fewer than two model sizes have a critical data size within the grid."""
+
+
+def _curves(
+    memorization: xr.Dataset, critical_runs: xr.Dataset, options: CrossingOptions
+) -> _Curves:
+    critical = of_part(canonical(critical_runs), options.part)
+    critical = single_curve(critical, "model_size", "data_size", "seed")
+    in_memory, in_target = pairs_of(memorization, critical)
+    capacity = capacity_curve(memorization, in_memory, options.saturated_at)
+    brackets = critical_brackets(critical, options.generalized_at)
+    enough = critical_curve(brackets)
+    enough.check_seeds()
+    points = [crossing_of(capacity, enough, in_target)]
+    if brackets.agree.any():
+        points.append(crossing_of(capacity, critical_curve(brackets, agreement=True), in_target))
+    return _Curves(capacity, enough, points, brackets.measured < 2)
 
 
 def _widest(points: Sequence[Jackknife], confidence: float, unbounded: bool) -> Interval:

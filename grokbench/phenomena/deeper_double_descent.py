@@ -52,7 +52,7 @@ class DeeperDoubleDescent(Detector):
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         if self.options.places is not None:
             return self._find_at_places(data)
-        easier, harder = (find_dip(data[role], self.options) for role in self.roles)
+        easier, harder = (self.once(find_dip, data[role], self.options) for role in self.roles)
         depths = [dip.depth.interval(self.confidence) for dip in (harder, easier)]
         deeper = difference(depths[0], _at_least_zero(depths[1]))
         return Finding(
@@ -69,7 +69,7 @@ class DeeperDoubleDescent(Detector):
         )
 
     def _find_at_places(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        easier, harder = (dip_at_places(data[role], self.options) for role in self.roles)
+        easier, harder = (self.once(dip_at_places, data[role], self.options) for role in self.roles)
         depths = {"easier": easier.dip.depths, "harder": harder.dip.depths}
         deeper = depths["harder"].less(depths["easier"].or_zero(), self.confidence)
         return Finding(

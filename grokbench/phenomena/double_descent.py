@@ -249,8 +249,8 @@ class DoubleDescent(Detector):
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
         if self.options.places is not None:
-            return self._find_at_places(dip_at_places(data["experiment"], self.options))
-        dip = find_dip(data["experiment"], self.options)
+            return self._find_at_places(self.once(dip_at_places, data["experiment"], self.options))
+        dip = self.once(find_dip, data["experiment"], self.options)
         depth, (fall, rise) = dip.depth, dip.depth.legs
         interval = depth.interval(self.confidence)
         critical = depth.critical_values(self.confidence)

@@ -15,6 +15,8 @@ dynamics are conventions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import xarray as xr
 
@@ -22,7 +24,7 @@ from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import canonical
 from grokbench.readout.dynamics import Dynamic, DynamicName, Thresholds, classify
-from grokbench.statistics.intervals import share_interval
+from grokbench.statistics.intervals import Floats, share_interval
 
 
 class DynamicsOptions(Thresholds):
@@ -44,33 +46,45 @@ class Dynamics(Detector):
     figure_ignores = ("expected",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        runs = classify(canonical(data["experiment"]), self.options)
-        known = runs["dynamic"] != int(Dynamic.UNKNOWN)
-        if not bool(known.any()):
-            raise NotEnoughDataError("no finished run has validation examples")
-        shown = (runs["dynamic"] == int(Dynamic.of_label(self.options.expected))).where(known)
-        cells = [dimension for dimension in shown.dims if dimension != "seed"]
-        of_seed = shown.mean(cells).dropna("seed").to_numpy()
+        found = self.once(_shown, data["experiment"], self.options)
+        of_seed = found.share_of_seeds
         share = share_interval(float(of_seed.mean()), len(of_seed), self.confidence)
-        counts = {
-            member.label: int((runs["dynamic"] == int(member)).sum())
-            for member in Dynamic
-            if member is not Dynamic.UNKNOWN
-        }
-        censored = int(runs["censored"].sum())
         return Finding(
             effect=share.estimate,
             low=share.low,
             high=share.high,
             unit=f"share of runs that show {self.options.expected}",
             seeds=len(of_seed),
-            evidence=(
-                f"{counts[self.options.expected]} of {int(known.sum())} runs show "
-                f"{self.options.expected}; {censored} had not generalized by their last step"
-            ),
-            details={
-                "runs": counts,
-                "censored": censored,
-                "collapsed": int(runs["collapsed"].sum()),
-            },
+            evidence=found.evidence,
+            details=found.details,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """The share of each seed's runs that show the dynamic, [seeds], and the words that go with it."""
+
+    share_of_seeds: Floats
+    evidence: str
+    details: dict[str, Any]
+
+
+def _shown(dataset: xr.Dataset, options: DynamicsOptions) -> _Shown:
+    runs = classify(canonical(dataset), options)
+    known = runs["dynamic"] != int(Dynamic.UNKNOWN)
+    if not bool(known.any()):
+        raise NotEnoughDataError("no finished run has validation examples")
+    shown = (runs["dynamic"] == int(Dynamic.of_label(options.expected))).where(known)
+    cells = [dimension for dimension in shown.dims if dimension != "seed"]
+    counts = {
+        member.label: int((runs["dynamic"] == int(member)).sum())
+        for member in Dynamic
+        if member is not Dynamic.UNKNOWN
+    }
+    censored = int(runs["censored"].sum())
+    return _Shown(
+        shown.mean(cells).dropna("seed").to_numpy(),
+        f"{counts[options.expected]} of {int(known.sum())} runs show {options.expected}; {censored} "
+        "had not generalized by their last step",
+        {"runs": counts, "censored": censored, "collapsed": int(runs["collapsed"].sum())},
+    )

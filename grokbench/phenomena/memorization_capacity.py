@@ -18,7 +18,8 @@ bound, provided that the capacity does not fall.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -39,6 +40,17 @@ class MemorizationCapacityOptions(Options):
     """Accuracy by chance, by default the median accuracy of the untrained models."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The slopes of the seeds, and the words that go with them."""
+
+    slopes: Floats
+    bounded: bool
+    """Whether the slopes are lower bounds."""
+    evidence: str
+    details: dict[str, Any]
+
+
 class MemorizationCapacity(Detector):
     """How steeply memorization capacity rises with the number of parameters.
 
@@ -53,26 +65,31 @@ class MemorizationCapacity(Detector):
     figure_ignores = ("chance",)
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        dataset = data["experiment"]
-        curve = capacities(dataset, self.options.saturated_at)
-        chance = self._chance(dataset)
-        sizes, bounded = self._informative(curve, chance)
-        slopes = _slopes(memorization(dataset).isel(model_size=sizes), chance)
-        slope = t_interval(slopes, self.confidence)
-        shown = curve.isel(model_size=sizes)
-        first, last = shown.isel(model_size=0), shown.isel(model_size=-1)
+        found = self.once(self._measured, data["experiment"])
+        slope = t_interval(found.slopes, self.confidence)
         return Finding(
             effect=slope.estimate,
             low=slope.low,
-            high=np.inf if bounded else slope.high,
+            high=np.inf if found.bounded else slope.high,
             unit="doublings of memorization capacity per doubling of parameters",
-            seeds=len(slopes),
-            evidence=(
-                f"size {first['model_size'].item()} holds {float(first['capacity']):.0f} examples, "
-                f"size {last['model_size'].item()} {float(last['capacity']):.0f}"
-                f"{' (too few sizes lie between chance and all: a lower bound)' if bounded else ''}"
-            ),
-            details={
+            seeds=len(found.slopes),
+            evidence=found.evidence,
+            details=found.details,
+        )
+
+    def _measured(self, dataset: xr.Dataset) -> _Measured:
+        curve = capacities(dataset, self.options.saturated_at)
+        chance = self._chance(dataset)
+        sizes, bounded = self._informative(curve, chance)
+        shown = curve.isel(model_size=sizes)
+        first, last = shown.isel(model_size=0), shown.isel(model_size=-1)
+        return _Measured(
+            _slopes(memorization(dataset).isel(model_size=sizes), chance),
+            bounded,
+            f"size {first['model_size'].item()} holds {float(first['capacity']):.0f} examples, "
+            f"size {last['model_size'].item()} {float(last['capacity']):.0f}"
+            f"{' (too few sizes lie between chance and all: a lower bound)' if bounded else ''}",
+            {
                 "model_sizes": [str(label) for label in curve["model_size"].to_numpy()],
                 "capacities": [float(value) for value in curve["capacity"]],
                 "saturated": [bool(value) for value in curve["saturated"]],

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -108,80 +108,67 @@ class NormChange(Detector):
     figure_ignores = ("dynamics", "nearly_final", "by_size")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        dataset = canonical(data["experiment"])
-        shifts = transitions(dataset, self.options)
-        ratio = shifts["log_ratio"]
-        change, seeds, words, details = (
-            self._by_size(dataset, ratio) if self.options.by_size else self._by_seed(dataset, ratio)
-        )
-        runs, fallen = int(ratio.notnull().sum()), int((ratio < 0).sum())
+        found = self.once(self._measured, data["experiment"])
+        change = found.change(self.confidence)
         falls = change.estimate < 0
-        direction, moved = ("falls", fallen) if falls else ("rises", runs - fallen)
+        direction, moved = (
+            ("falls", found.fallen) if falls else ("rises", found.runs - found.fallen)
+        )
         kind = self.options.dynamics
         return Finding(
             effect=float(np.expm1(change.estimate)),
             low=float(np.expm1(change.low)),
             high=float(np.expm1(change.high)),
             unit=f"relative change of the parameter norm during {kind}",
-            seeds=seeds,
-            evidence=f"the norm {direction} in {moved} of the {runs} runs that show {kind}{words}",
-            details={
-                "runs": runs,
-                "fallen": fallen,
-                "median_start": float(shifts["start"].median()),
-                "median_end": float(shifts["end"].median()),
-                **details,
-            },
+            seeds=found.seeds,
+            evidence=(
+                f"the norm {direction} in {moved} of the {found.runs} runs that show {kind}"
+                f"{found.words(falls=falls)}"
+            ),
+            details=found.details,
         )
 
-    def _by_seed(
-        self, dataset: xr.Dataset, ratio: xr.DataArray
-    ) -> tuple[Interval, int, str, dict[str, object]]:
-        """The change, the seeds that it rests on, and nothing to add to evidence and details."""
-        cells = [dimension for dimension in ratio.dims if dimension != "seed"]
-        of_seed = ratio.mean(cells).dropna("seed").to_numpy()
-        if len(of_seed) < 2:
-            runs = int(ratio.notnull().sum())
-            words = (
-                f"{runs} runs of {len(of_seed)} seeds show {self.options.dynamics}; an interval needs "
-                "2 seeds"
-            )
-            self._check_reach(dataset, runs, words)
-            raise NotEnoughDataError(words)
-        return t_interval(of_seed, self.confidence), len(of_seed), "", {}
+    def _measured(self, dataset: xr.Dataset) -> _Measured:
+        ordered = canonical(dataset)
+        shifts = transitions(ordered, self.options)
+        ratio = shifts["log_ratio"]
+        runs, fallen = int(ratio.notnull().sum()), int((ratio < 0).sum())
+        details = {
+            "runs": runs,
+            "fallen": fallen,
+            "median_start": float(shifts["start"].median()),
+            "median_end": float(shifts["end"].median()),
+        }
+        if self.options.by_size:
+            sizes = _of_sizes(ratio)
+            kept = [size for size in sizes if len(size.changes) >= 2]
+            self._check_sizes(ordered, kept, runs)
+            shown = ratio.sel(model_size=[size.label for size in kept]).notnull()
+            seeds = int(shown.any([name for name in shown.dims if name != "seed"]).sum())
+            return _Measured(runs, fallen, seeds, details | _details(sizes), sizes=sizes)
+        of_seed = ratio.mean([name for name in ratio.dims if name != "seed"])
+        changes = of_seed.dropna("seed").to_numpy()
+        self._check_seeds(ordered, len(changes), runs)
+        return _Measured(runs, fallen, len(changes), details, of_seed=changes)
 
-    def _by_size(
-        self, dataset: xr.Dataset, ratio: xr.DataArray
-    ) -> tuple[Interval, int, str, dict[str, object]]:
-        """The change, the seeds that it rests on, and what to add to evidence and details."""
-        kind, sizes = self.options.dynamics, _of_sizes(ratio)
-        kept = [size for size in sizes if len(size.changes) >= 2]
-        if not kept:
-            runs = sum(len(size.changes) for size in sizes)
-            words = (
-                f"no model size has two runs that show {kind} ({runs} runs do in all); an interval "
-                "needs two runs of one size"
-            )
-            self._check_reach(dataset, runs, words)
-            raise NotEnoughDataError(words)
-        change = stratified_interval([size.changes for size in kept], self.confidence)
-        shown = ratio.sel(model_size=[size.label for size in kept]).notnull()
-        seeds = int(shown.any([name for name in shown.dims if name != "seed"]).sum())
-        left_out = [str(size.label) for size in sizes if len(size.changes) < 2]
-        words = _words(kept, falls=change.estimate < 0)
-        if left_out:
-            words += f"; left out, with fewer than two such runs: size {', '.join(left_out)}"
-        return (
-            change,
-            seeds,
-            words,
-            {
-                "model_sizes": [str(size.label) for size in sizes],
-                "runs_of_size": [len(size.changes) for size in sizes],
-                "fallen_of_size": [size.fallen for size in sizes],
-                "change_of_size": [size.change for size in sizes],
-            },
+    def _check_seeds(self, dataset: xr.Dataset, seeds: int, runs: int) -> None:
+        if seeds >= 2:
+            return
+        words = (
+            f"{runs} runs of {seeds} seeds show {self.options.dynamics}; an interval needs 2 seeds"
         )
+        self._check_reach(dataset, runs, words)
+        raise NotEnoughDataError(words)
+
+    def _check_sizes(self, dataset: xr.Dataset, kept: Sequence[_Size], runs: int) -> None:
+        if kept:
+            return
+        words = (
+            f"no model size has two runs that show {self.options.dynamics} ({runs} runs do in all); "
+            "an interval needs two runs of one size"
+        )
+        self._check_reach(dataset, runs, words)
+        raise NotEnoughDataError(words)
 
     def _check_reach(self, dataset: xr.Dataset, runs: int, words: str) -> None:
         if not runs and _nothing_generalizes(dataset, self.options):
@@ -208,6 +195,53 @@ class _Size:
     def change(self) -> float | None:
         """The mean relative change; None without runs."""
         return float(np.expm1(self.changes.mean())) if len(self.changes) else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The changes of the norm, of each size's runs or of each seed."""
+
+    runs: int
+    """How many show the dynamic."""
+    fallen: int
+    """In how many of them the norm falls."""
+    seeds: int
+    """How many the change rests on."""
+    details: dict[str, Any]
+    sizes: Sequence[_Size] = ()
+    """All sizes, with `by_size`."""
+    of_seed: Floats | None = None
+    """The mean logarithm of each seed, [seeds]; without `by_size`."""
+
+    @property
+    def kept(self) -> list[_Size]:
+        """The sizes with two runs or more."""
+        return [size for size in self.sizes if len(size.changes) >= 2]
+
+    def change(self, confidence: float) -> Interval:
+        """The mean logarithm of the norm's ratio."""
+        if self.of_seed is not None:
+            return t_interval(self.of_seed, confidence)
+        return stratified_interval([size.changes for size in self.kept], confidence)
+
+    def words(self, *, falls: bool) -> str:
+        """What to add to the evidence about sizes."""
+        if self.of_seed is not None:
+            return ""
+        words = _words(self.kept, falls=falls)
+        left_out = [str(size.label) for size in self.sizes if len(size.changes) < 2]
+        if left_out:
+            words += f"; left out, with fewer than two such runs: size {', '.join(left_out)}"
+        return words
+
+
+def _details(sizes: Sequence[_Size]) -> dict[str, Any]:
+    return {
+        "model_sizes": [str(size.label) for size in sizes],
+        "runs_of_size": [len(size.changes) for size in sizes],
+        "fallen_of_size": [size.fallen for size in sizes],
+        "change_of_size": [size.change for size in sizes],
+    }
 
 
 def _of_sizes(ratio: xr.DataArray) -> list[_Size]:

@@ -58,11 +58,10 @@ class ZonePrediction(Detector):
     figure_spans = ("model_size", "data_size")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        zones = zone_map(data["memorization"], data["critical"], data["target"], self.options)
-        zones.critical.check_seeds()
-        known = self._known(zones, data["critical"], same_data=data["critical"] is data["target"])
-        comparison = _Comparison(zones, known.target)
-        gains = {name: comparison.gain(predict(known)) for name, predict in BASELINES.items()}
+        known, comparison, gains = self.once(
+            self._compared, data["memorization"], data["critical"], data["target"]
+        )
+        zones = comparison.zones
         intervals = [gain.interval(self.confidence) for gain in gains.values()]
         best = min(gains, key=lambda name: gains[name].estimate)
         agreement = comparison.agreement
@@ -89,6 +88,20 @@ class ZonePrediction(Detector):
                 **comparison.by_distance(),
                 "confusion": comparison.confusion(),
             },
+        )
+
+    def _compared(
+        self, memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset
+    ) -> tuple[Known, _Comparison, dict[str, Jackknife]]:
+        """What baselines know, the comparison, and the gain over each baseline."""
+        zones = zone_map(memorization, critical, target, self.options)
+        zones.critical.check_seeds()
+        known = self._known(zones, critical, same_data=critical is target)
+        comparison = _Comparison(zones, known.target)
+        return (
+            known,
+            comparison,
+            {name: comparison.gain(predict(known)) for name, predict in BASELINES.items()},
         )
 
     def _known(self, zones: ZoneMap, critical: xr.Dataset, *, same_data: bool) -> Known:

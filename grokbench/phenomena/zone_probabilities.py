@@ -53,15 +53,10 @@ class ZoneProbabilities(Detector):
     figure_spans = ("model_size", "data_size")
 
     def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
-        options = self.options
-        source = predictor(data["memorization"], data["critical"], data["target"], options)
-        for role, seeds in (("critical", source.fitted.seeds), ("target", source.target.seeds)):
-            if seeds < FEWEST_SEEDS:
-                raise NotEnoughDataError(
-                    f"the experiment {role!r} needs finished runs of {FEWEST_SEEDS} seeds or more; "
-                    f"there is {seeds}"
-                )
-        comparison = _Comparison(source)
+        comparison = self.once(
+            _compared, data["memorization"], data["critical"], data["target"], self.options
+        )
+        source = comparison.source
         tail = (1 - self.confidence) / 2
         found = comparison.intervals(tail)
         best = int(found.estimate.argmin())
@@ -97,7 +92,7 @@ class ZoneProbabilities(Detector):
                 "cells": cells,
                 "runs": runs,
                 "cells_without_their_own_runs": held_out,
-                "zones": comparison.zones(options),
+                "zones": comparison.zones(self.options),
             },
         )
 
@@ -193,3 +188,16 @@ class _Comparison:
                 },
             }
         return table
+
+
+def _compared(
+    memorization: xr.Dataset, critical: xr.Dataset, target: xr.Dataset, options: CurveOptions
+) -> _Comparison:
+    source = predictor(memorization, critical, target, options)
+    for role, seeds in (("critical", source.fitted.seeds), ("target", source.target.seeds)):
+        if seeds < FEWEST_SEEDS:
+            raise NotEnoughDataError(
+                f"the experiment {role!r} needs finished runs of {FEWEST_SEEDS} seeds or more; "
+                f"there is {seeds}"
+            )
+    return _Comparison(source)

@@ -8,9 +8,11 @@ never zero. (A slingshot is a brief spike of the loss that adaptive optimizers c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from grokbench.readout.grid import finished
@@ -43,7 +45,10 @@ def generalization_accuracy(dataset: xr.Dataset) -> xr.DataArray:
     Returns:
         Over the grid and `step`, between 0 and 1.
     """
-    fallback = (dataset["mirror_free_examples"] == 0) & (dataset["validation_examples"] > 0)
+    mirror_free, validation = dataset["mirror_free_examples"], dataset["validation_examples"]
+    if bool((mirror_free.to_numpy() > 0).all()):
+        return dataset["mirror_free_accuracy"].copy()
+    fallback = (mirror_free == 0) & (validation > 0)
     return dataset["mirror_free_accuracy"].where(~fallback, dataset["validation_accuracy"])
 
 
@@ -59,13 +64,13 @@ def settled(dataset: xr.Dataset, curve: xr.DataArray | str) -> xr.DataArray:
         curve: the name of a variable, or values over the grid and `step`.
     """
 
-    def read(steps: Floats, values: Floats, collapsed: Floats) -> Floats:
-        ended, fallen = _final(steps, values), collapsed.astype(bool)
+    def read(steps: Floats, values: Floats, collapsed: Bools) -> Floats:
+        ended, fallen = _final(steps, values), collapsed
         ended[fallen] = _held(steps, values[fallen])
         return ended
 
     values = dataset[curve] if isinstance(curve, str) else curve
-    return _over_steps(read, dataset, values, collapsed(dataset)).where(finished(dataset))
+    return _over_steps(read, dataset, values, collapsed(dataset))
 
 
 def collapsed(dataset: xr.Dataset) -> xr.DataArray:
@@ -88,7 +93,8 @@ def collapsed(dataset: xr.Dataset) -> xr.DataArray:
         fallen[far] = _held(steps, values[far]) - ended[far]
         return np.asarray(fallen)
 
-    return (_over_steps(fall, dataset, dataset["train_accuracy"]) > COLLAPSE) & finished(dataset)
+    falls = _over_steps(fall, dataset, dataset["train_accuracy"])
+    return falls.copy(deep=False, data=falls.to_numpy() > COLLAPSE)
 
 
 def sustained_crossing(
@@ -117,7 +123,7 @@ def sustained_crossing(
         stays = np.lib.stride_tricks.sliding_window_view(above, evaluations, axis=-1).all(axis=-1)
         return np.where(stays.any(axis=-1), steps[stays.argmax(axis=-1)], np.nan)
 
-    return _over_steps(first, dataset, curve, level).where(finished(dataset))
+    return _over_steps(first, dataset, curve, level)
 
 
 def value_at(dataset: xr.Dataset, curve: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
@@ -127,7 +133,7 @@ def value_at(dataset: xr.Dataset, curve: xr.DataArray, step: xr.DataArray) -> xr
         before = (steps <= step[:, None]).sum(axis=-1)
         return np.where(before > 0, values[np.arange(len(values)), before - 1], np.nan)
 
-    return _over_steps(read, dataset, curve, step)
+    return _over_steps(read, dataset, curve, step, finished_only=False)
 
 
 def reaches(values: Floats, level: Floats | float) -> Bools:
@@ -140,38 +146,61 @@ def _over_steps(
     dataset: xr.Dataset,
     curve: xr.DataArray,
     *others: xr.DataArray | float,
+    finished_only: bool = True,
 ) -> xr.DataArray:
     """Apply `read(steps, values, *others)` to the evaluations that each run has.
 
     Runs of one experiment may be evaluated at different steps; a NaN marks a step at which a run
     was not. Runs with the same steps are read together: `values` is [runs, steps], each of `others`
-    is [runs]. A run without evaluations reads NaN.
+    is [runs]. A run without evaluations reads NaN, and so does a run that has not finished if
+    `finished_only`.
     """
+    # numpy and not xarray.apply_ufunc: a suite is judged by thousands of readings of small arrays, and
+    # to compare labels takes ten times as long as to read the curves.
+    like, done = curve.isel(step=0, drop=True), finished(dataset)
+    beside = [one for one in (done, *others) if isinstance(one, xr.DataArray)]
+    if not all({*one.dims} <= {*like.dims} for one in beside):
+        like = xr.broadcast(like, *beside)[0]
+        curve = curve.broadcast_like(like)
+    steps = dataset["step"].to_numpy().astype(float)
+    curves = _laid_out(curve, (*like.dims, "step")).astype(float).reshape(-1, len(steps))
+    values = [np.broadcast_to(_laid_out(one, like.dims), like.shape).ravel() for one in others]
+    found = np.full(len(curves), np.nan)
+    # A schedule is a mask of the steps at which a run was evaluated. In a file, steps may stand in any
+    # order, so a run's own steps are taken in ascending order.
+    order = np.argsort(steps)
+    for runs, schedule in _schedules(~np.isnan(curves)):
+        own = order[schedule[order]]
+        if own.size:
+            alike = curves[np.ix_(runs, own)]
+            found[runs] = read(steps[own], alike, *(one[runs] for one in values))
+    reading = found.reshape(like.shape)
+    if finished_only:
+        reading = np.where(_laid_out(done, like.dims), reading, np.nan)
+    filled = like.copy(deep=False, data=reading)
+    filled.name, filled.attrs = None, {}
+    return filled
 
-    def every(values: Floats, steps: Floats, *rest: Floats) -> Floats:
-        shape = np.broadcast_shapes(values.shape[:-1], *(np.shape(one) for one in rest))
-        curves = np.broadcast_to(values, (*shape, len(steps))).reshape(-1, len(steps))
-        beside = [np.broadcast_to(one, shape).ravel() for one in rest]
-        found = np.full(len(curves), np.nan)
-        # A schedule is a mask of the steps at which a run was evaluated. In a file, steps may stand
-        # in any order, so a run's own steps are taken in ascending order.
-        order = np.argsort(steps)
-        schedules, which = np.unique(~np.isnan(curves), axis=0, return_inverse=True)
-        for index, schedule in enumerate(schedules):
-            runs, own = np.flatnonzero(which.ravel() == index), order[schedule[order]]
-            if own.size:
-                alike = curves[np.ix_(runs, own)]
-                found[runs] = read(steps[own], alike, *(one[runs] for one in beside))
-        return found.reshape(shape)
 
-    reading: xr.DataArray = xr.apply_ufunc(
-        every,
-        curve.astype(float),
-        dataset["step"].astype(float),
-        *others,
-        input_core_dims=[["step"], ["step"], *([] for _ in others)],
-    )
-    return reading
+def _schedules(evaluated: Bools) -> Iterator[tuple[npt.NDArray[np.int64], Bools]]:
+    """The runs of each schedule, and the schedule; `evaluated` is [runs, steps]."""
+    if not len(evaluated):
+        return
+    if (evaluated == evaluated[0]).all():
+        yield np.arange(len(evaluated)), evaluated[0]
+        return
+    schedules, which = np.unique(evaluated, axis=0, return_inverse=True)
+    for index, schedule in enumerate(schedules):
+        yield np.flatnonzero(which.ravel() == index), schedule
+
+
+def _laid_out(values: xr.DataArray | float, dims: tuple[Hashable, ...]) -> npt.NDArray[Any]:
+    """The values with these dimensions in this order, of length one where absent."""
+    if not isinstance(values, xr.DataArray):
+        return np.asarray(values)
+    places = [values.dims.index(name) for name in dims if name in values.dims]
+    absent = tuple(at for at, name in enumerate(dims) if name not in values.dims)
+    return np.expand_dims(values.to_numpy().transpose(places), absent)
 
 
 def _window(steps: Floats) -> int:

@@ -112,27 +112,34 @@ def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Da
     generalizing = sustained_crossing(data, accuracy, options.generalizing_at, options.sustained)
     generalized = sustained_crossing(data, accuracy, options.generalized_at, options.sustained)
     final = settled(data, accuracy)
-    known = finished(data) & final.notnull()
+    fallen = collapsed(data)
+    # All readings lie over the same grid, in the same order. In numpy, because a suite is classified hundreds
+    # of times.
+    ended = final.to_numpy()
+    steps = [
+        one.transpose(*final.dims).to_numpy() for one in (memorized, generalizing, generalized)
+    ]
+    at_memorized, at_generalizing, at_generalized = steps
+    known = finished(data).transpose(*final.dims).to_numpy() & ~np.isnan(ended)
 
     # A run that crossed a threshold and fell back again still crossed it, except that partial
     # generalization must last to the end: a run that loses it is ungrokking.
-    has_generalized = generalized.notnull()
-    some = has_generalized | (final >= options.generalizing_at - ROUNDING)
-    full = has_generalized | (final >= options.generalized_at - ROUNDING)
+    has_generalized = ~np.isnan(at_generalized)
+    some = has_generalized | (ended >= options.generalizing_at - ROUNDING)
+    full = has_generalized | (ended >= options.generalized_at - ROUNDING)
     # Where both thresholds are crossed at one evaluation, neither is known to come first. Grokking
     # needs evidence that the run memorized first, so such a run is progression.
-    first_memorized = memorized < generalizing.fillna(np.inf)
-    dynamic = xr.full_like(final, int(Dynamic.NONE))
-    # Later entries overrule earlier ones.
-    for member, shown in {
-        Dynamic.UNGROKKING: memorized.notnull() & ~some,
-        Dynamic.PROGRESSION: some & ~first_memorized,
-        Dynamic.SEMI_GROKKING: some & ~full & first_memorized,
-        Dynamic.GROKKING: full & first_memorized,
+    first_memorized = at_memorized < np.where(np.isnan(at_generalizing), np.inf, at_generalizing)
+    # The first entry that holds decides.
+    shown = {
         Dynamic.UNKNOWN: ~known,
-    }.items():
-        dynamic = dynamic.where(~shown, int(member))
-    dynamic = dynamic.astype(np.int8)
+        Dynamic.GROKKING: full & first_memorized,
+        Dynamic.SEMI_GROKKING: some & ~full & first_memorized,
+        Dynamic.PROGRESSION: some & ~first_memorized,
+        Dynamic.UNGROKKING: ~np.isnan(at_memorized) & ~some,
+    }
+    members = np.select(list(shown.values()), [int(one) for one in shown], int(Dynamic.NONE))
+    dynamic = final.copy(deep=False, data=members.astype(np.int8))
     dynamic.attrs = {
         "long_name": "training dynamic",
         "flag_values": np.array([int(member) for member in Dynamic], np.int8),
@@ -141,8 +148,8 @@ def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Da
     return xr.Dataset(
         {
             "dynamic": dynamic,
-            "censored": known & ~has_generalized,
-            "collapsed": collapsed(data),
+            "censored": final.copy(deep=False, data=known & ~has_generalized),
+            "collapsed": fallen,
             "memorized_step": memorized,
             "generalizing_step": generalizing,
             "generalized_step": generalized,

@@ -30,8 +30,11 @@ def canonical(dataset: xr.Dataset) -> xr.Dataset:
         keys = [labels.astype(str)] if labels.dtype.kind in "OUS" else [labels]
         if dimension == "model_size":
             keys.append(dataset["parameters"].to_numpy())
-        order[dimension] = np.lexsort(keys)
-    return dataset.isel(order)
+        places = np.lexsort(keys)
+        if (np.diff(places) < 0).any():
+            order[dimension] = places
+    # Most data are in order, and to take all of a dimension would copy all variables.
+    return dataset.isel(order) if order else dataset
 
 
 def _check_once(seeds: npt.NDArray[np.generic]) -> None:
@@ -84,14 +87,13 @@ def single_curve(dataset: xr.Dataset, *kept: str) -> xr.Dataset:
     Raises:
         NotEnoughDataError: another dimension has more than one value.
     """
-    for dimension, length in dataset.sizes.items():
-        if dimension in (*kept, "step"):
-            continue
+    single = [dimension for dimension in dataset.sizes if dimension not in (*kept, "step")]
+    for dimension in single:
+        length = dataset.sizes[dimension]
         if length != 1:
             values = ", ".join(str(value) for value in dataset[dimension].to_numpy())
             raise NotEnoughDataError(
                 f"{dimension} has {length} values ({values}) where one is needed: "
                 f"name one in the claim's `where`"
             )
-        dataset = dataset.isel({dimension: 0}, drop=True)
-    return dataset
+    return dataset.isel(dict.fromkeys(single, 0), drop=True)

@@ -35,6 +35,8 @@ Assumptions: all values are independent and lie between 0 and 1. Nothing is assu
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from grokbench.statistics.intervals import Floats
@@ -48,6 +50,9 @@ UNIT: Floats = np.linspace(0, 1, STEPS + 1)
 NODES = 32
 """Nodes of the quadrature. 200 nodes change probabilities between 1e-9 and 0.1 by less than one part in
 1000, for groups of 3 to 720 values."""
+
+REMEMBERED = 256
+"""Distributions that are kept. Claims about the same runs, and looks at them, ask for the same ones."""
 
 HALVINGS = 20
 """Halvings of the bracket of the saddle point. Any point of the bracket gives the same integral; at the
@@ -66,16 +71,25 @@ def lower_distribution(values: Floats, weights: Floats) -> Floats:
             numbers of values. The added 0 has the largest weight, so that it stands for any of the values.
 
     Returns:
-        Non-decreasing p-values, [STEPS + 1]: at t the p-value of "the mean is at most t".
+        Non-decreasing p-values, [STEPS + 1]: at t the p-value of "the mean is at most t". Not to be written to.
     """
     values, weights = np.append(values, 0.0), np.append(weights, weights.max())
     # Equal terms are counted, which is faster where most runs end at 0 or at 1. Since they are sorted, no order
     # of runs changes a sum in its last bit.
     (values, weights), counts = np.unique(np.stack([values, weights]), axis=1, return_counts=True)
+    return _tabulated(values.tobytes(), weights.tobytes(), counts.astype(float).tobytes())
+
+
+@lru_cache(REMEMBERED)
+def _tabulated(*terms: bytes) -> Floats:
+    """The distribution for values, their weights and how often each occurs. The bytes serve as a key."""
+    values, weights, counts = (np.frombuffer(one) for one in terms)
     inside = (values.max() > UNIT) & (UNIT > 0)
     below = (UNIT >= values.max()).astype(float)
-    below[inside] = _negative_sums(weights * (values - UNIT[inside, None]), counts.astype(float))
-    return np.asarray(np.maximum.accumulate(np.clip(below, 0.0, 1.0)))
+    below[inside] = _negative_sums(weights * (values - UNIT[inside, None]), counts)
+    found = np.maximum.accumulate(np.clip(below, 0.0, 1.0))
+    found.flags.writeable = False
+    return np.asarray(found)
 
 
 def _negative_sums(terms: Floats, counts: Floats) -> Floats:
@@ -97,10 +111,15 @@ def _negative_sums(terms: Floats, counts: Floats) -> Floats:
     # The line is at −v. Its bracket ends at the pole of the most negative c.
     pole = -1 / terms.min(axis=1)
     low, high = np.zeros_like(pole), np.ones_like(pole)
+    counted, parts = counts * terms, np.empty_like(terms)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         line = pole * middle
-        slope = -(counts * terms / (1 + line[:, None] * terms)).sum(axis=1) - 1 / line
+        # In place, which takes half as long: counted / (1 + line · terms).
+        np.multiply(line[:, None], terms, out=parts)
+        parts += 1
+        np.divide(counted, parts, out=parts)
+        slope = -parts.sum(axis=1) - 1 / line
         low, high = np.where(slope < 0, middle, low), np.where(slope < 0, high, middle)
     line = pole * (low + high) / 2
     curvature = (counts * terms**2 / (1 + line[:, None] * terms) ** 2).sum(axis=1) + 1 / line**2
@@ -112,8 +131,12 @@ def _negative_sums(terms: Floats, counts: Floats) -> Floats:
     moment = np.exp(-(counts * np.log1p(line[:, None] * terms)).sum(axis=1))[:, None]
     integrand = moment * width / np.cos(angles) ** 2 / (1j * height - line[:, None])
     # Reciprocals: far from the axis their product may become zero, where a product of many terms overflows.
+    imaginary = 1j * height
     for term, count in zip((terms / (1 + line[:, None] * terms)).T, counts, strict=True):
-        integrand *= (1 / (1 - 1j * height * term[:, None])) ** count
+        factor = imaginary * term[:, None]
+        np.subtract(1, factor, out=factor)
+        np.divide(1, factor, out=factor)
+        integrand *= factor if count == 1 else factor**count
     heights = integrand.real
     smaller = -heights.sum(axis=1) / (2 * NODES)
     return np.asarray(np.where(above, 1 - smaller, smaller))

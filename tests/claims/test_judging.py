@@ -60,6 +60,24 @@ class Refusing(Detector):
         raise self.error
 
 
+class Reading(Detector):
+    """A detector that counts how often it and its copies have read data."""
+
+    name = "reading"
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.read: list[xr.Dataset] = []
+
+    def _mean(self, dataset: xr.Dataset) -> float:
+        self.read.append(dataset)
+        return float(dataset["mirror_free_accuracy"].isel(step=-1).mean())
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        mean, half = self.once(self._mean, data["experiment"]), self.confidence - 0.95
+        return Finding(mean, mean - half, mean + half, "unit", 5, "the mean")
+
+
 def claim(rule: Rule = Rule(at_least=0.1), **given: Any) -> Claim:  # noqa: B008 - it is frozen
     defaults: dict[str, Any] = {
         "name": "a_claim",
@@ -231,6 +249,24 @@ def suite_of(*claims: Claim) -> Suite:
 
 def grokking_claim(name: str = "groks", **given: Any) -> Claim:
     return claim(Rule(at_least=0.5), name=name, detector=Choice("dynamics"), **given)
+
+
+def test_what_does_not_depend_on_the_confidence_is_read_once_for_a_claim():
+    """The claim is decided at 95 %, and then asked for a surer interval; each claim reads for itself."""
+    tree = xr.DataTree.from_dict({"addition": grid()["experiment"]})
+    claims = [claim(name=name, detector=Choice("reading")) for name in ("one", "two", "three")]
+    verdicts = score(suite_of(*claims), tree, {"reading": Reading})
+    assert ["reproduced"] * 3 == [verdict.outcome.value for verdict in verdicts]
+    assert verdicts[0].confidence > 0.95
+    assert [1, 1, 1] == [len(verdict.detector.read) for verdict in verdicts]
+
+
+def test_a_detector_outside_a_suite_reads_the_data_anew():
+    """So data that a notebook changes in between are seen."""
+    detector, data = Reading(), grid()
+    assert 0.5 == pytest.approx(detector.find(data).effect)
+    data["experiment"]["mirror_free_accuracy"][...] = 0.75
+    assert 0.75 == pytest.approx(detector.at(0.99).find(data).effect)
 
 
 def test_a_suite_is_scored_claim_by_claim_in_the_order_of_the_file():
