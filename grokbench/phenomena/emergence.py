@@ -6,9 +6,10 @@ those in the experiment `reference`. 1 is twice as many.
 *Method*: All sizes are log2 of numbers of parameters. For each seed, the size at which the ability
 emerges is known to lie between two sizes tried (`grokbench.readout.emergence_brackets`). The effect
 is the difference of the brackets' mean middles. Each end of the interval comes from Welch's t over
-the least, or the greatest, differences that the brackets allow. The lower end is minus infinity if
-any seed of `shifted` has the ability at the smallest size, or any seed of `reference` never has it;
-the upper end is infinite the other way round.
+the least, or the greatest, differences that the brackets allow. Seeds that agree do not show that the
+next one does, so each experiment's seeds are taken to vary at least as much as if one of them differed
+by one size. The lower end is minus infinity if any seed of `shifted` has the ability at the smallest
+size, or any seed of `reference` never has it; the upper end is infinite the other way round.
 
 With `best_of_seeds`, the best run of each size decides. The best of few seeds may be the best by
 luck. The interval therefore replaces the first seed to have the ability by an upper confidence
@@ -93,8 +94,9 @@ class Emergence(Detector):
         else:
             seeds = min(without_empty_seeds(data[role]).sizes["seed"] for role in self.roles)
             # Least difference: shifted's lower end minus reference's upper end. Greatest: the reverse.
-            low = self._end("low", shifted.low, reference.high)
-            high = self._end("high", shifted.high, reference.low)
+            steps = shifted.step, reference.step
+            low = self._end("low", shifted.low, reference.high, steps)
+            high = self._end("high", shifted.high, reference.low, steps)
         sizes = {
             role: size
             for role, one in zip(self.roles, (reference, shifted), strict=True)
@@ -123,26 +125,39 @@ class Emergence(Detector):
         self, data: Mapping[str, xr.Dataset], *, best_of_seeds: bool = False
     ) -> tuple[EmergenceBrackets, EmergenceBrackets]:
         """Those of the reference and of the shifted experiment."""
-        options = self.options
-        return (
-            emergence_brackets(
-                data["reference"], options.threshold, options.reference_part, best_of_seeds
-            ),
-            emergence_brackets(
-                data["shifted"], options.threshold, options.shifted_part, best_of_seeds
-            ),
+        parts = {"reference": self.options.reference_part, "shifted": self.options.shifted_part}
+        reference, shifted = (
+            self.once(
+                emergence_brackets, data[role], self.options.threshold, parts[role], best_of_seeds
+            )
+            for role in self.roles
         )
+        return reference, shifted
 
-    def _end(self, end: Literal["low", "high"], shifted: Floats, reference: Floats) -> float:
+    def _end(
+        self,
+        end: Literal["low", "high"],
+        shifted: Floats,
+        reference: Floats,
+        steps: tuple[float, float],
+    ) -> float:
         """One end of the interval over seeds, from one end of each seed's brackets.
 
         Valid because the true mean difference is at least that of the least differences, and at most
         that of the greatest.
+
+        Args:
+            steps: by how much a seed of each experiment differs from the others if it differs by one size.
         """
-        if not (np.isfinite(shifted).all() and np.isfinite(reference).all()):
+        if not np.isfinite([*shifted, *reference, *steps]).all():
             return -np.inf if end == "low" else np.inf
-        interval = welch_interval(shifted, reference, self.confidence)
-        return interval.low if end == "low" else interval.high
+        first, second = (
+            _spread(values, step) for values, step in zip((shifted, reference), steps, strict=True)
+        )
+        interval = welch_interval(first, second, self.confidence)
+        half = interval.high - interval.estimate
+        difference = float(shifted.mean() - reference.mean())
+        return difference - half if end == "low" else difference + half
 
     def _bound(self, group: EmergenceBrackets, other: EmergenceBrackets) -> float:
         """The r-th smallest of the seeds' upper ends; infinite where there are too few seeds.
@@ -187,6 +202,16 @@ class Emergence(Detector):
                 f"that has any; one has {seeds}"
             )
         return seeds
+
+
+def _spread(values: Floats, step: float) -> Floats:
+    """The values of the seeds, or as many that agree but for one, which differs by one size.
+
+    Those with the larger spread: seeds that agree do not show that the next one does.
+    """
+    apart = np.full_like(values, values.mean())
+    apart[0] += step
+    return values if values.std() > apart.std() else apart
 
 
 def _tried_everywhere(dataset: xr.Dataset) -> bool:

@@ -28,6 +28,9 @@ class EmergenceBrackets:
     """The smallest size that reaches the threshold; infinite where none does."""
     fewest: int
     """The number of finished runs at the model size with the fewest."""
+    step: float
+    """The largest distance between neighbouring sizes that were tried, inside the brackets and next to
+    them; infinite if only one size was tried."""
 
     @property
     def middle(self) -> Floats:
@@ -64,7 +67,16 @@ def emergence_brackets(
     # NaN reaches nothing: a missing run widens the bracket, and is no failure.
     high = np.where(reaches(values, threshold), size, np.inf).min(axis=1)
     failed = ~np.isnan(values) & (size < high[:, None])
-    return EmergenceBrackets(np.where(failed, size, -np.inf).max(axis=1), high, fewest)
+    low = np.where(failed, size, -np.inf).max(axis=1)
+    return EmergenceBrackets(low, high, fewest, _step(size, np.concatenate([low, high])))
+
+
+def _step(sizes: Floats, ends: Floats) -> float:
+    """The largest distance between neighbouring sizes, from one below the ends to one above them."""
+    sizes, ends = np.unique(sizes), ends[np.isfinite(ends)]
+    first, last = np.searchsorted(sizes, [ends.min(), ends.max()])
+    distances = np.diff(sizes[max(first - 1, 0) : last + 2])
+    return float(distances.max()) if distances.size else np.inf
 
 
 def size_to_try(dataset: xr.Dataset, brackets: EmergenceBrackets) -> int | None:

@@ -28,16 +28,46 @@ def found(reference, shifted, confidence=0.95, **options):
     return Emergence.from_options(options).at(confidence).find(data)
 
 
+FEW = 2.306004 * 2**0.5 / 5
+"""What five seeds that agree leave open in each experiment: Student's t with 8 degrees of freedom times the
+standard error if one of the five differed by one doubling."""
+
+
 def test_eight_times_the_parameters_is_three_doublings():
     finding = found(emerging(lambda _: 16), emerging(lambda _: 128))
     assert pytest.approx(3.0) == finding.effect
-    assert pytest.approx((2.0, 4.0)) == (finding.low, finding.high)
+    assert pytest.approx((2.0 - FEW, 4.0 + FEW)) == (finding.low, finding.high)
     assert 5 == finding.seeds
 
 
 def test_emerging_at_the_same_size_is_no_shift():
     finding = found(emerging(lambda _: 64), emerging(lambda _: 64))
-    assert pytest.approx((0.0, -1.0, 1.0)) == (finding.effect, finding.low, finding.high)
+    assert pytest.approx((0.0, -1.0 - FEW, 1.0 + FEW)) == (
+        finding.effect,
+        finding.low,
+        finding.high,
+    )
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 40])
+def test_seeds_that_agree_are_not_sure_at_every_confidence(seeds):
+    """At 95 %, 99.64 % and 99.99 % each interval is wider than the one before."""
+    data = emerging(lambda _: 16, seeds=seeds), emerging(lambda _: 128, seeds=seeds)
+    lows = [found(*data, confidence).low for confidence in (0.95, 0.9964, 0.9999)]
+    assert 2.0 > lows[0] > lows[1] > lows[2]
+
+
+def test_what_one_seed_leaves_open_is_a_step_of_the_grid_at_the_bracket():
+    """Sizes twice as close at the transitions, and far apart elsewhere."""
+    sizes = (1, 8, 16, 32, 64, 128, 256, 4096)
+    finding = found(emerging(lambda _: 32, sizes=sizes), emerging(lambda _: 64, sizes=sizes))
+    assert pytest.approx((0.0 - FEW, 2.0 + FEW)) == (finding.low, finding.high)
+
+
+def test_a_single_size_does_not_say_how_seeds_vary():
+    one = (64,)
+    finding = found(emerging(lambda _: 16, sizes=one), emerging(lambda _: 128, sizes=one))
+    assert (-np.inf, np.inf) == (finding.low, finding.high)
 
 
 def test_seeds_that_differ_widen_the_interval():
@@ -55,7 +85,7 @@ def test_exchanging_the_roles_changes_the_sign():
 def test_what_never_emerges_needs_at_least_so_much_more():
     finding = found(emerging(lambda _: 16), emerging(lambda _: 9999))
     assert np.inf == finding.high
-    assert pytest.approx(5.0) == finding.low
+    assert pytest.approx(5.0 - FEW) == finding.low
     assert "more than 51200 when shifted" in finding.evidence
 
 
@@ -172,7 +202,9 @@ def test_the_evidence_says_how_sure_so_few_seeds_can_be():
 def test_a_missing_size_widens_the_bracket():
     lost = {(64, seed) for seed in range(5)}
     finding = found(emerging(lambda _: 16), emerging(lambda _: 128, lost=lost))
-    assert pytest.approx((1.0, 4.0)) == (finding.low, finding.high)
+    # The step next to the bracket is then two doublings; Welch's degrees of freedom are 100/17.
+    few = 2.458824 * 5**0.5 / 5
+    assert pytest.approx((1.0 - few, 4.0 + few), abs=1e-5) == (finding.low, finding.high)
 
 
 def test_a_hidden_size_in_the_middle_of_a_wide_bracket_is_named():
