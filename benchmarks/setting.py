@@ -13,7 +13,7 @@ from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.training import Setup
-from grokbench.training.stack import build_model
+from grokbench.training.models import build_model
 
 MODULUS, DATA_SIZE = 113, 3000
 LEARNING_RATE, WEIGHT_DECAY, BETAS, EPSILON = 1e-3, 1.0, (0.9, 0.98), 1e-8

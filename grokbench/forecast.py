@@ -23,7 +23,7 @@ from grokbench.schema import METRICS
 from grokbench.suite import Suite
 from grokbench.training.cost import measure_costs
 from grokbench.training.device import why_untrainable
-from grokbench.training.programs import why_one_by_one
+from grokbench.training.programs import probed
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def plan_suite(
         if cohort.runs[0].recipe.precision not in asked.untrainable
     )
     disk = sum(curve_bytes(run, plugins) for cohort in cohorts for run in cohort.runs)
-    notes = _not_stacked(cohorts, plugins) + _left_out(asked) + _look_by_look(asked)
+    notes = _of_modules(cohorts, plugins) + _left_out(asked) + _look_by_look(asked)
     prospects = prospects_of(asked.suite, asked.store.records())
     further = runs_in_all(prospects)
     if not measure or not (cohorts or further):
@@ -127,15 +127,18 @@ def plan_suite(
     )
 
 
-def _not_stacked(cohorts: Sequence[Cohort], plugins: Plugins) -> tuple[str, ...]:
-    """A note for each cohort whose runs cannot be stacked. Each shape is tried once."""
+def _of_modules(cohorts: Sequence[Cohort], plugins: Plugins) -> tuple[str, ...]:
+    """A note for each cohort whose runs cannot be trained, or not stacked. Each shape is tried once."""
     shapes = {shape_of(cohort.runs[0]): cohort for cohort in cohorts}
-    reasons = {shape: why_one_by_one(cohort.runs, plugins) for shape, cohort in shapes.items()}
-    return tuple(
-        f"{cohort.label}: one run after the other; {reason}"
-        for cohort in cohorts
-        if (reason := reasons[shape_of(cohort.runs[0])])
-    )
+    found = {shape: probed(cohort.runs, plugins) for shape, cohort in shapes.items()}
+    notes = []
+    for cohort in cohorts:
+        how = found[shape_of(cohort.runs[0])]
+        if how.error:
+            notes.append(f"{cohort.label}: cannot be trained, and runs will fail; {how.error}")
+        elif how.why_one_by_one:
+            notes.append(f"{cohort.label}: one run after the other; {how.why_one_by_one}")
+    return tuple(notes)
 
 
 def _look_by_look(asked: Assignment) -> tuple[str, ...]:

@@ -70,6 +70,10 @@ class Program(ABC):
     compiled: bool = False
     """Whether the program has been compiled."""
 
+    unreached: frozenset[str] = frozenset()
+    """The names of parameters that want a gradient and get none. As in torch, no optimizer changes
+    them."""
+
     why_one_by_one: str = ""
     """Why runs are computed one after the other, where they might be stacked."""
 
@@ -86,8 +90,9 @@ class Program(ABC):
         """Overwrite `gradients` with the gradient of every run's training loss.
 
         Args:
-            parameters: by name, each [runs, …]; they must not be changed.
-            gradients: of the same names and shapes.
+            parameters: by name, each [runs, …], also those that do not train. They must not be
+                changed, unless the module itself writes into them.
+            gradients: of the same shapes, for some names; zero for a parameter without a gradient.
         """
 
     @abstractmethod
@@ -105,7 +110,9 @@ class Program(ABC):
         self.compiled = False
 
     def state(self) -> dict[str, Any]:
-        """What training changes beside parameters: dicts of tensors with a row for each run."""
+        """What training changes beside parameters: dicts of tensors with a row for each run, and of
+        lists with an entry for each run.
+        """
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most change nothing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from grokbench.architectures.base import Architecture
+from grokbench.architectures.copying import copied, take_over
 from grokbench.definition import Definition
 from grokbench.record import ModelSize
 from grokbench.tasks.base import Examples, Task
@@ -43,9 +43,8 @@ class Snapshot:
 
     def module(self) -> nn.Module:
         """A new module with these weights, in evaluation mode; it may be called and changed."""
-        module = copy.deepcopy(self.like).to(self.outputs.device)
-        # Not strict: tied parameters have two names in the module and one name in `weights`.
-        module.load_state_dict({**self.weights, **self.buffers}, strict=False)
+        module = copied(self.like).to(self.outputs.device)
+        take_over(module, {**self.weights, **self.buffers})
         return module.eval()
 
 

@@ -33,7 +33,8 @@ class CohortTraining:
 
     Attributes:
         taken: the number of steps taken so far.
-        parameters: [runs, parameters].
+        parameters: [runs, parameters], those that the optimizer changes.
+        layout: which columns these are, and all other parameters.
         meter: what was measured so far.
         pays_to_compile: whether the program may be compiled, and the runs train long enough for
             the compiler to pay.
@@ -50,29 +51,27 @@ class CohortTraining:
         choose: Callable[[Stack], Program] = choose_program,
     ) -> None:
         stack = Stack.of(runs, plugins, device)
-        initial = stack.parameters
         self.recipe = runs[0].recipe
         self.program = choose(stack)
+        # As torch's optimizers, ours never sees a parameter without a gradient.
+        self.layout = initial = stack.parameters.without(self.program.unreached)
         self.measuring = Measuring(stack)
         self.meter = Meter(stack, self.measuring.names)
         self.optimizer = stack.setup.optimizer
 
         self.parameters, self.gradients = initial.flat, torch.zeros_like(initial.flat)
-        self.by_name = initial.views(self.parameters)
+        self.by_name = initial.by_name(self.parameters)
         self.gradients_by_name = initial.views(self.gradients)
         self.learning_rate = initial.flat.new_tensor([[run.recipe.learning_rate] for run in runs])
         decay = initial.flat.new_tensor([[run.recipe.weight_decay] for run in runs])
         self.weight_decay = decay * initial.decayed(self.recipe.decay_on)
-        self.trained = initial.trained()
         self.factors = factors(self.recipe.precision, device)
         self.taken = 0
         # A tensor that each step increments: a captured step would repeat a Python number.
         self.count = torch.zeros((), dtype=torch.float64, device=device)
         self.optimizer.shapes = initial.shapes
         self.optimizer.start(self.parameters)
-        self.pays_to_compile = self.program.compilable and pays(
-            runs, self.parameters.shape[1], device
-        )
+        self.pays_to_compile = self.program.compilable and pays(runs, initial.count, device)
 
     @property
     def device(self) -> torch.device:
@@ -91,8 +90,6 @@ class CohortTraining:
         """
         with self.factors:
             self.program.gradient(self.by_name, self.gradients_by_name)
-        if self.trained is not None:
-            self.gradients *= self.trained
         self.count += 1
         # The learning rate rises linearly over the first `warmup_steps` steps.
         warm = (self.count / max(1, self.recipe.warmup_steps)).clamp_(max=1.0)
@@ -108,7 +105,10 @@ class CohortTraining:
         """Losses, accuracies and norms after `taken` steps: see `Meter.judge`."""
         with self.factors:
             outputs = self.program.outputs(self.by_name)
-        return self.meter.judge(outputs, self.parameters)
+        # The norm is that of all parameters that want a gradient.
+        unreached = [one.flatten(1) for one in self.layout.unreached.values()]
+        weights = torch.cat([self.parameters, *unreached], 1) if unreached else self.parameters
+        return self.meter.judge(outputs, weights)
 
     def measure(self) -> Tensor | None:
         """The measures' quantities after `taken` steps; None for runs without measures."""
@@ -127,6 +127,7 @@ class CohortTraining:
         return {
             "taken": self.taken,
             "parameters": self.parameters,
+            "beside": dict(self.layout.beside),
             "optimizer": self.optimizer.state(),
             "program": self.program.state(),
             "meter": self.meter.state(),
@@ -143,6 +144,7 @@ class CohortTraining:
         return {
             "taken": state["taken"],
             "parameters": state["parameters"][keep],
+            "beside": rows_of(state["beside"], keep),
             "optimizer": optimizer,
             "program": rows_of(state["program"], keep),
             "meter": self.meter.state_of(keep.cpu()),
@@ -153,15 +155,19 @@ class CohortTraining:
         self.taken = state["taken"]
         self.count.fill_(self.taken)
         self.parameters.copy_(state["parameters"])
+        for name, value in self.layout.beside.items():
+            value.copy_(state["beside"][name])
         self.optimizer.restore(state["optimizer"])
         self.program.restore(state["program"])
         self.meter.restore(state["meter"])
 
 
 def rows_of(value: Any, keep: Tensor) -> Any:
-    """Some rows of every tensor in a program's state."""
+    """Some rows of every tensor, and some entries of every list, in a program's state."""
     if isinstance(value, Tensor):
         return value[keep.to(value.device)]
     if isinstance(value, dict):
         return {name: rows_of(one, keep) for name, one in value.items()}
+    if isinstance(value, list):
+        return [value[row] for row in keep.tolist()]
     return value

@@ -131,7 +131,7 @@ def train_at_once(
         with float32_products(runs[0].recipe.precision):
             if not train_to_end(training, on_evaluation, safekeeping):
                 break
-        records = training.meter.records(runs, training.parameters.shape[1])
+        records = training.meter.records(runs, training.layout.count)
         finite = training.meter.finite.tolist()
         staying = [i for i, alive in enumerate(finite) if alive and not training.ended]
         ended += [record for i, record in enumerate(records) if i not in staying]

@@ -21,7 +21,8 @@ class Meter:
     """Losses and accuracies of every run, part and set of examples, at each evaluation.
 
     One evaluation is a tensor [runs, values]. Its columns are the losses of every set and part,
-    the accuracies of every set and part, the norm of all parameters, and the measures' quantities.
+    the accuracies of every set and part, the norm of all parameters that want a gradient, and the
+    measures' quantities.
 
     Args:
         quantities: the names of the measures' quantities. A quantity may be NaN or infinite; that
@@ -47,7 +48,7 @@ class Meter:
 
         Args:
             outputs: [runs, examples, outputs].
-            parameters: [runs, parameters].
+            parameters: those that want a gradient, [runs, parameters].
 
         Raises:
             ValueError: the architecture gives outputs of another shape.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from grokbench.architectures.base import Program
-from grokbench.plugins import Plugins
+from grokbench.plugins import Plugins, describe
 from grokbench.record import Run
-from grokbench.training.module_program import ModuleProgram
-from grokbench.training.probe import why_not_stacked
+from grokbench.training.probe import Probe
+from grokbench.training.single_modules import SingleModules
 from grokbench.training.stack import Stack
+from grokbench.training.stacked_modules import StackedModules
 
 PROBED_RUNS = 3
 """A plan probes this many runs of each shape, which stand for all of them. Training probes the
@@ -23,6 +25,10 @@ def choose_program(stack: Stack) -> Program:
 
     A single run is never stacked. An architecture's own program is not used for bfloat16 products
     unless it may run under `torch.autocast`.
+
+    Raises:
+        PluginError: modules cannot be trained as torch trains them. The message says why.
+        Exception: whatever else a plugin raises.
     """
     setup = stack.setup
     own = setup.architecture.program(
@@ -30,19 +36,31 @@ def choose_program(stack: Stack) -> Program:
     )
     if own is not None and (own.autocasts or stack.runs[0].recipe.precision != "bfloat16"):
         return own
-    if len(stack.models) == 1:
-        return ModuleProgram.of(stack, stacked=False)
-    reason = why_not_stacked(stack.models, setup.architecture, setup.task.judgement, stack.train)
-    return ModuleProgram.of(stack, stacked=not reason, why_one_by_one=reason)
+    probe = Probe.of(stack)
+    if probe.why_one_by_one or len(stack.models) == 1:
+        return SingleModules.of(
+            stack, unreached=probe.unreached, why_one_by_one=probe.why_one_by_one
+        )
+    return StackedModules.of(stack, unreached=probe.unreached)
 
 
-def why_one_by_one(runs: Sequence[Run], plugins: Plugins) -> str:
-    """Why runs of this shape will be trained one after the other; empty when they are stacked.
+@dataclass(frozen=True)
+class Probed:
+    """How runs of one shape will be trained.
 
-    Empty also where a run cannot be made: training will record the error.
+    Attributes:
+        why_one_by_one: why runs are trained one after the other; empty when they are stacked.
+        error: why a run cannot be made or trained; empty when it can.
     """
+
+    why_one_by_one: str = ""
+    error: str = ""
+
+
+def probed(runs: Sequence[Run], plugins: Plugins) -> Probed:
+    """How runs of this shape will be trained, found by trying the first of them."""
     try:
         stack = Stack.of(runs[:PROBED_RUNS], plugins, torch.device("cpu"))
-        return choose_program(stack).why_one_by_one
-    except Exception:  # noqa: BLE001 (a plugin may raise anything)
-        return ""
+        return Probed(why_one_by_one=choose_program(stack).why_one_by_one)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
+        return Probed(error=describe(error))

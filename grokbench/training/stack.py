@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from grokbench.architectures.base import Architecture, Batch, Views, views
-from grokbench.errors import PluginError
+from grokbench.architectures.base import Batch, Views, views
+from grokbench.architectures.copying import take_over, tensors_of
 from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
-from grokbench.tasks.base import Examples, Task
+from grokbench.tasks.base import Examples
 from grokbench.tasks.checks import check_examples
-from grokbench.training.precision import storage
-from grokbench.training.random_state import torchs_generators
+from grokbench.training.models import build_model
 from grokbench.training.setup import Setup
 
 
@@ -61,78 +60,97 @@ class Stack:
         evaluation = evaluation_batch(examples, parameters.flat)
         return cls(runs, setup, models, examples, parameters, train, evaluation)
 
+    def rebuilt(self) -> list[nn.Module]:
+        """New modules in the state of `models`.
 
-def build_model(run: Run, architecture: Architecture, task: Task) -> nn.Module:
-    """The run's module, its initial weights drawn from the run's own seed, times `initial_scale`.
-
-    Raises:
-        PluginError: the architecture draws from numpy's or Python's global generator, or the module
-            has parameters that are not real floating-point numbers.
-    """
-    with torchs_generators(torch.device("cpu"), f"build() of {architecture.name}"):
-        torch.manual_seed(Streams(run.seed).key("weights"))
-        model = architecture.build(run.size, task)
-    for name, parameter in model.named_parameters():
-        if not parameter.is_floating_point():
-            raise PluginError(
-                f"{architecture.name}: the parameter {name} is {parameter.dtype}; only real "
-                "parameters are trained; write real and imaginary parts as two parameters"
-            )
-    model.to(storage(run.recipe.precision))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(run.recipe.initial_scale)
-    return model
+        A copy would not do: torch's copies of parameters have no hooks, and a function that a module
+        keeps would go on to use the module that was copied.
+        """
+        setup = self.setup
+        fresh = [build_model(run, setup.architecture, setup.task) for run in self.runs]
+        for module, model in zip(fresh, self.models, strict=True):
+            take_over(module, tensors_of(model))
+        return fresh
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """All parameters of a stack in one tensor, with views into it by name.
+    """The parameters that an optimizer changes in one tensor, and the others beside it.
 
-    One flat tensor makes an optimizer's step a few operations for all runs and all parameters.
+    One flat tensor makes an optimizer's step a few operations for all runs and all parameters. An
+    optimizer sees no other parameter, so that it can neither decay nor move one. The other
+    parameters are frozen (`requires_grad=False`), or no gradient reaches them: torch's optimizers
+    skip both.
 
     Attributes:
         flat: [runs, parameters].
         shapes: the shape of each parameter of one run, in the order of the columns.
-        frozen: the names of parameters that the module does not want trained.
+        frozen: the parameters that want no gradient, of any type: {name: [runs, *shape]}.
+        unreached: the parameters that want a gradient and get none: {name: [runs, *shape]}.
+        names: of all parameters, in the module's order.
     """
 
     flat: Tensor
     shapes: dict[str, torch.Size]
-    frozen: frozenset[str]
+    frozen: Views
+    unreached: Views
+    names: tuple[str, ...]
 
     @classmethod
     def of(cls, models: Sequence[nn.Module], device: torch.device) -> Parameters:
-        rows = [nn.utils.parameters_to_vector(model.parameters()).detach() for model in models]
-        shapes = {name: value.shape for name, value in models[0].named_parameters()}
-        frozen = {name for name, value in models[0].named_parameters() if not value.requires_grad}
-        return cls(torch.stack(rows).to(device), shapes, frozenset(frozen))
+        named = [dict(model.named_parameters()) for model in models]
+        shapes = {name: one.shape for name, one in named[0].items() if one.requires_grad}
+        rows = [torch.cat([one[name].detach().reshape(-1) for name in shapes]) for one in named]
+        frozen = {
+            name: torch.stack([one[name].detach() for one in named]).to(device)
+            for name in named[0]
+            if name not in shapes
+        }
+        return cls(torch.stack(rows).to(device), shapes, frozen, {}, tuple(named[0]))
+
+    def without(self, unreached: Set[str]) -> Parameters:
+        """The same, where no gradient reaches the parameters of these names."""
+        if not unreached:
+            return self
+        every = self.views(self.flat)
+        trained = [name for name in self.shapes if name not in unreached]
+        return Parameters(
+            torch.cat([every[name].flatten(1) for name in trained], 1),
+            {name: self.shapes[name] for name in trained},
+            self.frozen,
+            {name: every[name].clone() for name in self.shapes if name in unreached},
+            self.names,
+        )
+
+    @property
+    def beside(self) -> Views:
+        """All parameters that are not in `flat`."""
+        return {**self.frozen, **self.unreached}
+
+    @property
+    def count(self) -> int:
+        """The number of all parameters of one run, trained or not."""
+        return self.flat.shape[1] + sum(one[0].numel() for one in self.beside.values())
 
     def views(self, flat: Tensor) -> Views:
         """`flat` [runs, parameters] as {name: [runs, *shape]}, sharing its memory."""
         return views(flat, self.shapes)
 
+    def by_name(self, flat: Tensor) -> Views:
+        """All parameters in the module's order: views into `flat`, and the parameters beside it."""
+        every = {**self.views(flat), **self.beside}
+        return {name: every[name] for name in self.names}
+
     def decayed(self, decay_on: str) -> Tensor:
-        """1 for each parameter that weight decay acts on, 0 for the others: [parameters].
+        """1 for each column that weight decay acts on, 0 for the others: [parameters].
 
         Args:
             decay_on: `all`, or `matrices` for parameters of two dimensions or more.
         """
-        return self._where(
-            lambda name, shape: name not in self.frozen and (decay_on == "all" or len(shape) > 1)
-        )
-
-    def trained(self) -> Tensor | None:
-        """1 for each trained parameter, 0 for frozen ones: [parameters]; None if none is frozen."""
-        if not self.frozen:
-            return None
-        return self._where(lambda name, shape: name not in self.frozen)
-
-    def _where(self, holds: Callable[[str, torch.Size], bool]) -> Tensor:
         return torch.cat(
             [
-                torch.full((shape.numel(),), float(holds(name, shape)))
-                for name, shape in self.shapes.items()
+                torch.full((shape.numel(),), float(decay_on == "all" or len(shape) > 1))
+                for shape in self.shapes.values()
             ]
         ).to(self.flat)
 

@@ -14,7 +14,7 @@ from grokbench.plugins import Plugins
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.training import Setup
-from grokbench.training.stack import build_model
+from grokbench.training.models import build_model
 
 
 class PlainLoop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 
@@ -14,8 +13,9 @@ from grokbench.architectures.transformer import Transformer, design_of
 from grokbench.plugins import Plugins
 from grokbench.record import Run
 from grokbench.training.cohort import CohortTraining
-from grokbench.training.module_program import ModuleProgram
+from grokbench.training.single_modules import SingleModules
 from grokbench.training.stack import Stack
+from grokbench.training.stacked_modules import StackedModules
 
 
 def factored(stack: Stack) -> Program:
@@ -35,8 +35,8 @@ def prefix(stack: Stack) -> Program:
 
 
 PROGRAMS: dict[str, Callable[[Stack], Program]] = {
-    "one by one": partial(ModuleProgram.of, stacked=False),
-    "stacked": partial(ModuleProgram.of, stacked=True),
+    "one by one": SingleModules.of,
+    "stacked": StackedModules.of,
     "factored": factored,
     "prefix": prefix,
 }

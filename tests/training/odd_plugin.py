@@ -228,6 +228,27 @@ class Ramp(nn.Module):
         return stream.tanh() * strength
 
 
+class Ticking(Architecture):
+    """A counter and an average in plain attributes, which the forward pass changes."""
+
+    name = "ticking"
+
+    def build(self, size: ModelSize, task: Task) -> nn.Module:
+        return TokenModel(size, task, Ticks(size.hidden_size), None)
+
+
+class Ticks(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.seen, self.mean = 0, torch.zeros(width)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        if self.training:
+            self.seen += 1
+            self.mean = 0.9 * self.mean + 0.1 * stream.detach().mean((0, 1))
+        return (stream - self.mean).tanh() * (1 - 0.8**self.seen)
+
+
 class OneHot(Architecture):
     """Makes float32 numbers of its own, whatever its parameters are."""
 
@@ -300,5 +321,5 @@ def register_architectures(register) -> None:  # type: ignore[no-untyped-def]
         register(architecture)
     for architecture in (Tied, Numpyish, Frozen, Remembering, Variant, Wide, Counting):
         register(architecture)
-    for architecture in (OneHot, Complex):
+    for architecture in (OneHot, Complex, Ticking):
         register(architecture)

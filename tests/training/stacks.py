@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from grokbench.architectures import Program, Views
 from grokbench.record import Choice, ModelSize, Run
-from grokbench.training.module_program import ModuleProgram
 from grokbench.training.programs import choose_program
+from grokbench.training.single_modules import SingleModules
 from grokbench.training.stack import Stack
+from grokbench.training.stacked_modules import StackedModules
 from tests.training.small_runs import PLUGINS, run
 
 
@@ -45,7 +46,7 @@ def small_stack(
 def own_program(stack: Stack) -> Program:
     """The program that the architecture offers, which the trainer chooses."""
     program = choose_program(stack)
-    assert not isinstance(program, ModuleProgram)
+    assert not isinstance(program, SingleModules | StackedModules)
     return program
 
 

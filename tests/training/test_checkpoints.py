@@ -34,15 +34,16 @@ CASES: dict[str, tuple[Choice, str, ModelSize | int, dict[str, Any]]] = {
     "stacked": (TEACHER, "perceptron", 8, {"decay_on": "matrices"}),
     "stacked with momentum": (TEACHER, "perceptron", 8, NESTEROV),
     "one by one with dropout": (ADDITION, "dropping", 8, {}),
+    "one by one with a counter": (ADDITION, "ticking", 8, {}),
     "one by one with batch norm": (TEACHER, "normalizing", 8, MOMENTUM),
 }
 """Each steps 40 times and evaluates after 0, 1, 2, 4, 8, 10, 20, 30 and 40 steps."""
 
 PROGRAMS = {
-    "factored": ("FactoredTransformer", None),
-    "prefix": ("PrefixTransformer", None),
-    "stacked": ("ModuleProgram", True),
-    "one": ("ModuleProgram", False),
+    "factored": "FactoredTransformer",
+    "prefix": "PrefixTransformer",
+    "stacked": "StackedModules",
+    "one": "SingleModules",
 }
 
 
@@ -123,8 +124,7 @@ def assert_same_end(expected: Sitting, found: Sitting) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_the_cases_go_through_the_programs_that_they_name(case: str) -> None:
     program = never_stopped(case).training.program
-    found = type(program).__name__, getattr(program, "stacked", None)
-    assert PROGRAMS[case.split(maxsplit=1)[0]] == found
+    assert PROGRAMS[case.split(maxsplit=1)[0]] == type(program).__name__
 
 
 STOPS = ((1,), (7,), (10,), (39,), (40,), (5, 1, 13), (10, 10, 10), (1,) * 5)

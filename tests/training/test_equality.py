@@ -10,8 +10,9 @@ import torch
 from grokbench.architectures.factored import BLOCK_BYTES, FactoredTransformer
 from grokbench.record import Choice, ModelSize, Run
 from grokbench.training import train
-from grokbench.training.module_program import ModuleProgram
 from grokbench.training.programs import choose_program
+from grokbench.training.single_modules import SingleModules
+from grokbench.training.stacked_modules import StackedModules
 from tests.training.small_runs import (
     ADDITION,
     MIXTURE,
@@ -56,8 +57,8 @@ def test_gradients_and_outputs_agree_to_1e_12_in_float64(case: str) -> None:
     stack = stack_of(runs_of(case))
     factored, stacked, single = (
         choose_program(stack),
-        ModuleProgram.of(stack, stacked=True),
-        ModuleProgram.of(stack, stacked=False),
+        StackedModules.of(stack),
+        SingleModules.of(stack),
     )
     simple = case in ("dense", "dense with a wide start", "dense on a mixture", "split_ffn")
     assert not simple or isinstance(factored, FactoredTransformer)
@@ -107,7 +108,7 @@ def test_a_pair_whose_scores_lie_far_below_the_tables_largest_stays_finite() -> 
     """A softmax that shared one maximum over the whole table would underflow to 0/0 here."""
     stack = stack_of(runs_of("dense with a wide start"))
     views(stack)["layers.0.query.weight"].mul_(300)
-    expected = gradient(stack, ModuleProgram.of(stack, stacked=False))
+    expected = gradient(stack, SingleModules.of(stack))
     found = gradient(stack, choose_program(stack))
     assert found.isfinite().all()
     assert (found - expected).norm() <= 1e-10 * expected.norm()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from grokbench.record import Choice
-from grokbench.training.probe import why_not_stacked
-from grokbench.training.programs import choose_program, why_one_by_one
+from grokbench.training.probe import Probe
+from grokbench.training.programs import choose_program, probed
 from tests.training.small_runs import ADDITION, PLUGINS, TEACHER, run
 from tests.training.stacks import stack_of
 
 
 def reason(architecture: str, task: Choice = ADDITION) -> str:
     stack = stack_of([run(task, architecture, data_size=40, seed=seed) for seed in (0, 1)])
-    setup = stack.setup
-    return why_not_stacked(stack.models, setup.architecture, setup.task.judgement, stack.train)
+    return Probe.of(stack).why_one_by_one
 
 
 @pytest.mark.parametrize(
@@ -52,11 +51,18 @@ def test_a_plan_gives_the_reason_that_the_trainer_has(architecture: str, precisi
     runs = [
         run(task, architecture, data_size=40, seed=seed, precision=precision) for seed in range(4)
     ]
-    assert choose_program(stack_of(runs)).why_one_by_one == why_one_by_one(runs, PLUGINS)
+    assert choose_program(stack_of(runs)).why_one_by_one == probed(runs, PLUGINS).why_one_by_one
 
 
-def test_one_run_has_no_reason_to_go_alone_and_neither_has_one_that_cannot_be_made() -> None:
-    assert "" == why_one_by_one([run(ADDITION, "lstm")], PLUGINS)
-    assert "" != why_one_by_one([run(ADDITION, "lstm", seed=seed) for seed in (0, 1)], PLUGINS)
+def test_one_run_has_no_reason_to_go_alone() -> None:
+    assert "" == probed([run(ADDITION, "lstm")], PLUGINS).why_one_by_one
+    assert (
+        "" != probed([run(ADDITION, "lstm", seed=seed) for seed in (0, 1)], PLUGINS).why_one_by_one
+    )
+
+
+def test_the_error_of_a_run_that_cannot_be_made_is_kept() -> None:
     unlucky = [run(Choice("unlucky"), "perceptron", seed=seed) for seed in (0, 1)]
-    assert "" == why_one_by_one(unlucky, PLUGINS)
+    found = probed(unlucky, PLUGINS)
+    assert "" == found.why_one_by_one
+    assert "ValueError: seed 1 is unlucky (odd_plugin.py, line 50)" == found.error

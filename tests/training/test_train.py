@@ -153,7 +153,7 @@ def test_a_module_that_mixes_examples_never_sees_another_runs_padding() -> None:
 
 @pytest.mark.parametrize(
     ("task", "architecture", "words"),
-    [(Choice("leaking"), "perceptron", "train and validate"), (TEACHER, "wide", "write [80, 2]")],
+    [(Choice("leaking"), "perceptron", "train and validate"), (TEACHER, "wide", "write [49, 2]")],
 )
 def test_a_task_or_architecture_that_breaks_its_contract_is_a_failure_that_says_how(
     task: Choice, architecture: str, words: str

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from grokbench.architectures.base import Architecture, Program
+from grokbench.architectures.copying import copied
 from grokbench.record import ModelSize, Status
 from grokbench.tasks.base import Task
 from grokbench.testing.conformance.checks import (
@@ -34,9 +35,10 @@ from grokbench.testing.conformance.small_models import (
     tasks_for,
 )
 from grokbench.training.loop import train
-from grokbench.training.module_program import ModuleProgram
-from grokbench.training.probe import why_not_stacked
+from grokbench.training.probe import Probe
 from grokbench.training.random_state import torchs_generators
+from grokbench.training.single_modules import SingleModules
+from grokbench.training.stacked_modules import StackedModules
 
 
 def exercises(specimen: Specimen) -> Iterator[Exercise]:
@@ -122,12 +124,15 @@ def builds_what_it_does_not_refuse(specimen: Specimen) -> str:
 
 def built(architecture: Architecture, task: Task, size: ModelSize) -> nn.Module:
     """A module, or the fault that refuses() should have foreseen."""
-    with must_work(f"build() for {task.name} at size {size.label}"):
-        with torchs_generators(torch.device("cpu"), "it"):
-            model = architecture.build(size, task)
-        copy.deepcopy(model)
+    with (
+        must_work(f"build() for {task.name} at size {size.label}"),
+        torchs_generators(torch.device("cpu"), "it"),
+    ):
+        model = architecture.build(size, task)
     found = f"build() gives {type(model).__name__}"
     must(isinstance(model, nn.Module), found, "return a torch.nn.Module")
+    with must_work(f"copying what build() gives for {task.name} at size {size.label}"):
+        copied(model)
     return model
 
 
@@ -249,12 +254,14 @@ def trains_as_its_module_does(specimen: Specimen) -> str:
     for setting in settings(specimen):
         stack, task, architecture = moved(setting), setting.task, setting.architecture
         plain = [plain_run(setting, stack, run) for run in range(len(stack.runs))]
-        reason = why_not_stacked(stack.models, architecture, task.judgement, stack.train)
+        probe = Probe.of(stack)
+        reason, unreached = probe.why_one_by_one, probe.unreached
         how = f"one after the other, because {reason}" if reason else "at once"
         programs: list[tuple[str, Program]] = [
-            ("the stack" if stacked else "the trainer", ModuleProgram.of(stack, stacked=stacked))
-            for stacked in ((False,) if reason else (False, True))
+            ("the trainer", SingleModules.of(stack, unreached=unreached))
         ]
+        if not reason:
+            programs += [("the stack", StackedModules.of(stack, unreached=unreached))]
         model, batches = setting.model(), (stack.train, stack.evaluation)
         if own := architecture.program(model, task.judgement, *batches):
             how = "at once, by its own program"
@@ -267,7 +274,7 @@ def trains_as_its_module_does(specimen: Specimen) -> str:
 
 @promises("architecture", why="what is not reached would not be trained, moved or stored")
 def gradients_reach_every_parameter(specimen: Specimen) -> str | None:
-    """Everything that is trained is a parameter of the module, and its gradient is not changed."""
+    """Everything that is trained is a parameter of the module."""
     told = []
     for setting in settings(specimen):
         model, examples = setting.model().train(), setting.examples()
@@ -281,15 +288,6 @@ def gradients_reach_every_parameter(specimen: Specimen) -> str | None:
             f"parameters of the module ({setting})",
             "write nn.Parameter as an attribute, nn.ParameterList or nn.ModuleList for a list; "
             "or a buffer, which wants no gradient",
-        )
-        hooks = ("_backward_hooks", "_post_accumulate_grad_hooks")
-        hooked = [n for n, p in parameters.items() if any(getattr(p, hook, None) for hook in hooks)]
-        must(
-            not hooked,
-            f"{listed(hooked)} has a hook on its gradient ({setting}), and the parameters of a "
-            "stack are other tensors without the hook",
-            "change what forward() computes, such as (x - x.detach()) * factor + x.detach(), "
-            "or write requires_grad_(False) for what is not to be trained",
         )
         gradient, _ = plain_run(setting, moved(setting), 0)
         idle = sorted(name for name, value in gradient.items() if not bool(value.any()))

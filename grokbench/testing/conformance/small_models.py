@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from grokbench.architectures.base import Architecture, Program
+from grokbench.architectures.copying import copied
 from grokbench.definition import Definition
 from grokbench.optimizers import AdamW
 from grokbench.plugins import Plugins
@@ -23,7 +23,9 @@ from grokbench.tasks import Mixture, ModularAddition
 from grokbench.tasks.base import Examples, Features, Task
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.testing.conformance.checks import Specimen, listed, must, reported_by
-from grokbench.training.stack import Parameters, Stack, build_model
+from grokbench.training.models import build_model
+from grokbench.training.single_modules import SingleModules
+from grokbench.training.stack import Parameters, Stack
 
 AGREEMENT = 1e-10
 """The largest relative difference between two exact computations in float64."""
@@ -90,7 +92,7 @@ class Setting:
     @cached_property
     def builds(self) -> bool:
         """Whether a module can be built and copied."""
-        return succeeds(lambda: copy.deepcopy(self.model()))
+        return succeeds(lambda: copied(self.model()))
 
     @cached_property
     def works(self) -> bool:
@@ -98,7 +100,7 @@ class Setting:
 
         def call() -> bool:
             examples = self.examples()
-            given, model = self.arguments(examples), copy.deepcopy(self.model())
+            given, model = self.arguments(examples), self.model()
             outputs = [model.train(training)(*given) for training in (True, False)]
             shape = (len(examples.inputs), self.task.judgement.outputs)
             return all(one.shape == shape and one.requires_grad for one in outputs)
@@ -207,14 +209,15 @@ def moved(setting: Setting) -> Stack:
         stack = Stack.of(setting.runs(), setting.plugins, device)
     with torch.no_grad():
         for parameter in (p for model in stack.models for p in model.parameters()):
-            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-            parameter.add_(noise, alpha=0.1)
+            if parameter.requires_grad:
+                noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+                parameter.add_(noise, alpha=0.1)
     return replace(stack, parameters=Parameters.of(stack.models, device))
 
 
 def plain_run(setting: Setting, stack: Stack, run: int) -> Computed:
     """What plain PyTorch computes for one run."""
-    examples, model = stack.examples[run], copy.deepcopy(stack.models[run]).train()
+    examples, model = stack.examples[run], stack.rebuilt()[run].train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Streams(stack.runs[run].seed).key("noise"))
         outputs = model(*setting.arguments(examples, examples.train))
@@ -243,10 +246,11 @@ def compare(program: Program, stack: Stack, plain: list[Computed], whose: str, w
     """A program's gradients and outputs are the plain ones, and overwrite what was there."""
     parameters, flat = stack.parameters, stack.parameters.flat.clone()
     gradients = parameters.views(torch.full_like(flat, torch.nan))
-    program.gradient(parameters.views(flat), gradients)
-    outputs = program.outputs(parameters.views(flat))
+    program.gradient(parameters.by_name(flat), gradients)
+    outputs = program.outputs(parameters.by_name(flat))
+    # The trainer's own programs let a module write into its parameters, as torch does.
     must(
-        torch.equal(flat, parameters.flat),
+        isinstance(program, SingleModules) or torch.equal(flat, parameters.flat),
         f"{whose} changes the parameters ({where})",
         "write results into `gradients`, and into nothing else",
     )

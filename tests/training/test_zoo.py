@@ -1,0 +1,183 @@
+"""Modules as the field writes them: trained as torch trains them, or refused with a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from grokbench.plugins import Plugins
+from grokbench.randomness import Streams
+from grokbench.record import Choice, ModelSize, Recipe, Run, Status
+from grokbench.training import Setup, train
+from grokbench.training.checkpoints import Safekeeping
+from grokbench.training.cohort import CohortTraining
+from grokbench.training.loop import train_to_end
+from grokbench.training.programs import probed
+from tests.training.zoo_plugin import ZOO
+
+PLUGINS = Plugins.load([Path(__file__).parent / "zoo_plugin.py"])
+STEPS, RATE, DECAY = 30, 1e-2, 0.1
+ADAMW = Choice("adamw", {"betas": [0.9, 0.98], "epsilon": 1e-4})
+SGD = Choice("sgd", {"momentum": 0.9})
+
+REFUSED = {
+    "sparse_embedding": "the gradient of embed.weight is sparse",
+    "lazy_linear": "body.weight has no shape yet, because its layer is lazy",
+    "tuple_outputs": "forward() of Sequential gives a tuple; return one tensor [examples, 5]",
+    "detached_outputs": "forward() of Sequential gives outputs without a gradient",
+    "integer_outputs": "forward() of Sequential gives torch.int64; return real numbers",
+    "complex_parameter": "the parameter body.phase is torch.complex64; only real parameters",
+    "nothing_to_train": "there is nothing to train",
+    "parameters_that_share_memory": "body.b and body.a.weight share memory",
+    "expanded_parameter": "the parameter body.gain is expanded",
+    "layers_dropped_at_random": "body.a.bias, body.a.weight has a gradient in some steps",
+    "counter_outside": "keep what changes in a buffer",
+    "generator_of_its_own": "keep what changes in a buffer",
+    "queue_in_an_attribute": "changes the attribute body.queue, a deque",
+}
+"""What a plan says of each module that cannot be trained."""
+
+ONE_BY_ONE = {
+    "gru": "vmap",
+    "scripted": "TorchScript",
+    "compiled": "is compiled",
+    "hook_on_a_parameter": "embed.weight has a hook",
+    "hook_after_the_gradient": "embed.weight has a hook",
+    "backward_hook_of_a_module": "body (Linear) has a hook",
+    "hook_in_forward": "registers hooks",
+    "counter_in_an_attribute": "changes the attribute body.calls",
+    "embedding_with_largest_norm": "",
+    "weights_clipped_in_forward": "writes into the parameter body.a.weight",
+    "averaged_weights": "writes into the parameter body.slow.weight",
+    "shared_memory": "",
+    "batch_norm": "disagree",
+}
+"""Why modules are trained one after the other: the words that the reason has."""
+
+STACKED = (
+    "multihead_attention",
+    "encoder_layer",
+    "einsum_attention",
+    "unused_layer_norm",
+    "rms_norm",
+)
+
+TRAINED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name == "compiled"))
+    for name in ZOO
+    if name not in REFUSED
+]
+# SGD shows what AdamW hides: AdamW's step hardly depends on the size of the gradient.
+SENSITIVE = ("hook", "unused", "frozen", "averaged", "clipped", "shared")
+WITH_SGD = [
+    pytest.param(name, marks=[pytest.mark.slow] * (not any(word in name for word in SENSITIVE)))
+    for name in ZOO
+    if name not in REFUSED
+]
+
+# Torch's own, about TorchScript, old normalizations, and attention that vmap computes in a loop.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def runs_of(name: str, optimizer: Choice = ADAMW, seeds: tuple[int, ...] = (0, 1)) -> list[Run]:
+    """Runs of two data sizes: the shorter is padded in a stack."""
+    recipe = Recipe(
+        optimizer, learning_rate=RATE, weight_decay=DECAY, warmup_steps=0, steps=STEPS,
+        evaluate_every=10,
+    )  # fmt: skip
+    task, architecture = Choice("modular_addition", {"modulus": 5}), Choice("zoo", {"module": name})
+    return [Run(task, architecture, ModelSize(8), 15 - seed, seed, recipe) for seed in seeds]
+
+
+def plainly(run: Run) -> tuple[Tensor, dict[int, float]]:
+    """The outputs and the norm curve of a loop in plain torch, without evaluations on the way."""
+    made, streams = Setup.of(run, PLUGINS), Streams(run.seed)
+    torch.manual_seed(streams.key("weights"))
+    model = made.architecture.build(run.size, made.task)
+    examples = made.task.examples(run.data_size, streams)
+    inputs, labels = examples.inputs[examples.train], examples.labels[examples.train]
+    wanted = [one for one in model.parameters() if one.requires_grad]
+    optimizer = (
+        torch.optim.AdamW(wanted, RATE, (0.9, 0.98), 1e-4, DECAY)
+        if run.recipe.optimizer is ADAMW
+        else torch.optim.SGD(wanted, RATE, 0.9, weight_decay=DECAY)
+    )
+    norms = {0: norm_of(wanted)}
+    torch.manual_seed(streams.key("noise"))
+    for step in range(1, STEPS + 1):
+        optimizer.zero_grad()
+        functional.cross_entropy(model.train()(inputs), labels).backward()
+        optimizer.step()
+        norms[step] = norm_of(wanted)
+    with torch.no_grad():
+        return model.eval()(examples.inputs), norms
+
+
+def norm_of(parameters: list[nn.Parameter]) -> float:
+    return float(torch.cat([one.detach().flatten() for one in parameters]).double().norm())
+
+
+def compare(name: str, optimizer: Choice) -> None:
+    runs = runs_of(name, optimizer)
+    with torch.random.fork_rng():
+        training = CohortTraining(runs, PLUGINS, torch.device("cpu"))
+        assert train_to_end(training, lambda step, accuracy: None, Safekeeping())
+        outputs = training.program.outputs(training.by_name)
+        records = training.meter.records(runs, training.layout.count)
+        for run, found, record in zip(runs, outputs, records, strict=True):
+            expected, norms = plainly(run)
+            assert Status.DONE is record.status
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+            for step, norm in zip(record.steps, record.curves["parameter_norm"], strict=True):
+                assert abs(norm - norms[int(step)]) <= 1e-5 * max(1.0, norm)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_thirty_steps_of_adamw_are_those_of_plain_torch(name: str) -> None:
+    compare(name, ADAMW)
+
+
+@pytest.mark.parametrize("name", WITH_SGD)
+def test_thirty_steps_of_sgd_are_those_of_plain_torch(name: str) -> None:
+    compare(name, SGD)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_trained_is_refused_by_a_plan_and_fails_with_the_same_reason(
+    name: str,
+) -> None:
+    runs = runs_of(name)
+    found = probed(runs, PLUGINS)
+    assert REFUSED[name] in found.error
+    assert found.error.startswith("PluginError: ")
+    for record in train(runs, PLUGINS):
+        assert Status.FAILED is record.status
+        assert record.message.startswith("PluginError: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "compiled"))
+        for name in (*ONE_BY_ONE, *STACKED)
+    ],
+)
+def test_a_module_is_stacked_only_where_that_is_right(name: str) -> None:
+    found = probed(runs_of(name), PLUGINS)
+    assert "" == found.error
+    assert bool(found.why_one_by_one) is (name in ONE_BY_ONE)
+    assert ONE_BY_ONE.get(name, "") in found.why_one_by_one
+
+
+def test_an_unused_layer_norm_keeps_its_norm_while_the_rest_decays() -> None:
+    """Its eight ones have the norm √8, whatever the decay; with the decay they would end at zero."""
+    [run] = runs_of("unused_layer_norm", seeds=(0,))
+    training = CohortTraining([run], PLUGINS, torch.device("cpu"))
+    training.weight_decay.fill_(50.0)
+    assert train_to_end(training, lambda step, accuracy: None, Safekeeping())
+    assert torch.equal(torch.ones(1, 8), training.by_name["body.norm.weight"])
+    assert "body.norm.weight" not in training.layout.shapes
