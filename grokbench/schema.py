@@ -65,5 +65,22 @@ VARIABLES: Mapping[str, Variable] = {
 QUANTITY = Variable(("step",), "float32", math.nan)
 """A variable that a measure adds."""
 
-RESERVED = frozenset({*VARIABLES, *COORDINATES})
+RECIPE_FIELDS = (
+    "optimizer",
+    "steps",
+    "learning_rate",
+    "weight_decay",
+    "decay_on",
+    "warmup_steps",
+    "initial_scale",
+    "precision",
+    "evaluate_every",
+)
+"""The fields of a recipe. A field that a suite sweeps is a dimension with a coordinate of its name."""
+
+RESERVED = frozenset({*VARIABLES, *COORDINATES, *RECIPE_FIELDS})
 """The names that no measure may give to a variable."""
+
+LONGEST_NAME = 200
+"""The most bytes in the name of a suite, an experiment, a claim or a variable. NetCDF takes 256 bytes,
+file systems take 255, and grokbench puts a few characters before or after a name."""

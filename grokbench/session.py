@@ -268,7 +268,8 @@ def check_precisions(asked: Assignment) -> None:
 class Recorder(Events):
     """Stores the records of each cohort that ends, then tells the watcher.
 
-    Each record file carries the suite's declarations: what decides the verdicts was fixed before.
+    The suite's declarations are stored when a cohort begins, and each record file carries them: what
+    decides the verdicts was fixed before.
     """
 
     def __init__(
@@ -284,6 +285,7 @@ class Recorder(Events):
         self.losses: list[str] = []
 
     def started(self, cohort: Cohort) -> None:
+        self.store.begin(cohort.id, [run.id for run in cohort.runs], self.declared)
         self.watcher.started(cohort)
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
@@ -291,7 +293,7 @@ class Recorder(Events):
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
         if records:
-            self.store.save(cohort.id, records, self.declared)
+            self.store.finish(cohort.id, records, self.declared)
         if len(records) == len(cohort.runs):
             self.checkpoints.forget(cohort.id)
         self.trained += len(records)

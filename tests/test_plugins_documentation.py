@@ -52,6 +52,20 @@ def test_the_documented_task_asks_what_it_says(folder):
     assert [0, 1, 2, 1, 2, 0, 2, 0, 1] == examples.labels.tolist()
 
 
+def test_the_documented_operation_is_asked_where_it_is_defined(folder):
+    kind = Plugins.load([folder / "power.py"]).tasks["modular_power"]
+    examples = kind.from_options({"modulus": 5}).examples(9, Streams(0))
+    pairs = [(a, b) for a in range(1, 5) for b in range(5)]
+    assert [[a, b, 5] for a, b in pairs] == examples.inputs.tolist()
+    assert [pow(a, b, 5) for a, b in pairs] == examples.labels.tolist()
+    trained = {pair for pair, trains in zip(pairs, examples.train, strict=True) if trains}
+    free = [(b, a) not in trained or pow(a, b, 5) != pow(b, a, 5) for a, b in pairs]
+    assert [f and p not in trained for f, p in zip(free, pairs, strict=True)] == (
+        examples.mirror_free.tolist()
+    )
+    assert "1 to 20" in kind.from_options({"modulus": 5}).check(21)
+
+
 def test_the_documented_claim_comes_out(folder):
     sitting = run_suite(folder / "cube.toml", folder / "out", jobs=1)
     assert [True] == [verdict.expected for verdict in sitting.verdicts]

@@ -1,7 +1,7 @@
 """Finds the records of an experiment that do not fit into one dataset with the others.
 
-In one experiment, a task has the same parts for all runs, and an architecture has the same number of
-parameters for all runs of a model size. A definition that was changed without a new version breaks
+In one experiment, a task has the same parts for all runs, a measure has the same quantities, and an
+architecture has the same number of parameters for all runs of a model size. A definition that was changed without a new version breaks
 this rule. Its records must not make the other records unreadable.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from grokbench.record import ModelSize, Record, Run, failed
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 def agreeing(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, Record]:
     """The records of the experiment's runs, in the order of the grid.
 
-    The first record with evaluations decides the parts, and the first of each model size decides the
-    number of parameters. A record that differs is replaced by a failed record that says why.
+    The measures decide the quantities. The first record with evaluations decides the parts, and the
+    first of each model size decides the number of parameters. A record that differs is replaced by a failed record that says why.
     """
     found: dict[str, Record] = {}
     parts: tuple[str, ...] | None = None
@@ -31,7 +33,13 @@ def agreeing(experiment: Experiment, records: Mapping[str, Record]) -> dict[str,
             continue
         if record.steps.size:
             parts = parts or record.parts
-            if record.parts != parts:
+            quantities = recorded(record, experiment)
+            if quantities != set(experiment.quantities):
+                wanted = sorted(experiment.quantities)
+                record = _disagreeing(
+                    run, f"the quantities {sorted(quantities)}, the measures now have {wanted}"
+                )
+            elif record.parts != parts:
                 record = _disagreeing(
                     run, f"the parts {list(record.parts)}, others have {list(parts)}"
                 )
@@ -42,11 +50,20 @@ def agreeing(experiment: Experiment, records: Mapping[str, Record]) -> dict[str,
     return found
 
 
+def recorded(record: Record, experiment: Experiment) -> set[str]:
+    """The quantities of a record. In a file of several experiments, those of the others are all NaN."""
+    return {
+        name
+        for name, curve in record.measured.items()
+        if name in experiment.quantities or not np.isnan(curve).all()
+    }
+
+
 def _disagreeing(run: Run, difference: str) -> Record:
     return failed(
         run,
         f"the run has {difference}, so its curves are only in records/, not in the dataset. In one "
-        f"experiment, a task must have the same parts for all runs, and an architecture the same "
-        f"number of parameters for all runs of a model size. Raise the version of the definition "
+        f"experiment, a task must have the same parts for all runs, a measure the same quantities, and "
+        f"an architecture the same number of parameters for all runs of a model size. Raise the version of the definition "
         f"that was changed, and run the suite again",
     )

@@ -125,7 +125,8 @@ def _fill(values: Arrays, index: tuple[int, ...], record: Record, at: npt.NDArra
         return
     values["evaluated"][index][at] = 1
     for name, curve in {**record.curves, **record.measured}.items():
-        values[name][index][at] = curve
+        if name in values:
+            values[name][index][at] = curve
     for subset, counts in record.examples.items():
         values[f"{subset}_examples"][index] = counts
 

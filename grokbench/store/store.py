@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from grokbench.durable import (
 from grokbench.errors import ResultsError
 from grokbench.record import Record
 from grokbench.store.dataset import assembled
-from grokbench.store.declarations import declaring, joined, trained_under
+from grokbench.store.declarations import Entry, declaring, joined, trained_under
 from grokbench.store.provenance import continued
 from grokbench.store.provenance import provenance as provenance_of
 from grokbench.store.records import read_records, write_records
@@ -119,6 +120,72 @@ class Store:
             write=lambda path: write_records(path, records, declarations),
             name=lambda path: f"{cohort_id}-{digest(path.read_bytes())[:16]}.nc",
         )
+
+    def begin(self, cohort_id: str, runs: Iterable[str], declarations: Mapping[str, Any]) -> None:
+        """Remember what was declared when runs of a cohort began, before they show anything.
+
+        Runs that had begun before, and were interrupted, keep the declarations of that time.
+
+        Raises:
+            ResultsError: the file could not be written.
+        """
+        entries = self._begun(cohort_id)
+        new = [run for run in runs if not any(run in entry["runs"] for entry in entries)]
+        if new:
+            self._write_begun(cohort_id, [*entries, {**declarations, "runs": new}])
+
+    def finish(
+        self, cohort_id: str, records: Sequence[Record], declarations: Mapping[str, Any]
+    ) -> None:
+        """Save records, each with the declarations that its run began under.
+
+        Args:
+            cohort_id, records: as for `save`.
+            declarations: for runs of which `begin` does not know.
+
+        Raises:
+            ResultsError: as `save`.
+        """
+        entries, left = self._begun(cohort_id), list(records)
+        for entry in entries:
+            some = [record for record in left if record.run_id in entry["runs"]]
+            left = [record for record in left if record.run_id not in entry["runs"]]
+            if some:
+                told = {name: value for name, value in entry.items() if name != "runs"}
+                self.save(cohort_id, some, told)
+        if left:
+            self.save(cohort_id, left, declarations)
+        ended = {record.run_id for record in records}
+        waiting = [
+            {**entry, "runs": [run for run in entry["runs"] if run not in ended]}
+            for entry in entries
+        ]
+        self._write_begun(cohort_id, [entry for entry in waiting if entry["runs"]])
+
+    def _begun(self, cohort_id: str) -> list[Entry]:
+        """The declarations that the cohort's interrupted runs began under, each with its runs."""
+        for path in sorted(self._records.glob(f"{cohort_id}-*.json")):
+            content = path.read_bytes()
+            if path.stem == f"{cohort_id}-{digest(content)[:16]}":
+                found: list[Entry] = json.loads(content)
+                return found
+            self._set_aside(path)
+        return []
+
+    def _write_begun(self, cohort_id: str, entries: Sequence[Entry]) -> None:
+        """Replace what `_begun` reads."""
+        former = set(self._records.glob(f"{cohort_id}-*.json"))
+        if entries:
+            content = json.dumps(entries, sort_keys=True, allow_nan=False).encode()
+            former.discard(
+                write_durably(
+                    self._records,
+                    write=lambda path: path.write_bytes(content),
+                    name=lambda _: f"{cohort_id}-{digest(content)[:16]}.json",
+                )
+            )
+        for path in former:
+            path.unlink(missing_ok=True)
 
     def assemble(self, suite: Suite, provenance: Mapping[str, Any]) -> xr.DataTree:
         """Write the dataset from all stored records, and open it.

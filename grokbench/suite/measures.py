@@ -11,9 +11,9 @@ from grokbench.architectures.base import Architecture
 from grokbench.definition import Location
 from grokbench.plugins import Plugins
 from grokbench.record import Choice, ModelSize
-from grokbench.schema import RESERVED
+from grokbench.schema import LONGEST_NAME, RESERVED
 from grokbench.suite.choices import choose
-from grokbench.suite.mistakes import Report, ask
+from grokbench.suite.mistakes import Report, ask, shortened
 from grokbench.tasks.base import Task
 
 
@@ -56,6 +56,12 @@ def read_measures(
                 report.add(
                     (*at, index),
                     f"would record {variable!r}, but that name is taken; rename the quantity",
+                )
+            if len(variable.encode()) > LONGEST_NAME:
+                report.add(
+                    (*at, index),
+                    f"would record {shortened(variable)}, but a name has at most {LONGEST_NAME} bytes, "
+                    f"not {len(variable.encode())}; rename the quantity",
                 )
             quantities[variable] = words
         if task and architecture:

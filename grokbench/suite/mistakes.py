@@ -8,8 +8,10 @@ from typing import Any
 
 from grokbench.definition import Location, place
 from grokbench.errors import Mistake
+from grokbench.labels import text_of
 from grokbench.plugins import describe
 from grokbench.plugins.stand_ins import NotLoadedError
+from grokbench.schema import LONGEST_NAME
 
 
 class Report:
@@ -23,16 +25,37 @@ class Report:
         self._found[location, message] = None
 
     def add_repeats(self, location: Location, values: Sequence[Hashable]) -> None:
-        """Add a mistake for each value that the list repeats. None stands for a wrong value."""
+        """Add a mistake for each value that the list repeats. None stands for a wrong value.
+
+        Two numbers that have one label on an axis are the same cell of a grid.
+        """
+        first: dict[Hashable, int] = {}
+        of_label: dict[str, int] = {}
         for index, value in enumerate(values):
-            first = values.index(value)
-            if value is not None and first < index:
-                self.add((*location, index), f"is the same as {place((*location, first))}")
+            if value is None:
+                continue
+            if value in first:
+                self.add((*location, index), f"is the same as {place((*location, first[value]))}")
+                continue
+            first[value] = index
+            if isinstance(value, int | float):
+                same = of_label.setdefault(text_of(value), index)
+                if same < index:
+                    self.add(
+                        (*location, index),
+                        f"differs from {place((*location, same))} only beyond the 12th digit, so that "
+                        f"both would have the same label in the results",
+                    )
 
     def add_bad_name(self, location: Location, name: str) -> None:
         """Add a mistake if a folder, or a group in a dataset, cannot have this name."""
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name, re.ASCII):
             self.add(location, f"{name!r} cannot be a name; use only letters, digits, '_' and '-'")
+        if len(name) > LONGEST_NAME:
+            self.add(
+                location,
+                f"{shortened(name)} has {len(name)} characters; a name has at most {LONGEST_NAME}",
+            )
 
     def found(self) -> list[tuple[Location, str]]:
         """The location and the message of each mistake, in the order in which they were added."""
@@ -57,6 +80,11 @@ class Report:
             if not isinstance(inside, dict | list):
                 break
         return order
+
+
+def shortened(name: str) -> str:
+    """A long name, as a message shows it."""
+    return repr(f"{name[:20]}…{name[-8:]}")
 
 
 def ask(owner: str, question: Callable[[], str | None]) -> str | None:

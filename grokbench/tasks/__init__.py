@@ -3,20 +3,39 @@
 from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.tasks.mixture import Mixture
-from grokbench.tasks.modular import ModularAddition, ModularSquare
+from grokbench.tasks.modular import (
+    BinaryOperation,
+    ModularAddition,
+    ModularDivision,
+    ModularPolynomial,
+    ModularSquare,
+    ModularSubtraction,
+)
 from grokbench.tasks.random_labels import RandomLabels
 
-BUILT_IN: tuple[type[Task], ...] = (ModularAddition, ModularSquare, RandomLabels, Mixture)
+BUILT_IN: tuple[type[Task], ...] = (
+    ModularAddition,
+    ModularSubtraction,
+    ModularDivision,
+    ModularSquare,
+    ModularPolynomial,
+    RandomLabels,
+    Mixture,
+)
 
 __all__ = [
     "BUILT_IN",
+    "BinaryOperation",
     "CrossEntropy",
     "Examples",
     "Features",
     "Judgement",
     "Mixture",
     "ModularAddition",
+    "ModularDivision",
+    "ModularPolynomial",
     "ModularSquare",
+    "ModularSubtraction",
     "RandomLabels",
     "SquaredError",
     "Task",

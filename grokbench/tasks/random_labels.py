@@ -17,7 +17,7 @@ from grokbench.tasks.pairs import (
 
 
 class RandomLabels(PairTask):
-    """A random answer to `a b =`, the same for `b a =`; nothing validates.
+    """A random answer to `a b =`, the same to `b a =`; nothing validates.
 
     Huang et al. 2024, § 2.3 and Fig. 4, measure memorization capacity with this task. All P² pairs
     train there.
@@ -30,6 +30,5 @@ class RandomLabels(PairTask):
         labels = symmetric_random_labels(modulus, streams("labels"))
         train = train_mask(modulus, data_size, "ordered", streams("split"))
         nothing = torch.zeros_like(train)
-        return replace(
-            equation_examples(modulus, labels, train), validation=nothing, mirror_free=nothing
-        )
+        asked = equation_examples(modulus, labels, train, operator_token=self.operator_token)
+        return replace(asked, validation=nothing, mirror_free=nothing)

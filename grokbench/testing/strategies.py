@@ -141,9 +141,12 @@ def experiment(draw: Draw, recipes: Sequence[str]) -> dict[str, Any]:
     modulus = draw(st.integers(2, 31))
     pairs = modulus**2
     splits = {"split": draw(st.sampled_from(["ordered", "unordered"]))}
+    operator = {"operator_token": draw(st.booleans())}
     memorized = {"memorization_size": draw(st.integers(1, pairs))}
     tasks: list[tuple[str, dict[str, Any]]] = [
-        ("modular_addition", splits),
+        ("modular_addition", {**splits, **operator}),
+        ("modular_subtraction", operator),
+        ("modular_polynomial", {**splits, "polynomial": "x^2 + xy + y^2"}),
         ("modular_square", splits),
         ("random_labels", {}),
         ("mixture", {**splits, **memorized}),

@@ -76,17 +76,31 @@ def pairs_of(memorization: xr.Dataset, target: xr.Dataset) -> tuple[Pairs, Pairs
 
     The modulus is the task's option. If neither task has that option, the modulus is the root of
     the number of random labels, if it is a whole number; otherwise no example has a mirror. The
-    target has no mirrors either if all its validation examples are mirror-free although pairs were
-    drawn one by one.
+    target has no mirrors either if pairs were drawn one by one and few of them have a mirror, as in a
+    division.
     """
     options = [_task_options(dataset) for dataset in (memorization, target)]
     given = [one["modulus"] for one in options if isinstance(one.get("modulus"), int)]
     modulus = given[0] if given else _whole_root(int(memorization["train_examples"].max()))
     split = str(options[1].get("split", "ordered"))
-    mirrored = split == "unordered" or bool(
-        (target["mirror_free_examples"] < target["validation_examples"]).any()
-    )
+    mirrored = split == "unordered" or _most_have_mirrors(target)
     return Pairs(modulus), Pairs(modulus if mirrored else None, split)
+
+
+def _most_have_mirrors(target: xr.Dataset) -> bool:
+    """Whether half of the pairs or more have a mirror, where pairs were drawn one by one.
+
+    A validation example whose mirror exists has the mirror in training about as often as any other
+    example. If a ∘ b is not b ∘ a, a few pairs still have mirrors: those with the same answer both
+    ways.
+    """
+    train, validation, free = (
+        target[f"{subset}_examples"].to_numpy().clip(min=0).astype(float)
+        for subset in ("train", "validation", "mirror_free")
+    )
+    leaking = (validation - free).sum()
+    expected = (validation * train / np.maximum(train + validation, 1)).sum()
+    return bool(leaking > 0 and leaking >= expected / 2)
 
 
 def _whole_root(square: int) -> int | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from grokbench import open_results, provenance
+from grokbench import open_results, provenance, run_suite
+from grokbench.plan import Cohort
+from grokbench.session import Watcher
 from tests.cli.conftest import PLUGIN
 
 Grokbench = Callable[..., Result]
@@ -324,3 +327,47 @@ def test_looks_that_were_added_to_a_sequential_suite_are_marked(
     was = "looks = 2, 3"
     (found,) = changes(grokbench, Path("results/small"), "--suite", path).values()
     assert [f"[sequential] changed after training (was {was})"] == found
+
+
+class Interrupts(Watcher):
+    """Presses Ctrl-C once an accuracy has been shown."""
+
+    def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_rule_that_was_loosened_while_the_first_runs_were_interrupted_is_marked(
+    grokbench: Grokbench, suite: Path
+) -> None:
+    assert run_suite(suite, jobs=1, watcher=Interrupts()).interrupted
+    loose = edited(suite, ("at_most = 1.0", "at_most = 1.5"))
+    shutil.copy(loose, suite)
+    told = grokbench("run", suite, "--jobs", 1)
+    assert 0 == told.exit_code
+    assert "(!) hardly_anything: rule changed after training (was ≤ 1)" in told.stdout
+
+
+HELPED = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import helper_of_the_detector
+"""
+
+
+def test_a_module_beside_a_plugin_that_was_edited_is_marked(
+    grokbench: Grokbench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    plugin, helper = suite.with_name("plugin.py"), suite.with_name("helper_of_the_detector.py")
+    plugin.write_text(HELPED + PLUGIN, encoding="utf-8")
+    helper.write_text("import helper_of_the_helper\n", encoding="utf-8")
+    suite.with_name("helper_of_the_helper.py").write_text("weight = 1\n", encoding="utf-8")
+    assert 0 == grokbench("run", suite, "--jobs", 1).exit_code
+    assert {"hardly_anything": []} == changes(grokbench, Path("results/small"))
+    suite.with_name("unrelated.py").write_text("weight = 2\n", encoding="utf-8")
+    assert {"hardly_anything": []} == changes(grokbench, Path("results/small"))
+    suite.with_name("helper_of_the_helper.py").write_text("weight = 2\n", encoding="utf-8")
+    mark = "plugin plugin.py changed after training"
+    assert {"hardly_anything": [mark]} == changes(grokbench, Path("results/small"))

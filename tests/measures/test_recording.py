@@ -14,7 +14,7 @@ import xarray as xr
 
 from grokbench import SuiteError, open_results, parse_suite, run_suite
 from grokbench.plugins import Plugins
-from grokbench.record import Choice, Record, Run, Status
+from grokbench.record import Choice, Recipe, Record, Run, Status
 from grokbench.schema import RESERVED
 from grokbench.store.attributes import COORDINATE_ATTRIBUTES, VARIABLE_ATTRIBUTES
 from grokbench.training import train
@@ -193,8 +193,82 @@ def test_a_suite_that_measures_wrongly_is_told_where(measures: str, words: str) 
     assert words in str(error.value)
 
 
-def test_names_that_are_taken_are_those_of_the_dataset() -> None:
-    assert RESERVED == {*VARIABLE_ATTRIBUTES, *COORDINATE_ATTRIBUTES}
+def test_names_that_are_taken_are_those_of_the_dataset_and_of_fields_that_can_be_swept() -> None:
+    assert {*VARIABLE_ATTRIBUTES, *COORDINATE_ATTRIBUTES, *Recipe.__annotations__} == RESERVED
+
+
+LEARNING = """
+from grokbench import Measure, hookimpl
+
+
+class Learning(Measure):
+    name = "learning"
+    quantities = {"rate": "one half"}
+
+    def measure(self, snapshot):
+        return {"rate": 0.5}
+
+
+@hookimpl
+def register_measures(register):
+    register(Learning)
+"""
+LEARNS = """
+plugins = ["learning.py"]
+
+[experiments.one]
+task = { name = "modular_addition", modulus = 5 }
+architecture = "dense"
+recipe = { optimizer = "sgd", steps = 2, learning_rate = [1e-2, 1e-3] }
+measures = ["learning"]
+model_sizes = [4]
+data_sizes = [10]
+seeds = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [
+        ("rate", "would record 'learning_rate', but that name is taken"),
+        (
+            "r" * 300,
+            "would record 'learning_rrrrrrrrrrr…rrrrrrrr', but a name has at most 200 bytes, not 309",
+        ),
+    ],
+)
+def test_a_quantity_that_a_dataset_cannot_hold_is_refused(
+    quantity: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "learning.py").write_text(LEARNING.replace('"rate"', f'"{quantity}"'))
+    with pytest.raises(SuiteError) as error:
+        parse_suite(LEARNS, "learns.toml", folder=tmp_path)
+    (mistake,) = error.value.mistakes
+    assert mistake.place == "experiments.one.measures[0]"
+    assert mistake.message.startswith(words)
+
+
+def test_a_quantity_that_was_renamed_shows_the_runs_as_failed_and_its_former_name_brings_them_back(
+    tmp_path: Path,
+) -> None:
+    """As for other changes of a definition without a new version."""
+    path, plugin = tmp_path / "learns.toml", tmp_path / "learning.py"
+    path.write_text(LEARNS)
+    plugin.write_text(LEARNING.replace('"rate"', '"half"'))
+    first = run_suite(path, tmp_path / "out", jobs=1)
+    assert 2 == first.trained
+    plugin.write_text(LEARNING.replace('"rate"', '"share"'))
+    renamed = run_suite(path, tmp_path / "out", jobs=1)
+    assert (0, 2) == (renamed.trained, renamed.failed)
+    dataset = renamed.tree["one"].to_dataset()
+    message = str(dataset["message"].to_numpy().ravel()[0])
+    assert "the quantities ['learning_half'], the measures now have ['learning_share']" in message
+    assert "Raise the version" in message
+    assert 2 == run_suite(path, tmp_path / "out", jobs=1).failed
+    plugin.write_text(LEARNING.replace('"rate"', '"half"'))
+    back = run_suite(path, tmp_path / "out", jobs=1)
+    assert (0, 0) == (back.trained, back.failed)
+    assert first.tree["one"].to_dataset().identical(back.tree["one"].to_dataset())
 
 
 @pytest.mark.parametrize("quantities", [None, {}, {"two words": "x"}, {"one": 1}, ["one"]])

@@ -127,3 +127,26 @@ def test_a_kill_between_training_and_the_dataset_loses_no_declaration(tmp_path):
     assert 0 == sitting.trained
     (verdict,) = sitting.verdicts
     assert ("rule changed after training (was ≤ −0.5)",) == verdict.changes
+
+
+def test_a_run_keeps_the_declarations_that_it_began_under(store, suite, record, sitting, runs):
+    """Three runs began and were interrupted; then the rule was changed, and five runs ended."""
+    names = [run.id for run in runs[:5]]
+    store.begin("cohort", names[:3], declared(0.1))
+    store.begin("cohort", names, declared(0.2, "2026-01-02"))
+    again = Store(store.folder, "small")
+    again.finish("cohort", [record(run) for run in runs[:5]], declared(0.3, "2026-01-03"))
+    found = provenance(again.assemble(suite(), sitting()))["declarations"]
+    assert {0.1: ids(*runs[:3]), 0.2: ids(*runs[3:5])} == rules(found)
+    assert [] == list(store.folder.glob("records/*.json"))
+
+
+def test_a_failed_run_forgets_what_it_began_under_and_a_run_that_waits_does_not(
+    store, suite, record, sitting, runs
+):
+    store.begin("cohort", [run.id for run in runs[:2]], declared(0.1))
+    store.finish("cohort", [record(runs[0], Status.FAILED)], declared(0.1))
+    store.begin("cohort", [run.id for run in runs[:2]], declared(0.2, "2026-01-02"))
+    store.finish("cohort", [record(run) for run in runs[:2]], declared(0.2, "2026-01-02"))
+    found = provenance(store.assemble(suite(), sitting()))["declarations"]
+    assert {0.1: ids(runs[1]), 0.2: ids(runs[0])} == rules(found)

@@ -110,6 +110,15 @@ ONE_MISTAKE = {
         "experiments.swept.recipe.learning_rate[1]: "
         "is the same as experiments.swept.recipe.learning_rate[0]",
     ),
+    "two swept values with one label": (
+        "[1e-3, 1]", "[1e-3, 0.0010000000000000002]",
+        "experiments.swept.recipe.learning_rate[1]: differs from "
+        "experiments.swept.recipe.learning_rate[0] only beyond the 12th digit",
+    ),
+    "a name that is too long for a file": (
+        "title =", f'name = "{"n" * 201}"\ntitle =',
+        "name: 'nnnnnnnnnnnnnnnnnnnn…nnnnnnnn' has 201 characters; a name has at most 200",
+    ),
     "no swept value": (
         "[1e-3, 1]", "[]",
         "experiments.swept.recipe.learning_rate: is too short; list one value or more",

@@ -66,3 +66,9 @@ def test_a_modulus_that_a_task_was_given_counts_first():
 
 def test_a_target_all_of_whose_validation_examples_are_mirror_free_has_no_mirrors():
     assert (Pairs(31), Pairs(None)) == pairs_of(random_labels(961), target(mirror_free=500))
+
+
+def test_a_target_few_of_whose_pairs_have_a_mirror_is_no_commutative_one():
+    """12 of 500 validation pairs have their mirror in training: those with a / b = b / a."""
+    assert (Pairs(31), Pairs(None)) == pairs_of(random_labels(961), target(mirror_free=488))
+    assert (Pairs(31), Pairs(31)) == pairs_of(random_labels(961), target(mirror_free=250))

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from grokbench import Finding, NotEnoughDataError, load_suite, open_results, run_suite
+from grokbench import (
+    Finding,
+    ModelSize,
+    NotEnoughDataError,
+    Snapshot,
+    Streams,
+    load_suite,
+    open_results,
+    run_suite,
+)
+from grokbench.tasks import ModularAddition
 from grokbench.testing import Check, parametrize_with_checks
 from grokbench.testing.simulator import World
 
@@ -67,6 +77,26 @@ def test_training_measures_a_model_that_has_not_learned_yet(tmp_path: Path) -> N
     assert 0 == float(data["fourier_key_frequencies"].isel(step=-1).max())
     chance = torch.tensor(31.0).log()
     assert float(data["fourier_restricted_loss"].isel(step=-1).max()) < 2 * chance
+
+
+def measured(*, operator_token: bool) -> Mapping[str, torch.Tensor]:
+    """What is measured on logits that are waves of a + b, whichever way the pairs are asked."""
+    task = ModularAddition.from_options({"modulus": 7, "operator_token": operator_token})
+    examples = task.examples(20, Streams(0))
+    sums = examples.labels.unsqueeze(1) - torch.arange(7)
+    outputs = torch.cos(2 * torch.pi * 2 * sums / 7)
+    weights = {"tokens.weight": torch.eye(7)}
+    size, inputs = ModelSize(8), (examples.inputs,)
+    return Fourier().measure(
+        Snapshot(0, size, weights, outputs, examples, inputs, {}, torch.nn.Identity())
+    )
+
+
+def test_pairs_with_an_operator_token_are_read_as_pairs_without() -> None:
+    plain, token = measured(operator_token=False), measured(operator_token=True)
+    assert 1 == int(plain["key_frequencies"]) == int(token["key_frequencies"])
+    assert 0.99 < float(token["sums_share"])
+    assert plain == token
 
 
 def stated() -> Iterator[str]:

@@ -71,7 +71,8 @@ class Fourier(Measure):
 
     def measure(self, snapshot: Snapshot) -> Mapping[str, Tensor]:
         modulus = snapshot.outputs.shape[1]
-        a, b = snapshot.examples.inputs[:, 0], snapshot.examples.inputs[:, 1]
+        # The inputs are `a b =`, or `a + b =` with an operator token.
+        a, b = snapshot.examples.inputs[:, 0], snapshot.examples.inputs[:, -2]
         labels, train = snapshot.examples.labels, snapshot.examples.train
         logits = snapshot.outputs.new_zeros(modulus, modulus, modulus)
         logits[a, b] = snapshot.outputs
