@@ -3,6 +3,7 @@
     GrokbenchError
     ├── SuiteError          a suite file has mistakes; lists them all
     ├── PluginError         a plugin could not be loaded, or registered something unusable
+    │   └── PluginFailure   the code of a plugin raised what it must not raise, or gave a wrong answer
     ├── UnknownNameError    a name that no plugin registered, or that the suite does not have
     ├── OptionsError        options that a definition does not accept
     ├── ResultsError        results that are missing or damaged, or cannot be written
@@ -46,6 +47,24 @@ class SuiteError(GrokbenchError):
 
 class PluginError(GrokbenchError):
     """A plugin that could not be loaded, or that registered something unusable."""
+
+
+class PluginFailure(PluginError):  # noqa: N818 - the error is what the plugin raised
+    """The code of a plugin raised what its contract does not allow, or gave a wrong answer.
+
+    Attributes:
+        owner: who was called, in words: "detector 'dip'".
+        told: the error in one line, with the plugin's file and line; or what is wrong with the answer.
+        error: what the plugin raised; None for a wrong answer.
+        kind: equal for failures at the same place with the same type of error.
+    """
+
+    def __init__(
+        self, owner: str, told: str, error: BaseException | None = None, place: str = ""
+    ) -> None:
+        self.owner, self.told, self.error = owner, told, error
+        self.kind = told if error is None else f"{type(error).__name__}{place}"
+        super().__init__(f"{owner} {told}" if error is None else f"{owner} raised {told}")
 
 
 class UnknownNameError(GrokbenchError, KeyError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grokbench.assignment import Assignment, assign, worker_count
 from grokbench.plan import Cohort, Plan, shape_of
-from grokbench.plugins import Plugins
+from grokbench.plugins import Plugins, guard
 from grokbench.prospects import (
     Prospect,
     prospects_of,
@@ -176,5 +176,6 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
 
 def curve_bytes(run: Run, plugins: Plugins) -> int:
     """The size of a run's curves in the dataset: float32 values, before compression."""
-    parts = len(plugins.tasks[run.task.name].from_options(run.task.options).parts)
+    with guard(f"task {run.task.name!r}"):
+        parts = len(plugins.tasks[run.task.name].from_options(run.task.options).parts)
     return 4 * (len(METRICS) * parts + 1) * len(run.recipe.evaluation_steps())

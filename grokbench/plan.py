@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grokbench.errors import GrokbenchError, UnknownNameError, nearest
+from grokbench.errors import GrokbenchError, PluginFailure, UnknownNameError, nearest
 from grokbench.per_device import PerDevice
-from grokbench.plugins import Plugins
+from grokbench.plugins import Plugins, guard
 from grokbench.record import Record, Run, Status, canonical_json
 from grokbench.suite.model import Sequential, Suite
 
@@ -307,16 +307,19 @@ class Shapes:
         from grokbench.randomness import Streams
 
         try:
-            task = plugins.tasks[run.task.name].from_options(run.task.options)
-            architecture = plugins.architectures[run.architecture.name]
-            with torch.random.fork_rng(devices=[]):
-                model = architecture.from_options(run.architecture.options).build(run.size, task)
-            inputs = task.examples(run.data_size, Streams(run.seed)).inputs
-        except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything; training records it)
+            with guard("the run's module and examples"):
+                task = plugins.tasks[run.task.name].from_options(run.task.options)
+                architecture = plugins.architectures[run.architecture.name]
+                with torch.random.fork_rng(devices=[]):
+                    model = architecture.from_options(run.architecture.options).build(
+                        run.size, task
+                    )
+                inputs = task.examples(run.data_size, Streams(run.seed)).inputs
+                return cls(
+                    sum(parameter.numel() for parameter in model.parameters()),
+                    1 if inputs.is_floating_point() else inputs.shape[1],
+                    int(task.judgement.outputs),
+                    len(inputs),
+                )
+        except PluginFailure:  # training records it
             return cls()
-        return cls(
-            sum(parameter.numel() for parameter in model.parameters()),
-            1 if inputs.is_floating_point() else inputs.shape[1],
-            task.judgement.outputs,
-            len(inputs),
-        )

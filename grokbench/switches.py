@@ -5,7 +5,9 @@ No library is imported for this. A library that is not imported has no settings 
 
 from __future__ import annotations
 
+import locale
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +33,68 @@ class Switch:
     fresh: Callable[[Any], Any] | None = None
 
 
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGCHLD", "SIGALRM")
+    if hasattr(signal, name)
+]
+"""The signals whose handlers are put back; not every system has all of them."""
+
+
+def _products(torch: Any) -> tuple[Any, ...]:
+    """How torch multiplies: one setting for all libraries, one for each, and two of cuDNN."""
+    libraries, cudnn = _libraries(torch), torch.backends.cudnn
+    return (
+        torch.get_float32_matmul_precision(),
+        tuple(library.fp32_precision for library in libraries),
+        cudnn.benchmark,
+        cudnn.deterministic,
+    )
+
+
+def _set_products(torch: Any, found: tuple[Any, ...]) -> None:
+    overall, each, benchmark, deterministic = found
+    torch.set_float32_matmul_precision(overall)
+    for library, precision in zip(_libraries(torch), each, strict=True):
+        library.fp32_precision = precision
+    torch.backends.cudnn.benchmark = benchmark
+    torch.backends.cudnn.deterministic = deterministic
+
+
+def _libraries(torch: Any) -> tuple[Any, ...]:
+    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    return cuda.matmul, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv, mkldnn.rnn
+
+
+def _set_handlers(_: Any, handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        # None: the handler was not set by Python, so that Python cannot set it again.
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
+def _stop_alarm(_: Any, was_set: bool) -> None:
+    if not was_set:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _set_warnings(_: Any, found: tuple[Any, ...]) -> None:
+    # Leaving this block tells Python that the filters have changed.
+    with warnings.catch_warnings():
+        pass
+    warnings.filters[:], warnings.showwarning = found  # type: ignore[index]
+
+
+def _for_all(filters: Any) -> list[Any]:
+    """The filters for all warnings. Libraries add other filters, for their own warnings."""
+    return [one for one in filters if one[1] is None and one[3] is None and one[2] is Warning]
+
+
+def _set_for_all(_: Any, found: list[Any]) -> None:
+    others = [one for one in warnings.filters if one not in _for_all(warnings.filters)]
+    _set_warnings(_, ([*others, *found], warnings.showwarning))
+
+
 def _set_environment(_: Any, variables: dict[str, str]) -> None:
     for name in os.environ.keys() - variables.keys():
         del os.environ[name]
@@ -54,6 +118,26 @@ RANDOM = {
     ),
 }
 
+OF_A_THREAD = {
+    "whether torch records gradients": Switch(
+        "torch",
+        lambda torch: torch.is_grad_enabled(),
+        lambda torch, found: torch.set_grad_enabled(found),
+        lambda torch: True,
+    ),
+    "numpy's handling of errors": Switch(
+        "numpy", lambda numpy: numpy.geterr(), lambda numpy, found: numpy.seterr(**found)
+    ),
+    # Torch tells nobody, but Python's own numbers show it.
+    "torch's flushing of tiny numbers to zero": Switch(
+        "torch",
+        lambda torch: sys.float_info.min / 2 == 0,
+        lambda torch, found: torch.set_flush_denormal(found),
+        lambda torch: False,
+    ),
+}
+"""Settings that each thread has for itself. All others belong to the process."""
+
 SETTINGS = {
     "torch's default dtype": Switch(
         "torch",
@@ -72,33 +156,96 @@ SETTINGS = {
         lambda torch: torch.get_num_threads(),
         lambda torch, found: torch.set_num_threads(found),
     ),
-    "whether torch records gradients": Switch(
-        "torch",
-        lambda torch: torch.is_grad_enabled(),
-        lambda torch, found: torch.set_grad_enabled(found),
-        lambda torch: True,
-    ),
     "torch's deterministic algorithms": Switch(
         "torch",
-        lambda torch: torch.are_deterministic_algorithms_enabled(),
-        lambda torch, found: torch.use_deterministic_algorithms(found),
+        lambda torch: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda torch, found: torch.use_deterministic_algorithms(found[0], warn_only=found[1]),
+        lambda torch: (False, False),
+    ),
+    "torch's precision of products": Switch("torch", _products, _set_products),
+    "torch's detection of anomalies": Switch(
+        "torch",
+        lambda torch: torch.is_anomaly_enabled(),
+        lambda torch, found: torch.autograd.set_detect_anomaly(found),
         lambda torch: False,
     ),
-    "numpy's handling of errors": Switch(
-        "numpy", lambda numpy: numpy.geterr(), lambda numpy, found: numpy.seterr(**found)
+    "numpy's printing of arrays": Switch(
+        "numpy",
+        lambda numpy: numpy.get_printoptions(),
+        lambda numpy, found: numpy.set_printoptions(**found),
+    ),
+    "xarray's options": Switch(
+        "xarray",
+        lambda xarray: dict(xarray.get_options()),
+        # The others stay unnamed, because xarray warns of options that it no longer uses.
+        lambda xarray, found: xarray.set_options(
+            **dict(found.items() - xarray.get_options().items())
+        ),
+    ),
+    "the locale": Switch(
+        "locale",
+        lambda _: locale.setlocale(locale.LC_ALL),
+        lambda _, found: locale.setlocale(locale.LC_ALL, found),
+    ),
+    "Python's limits": Switch(
+        "sys",
+        lambda sys: (sys.getrecursionlimit(), sys.get_int_max_str_digits()),
+        lambda sys, found: (sys.setrecursionlimit(found[0]), sys.set_int_max_str_digits(found[1])),
+    ),
+    "the collection of garbage": Switch(
+        "gc",
+        lambda gc: gc.isenabled(),
+        lambda gc, found: gc.enable() if found else gc.disable(),
+    ),
+    "the handlers of signals": Switch(
+        "signal",
+        lambda signal: {number: signal.getsignal(number) for number in SIGNALS},
+        _set_handlers,
+    ),
+    "the alarm": Switch(
+        "signal", lambda signal: signal.getitimer(signal.ITIMER_REAL)[0] > 0, _stop_alarm
     ),
     "the working folder": Switch("os", lambda os: os.getcwd(), lambda os, found: os.chdir(found)),
+    **OF_A_THREAD,
 }
 
-ENVIRONMENT = {
+PATHS_AND_WARNINGS = {
     "the environment": Switch("os", lambda os: dict(os.environ), _set_environment),
+    "the search path of modules": Switch(
+        "sys",
+        lambda sys: list(sys.path),
+        lambda sys, found: sys.path.__setitem__(slice(None), found),
+    ),
+    "the filters of warnings": Switch(
+        "warnings",
+        lambda warnings: (list(warnings.filters), warnings.showwarning),
+        _set_warnings,
+    ),
 }
 
-SWITCHES = {**RANDOM, **SETTINGS, **ENVIRONMENT}
+SWITCHES = {**RANDOM, **SETTINGS, **PATHS_AND_WARNINGS}
+"""What calling a plugin must not change."""
 
-LOADING = {**RANDOM, **SETTINGS}
-"""What importing a plugin must not change. Environment variables are not among them, because some
-libraries set variables when they are imported."""
+LOADING = {
+    **RANDOM,
+    **SETTINGS,
+    "the filters of warnings": Switch(
+        "warnings", lambda warnings: _for_all(warnings.filters), _set_for_all
+    ),
+}
+"""What importing a plugin must not change. Some libraries set environment variables when they are
+imported, and filters for their own warnings. A plugin may look for its modules in a folder of its own,
+also later."""
+
+UNSET = {
+    "variables of the environment": Switch(
+        "os", lambda os: dict(os.environ), lambda os, found: os.environ.update(found)
+    ),
+}
+"""Variables of the environment that an import has removed or changed."""
 
 COMPUTING = (
     "CUBLAS_",
@@ -126,18 +273,23 @@ def put_back(switches: Mapping[str, Switch] = LOADING) -> Iterator[None]:
 
 
 def put(switches: Mapping[str, Switch], before: Mapping[str, Any]) -> None:
-    """Set the switches that differ from `before`. New libraries get their fresh values."""
-    for name, value in read(switches).items():
-        switch = switches[name]
-        library = sys.modules[switch.library]
+    """Set the switches that differ from `before`. New libraries get their fresh values.
+
+    A switch that cannot be set does not keep the others from being set: the working folder may be
+    gone, and only the main thread sets handlers of signals.
+    """
+    now = read(switches)
+    for name, switch in switches.items():
+        library = sys.modules.get(switch.library)
         if name in before:
             wanted = before[name]
-        elif switch.fresh is not None:
+        elif name in now and switch.fresh is not None:
             wanted = switch.fresh(library)
         else:
             continue
-        if comparable(value) != comparable(wanted):
-            switch.put(library, wanted)
+        if library is not None and not (name in now and same(now[name], wanted)):
+            with suppress(Exception):
+                switch.put(library, wanted)
 
 
 def read(switches: Mapping[str, Switch]) -> dict[str, Any]:
@@ -145,10 +297,22 @@ def read(switches: Mapping[str, Switch]) -> dict[str, Any]:
     found = {}
     for name, switch in switches.items():
         if switch.library in sys.modules:
-            # A library that is being imported lacks functions; the working folder may be gone.
-            with suppress(AttributeError, OSError):
+            # A library that is being imported lacks functions; the working folder may be gone;
+            # torch's settings may contradict each other.
+            with suppress(AttributeError, OSError, RuntimeError):
                 found[name] = switch.read(sys.modules[switch.library])
     return found
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a switch are equal; false where a plugin's object cannot say so."""
+    with suppress(Exception):
+        if (one == other) is True:  # arrays and tensors do not answer so, and all else is faster
+            return True
+    try:
+        return bool(comparable(one) == comparable(other))
+    except Exception:  # noqa: BLE001 - the handler of a signal may be any object
+        return False
 
 
 def comparable(value: Any) -> Any:
@@ -163,12 +327,6 @@ def comparable(value: Any) -> Any:
 def process_state() -> dict[str, Any]:
     """The values of all that importing a plugin must not change, by name."""
     found = {name: comparable(value) for name, value in read(LOADING).items()}
-    # Libraries may add filters for their own warnings, so only filters for all warnings count.
-    found["the filters of warnings"] = [
-        (action, category.__name__)
-        for action, message, category, module, _ in warnings.filters
-        if message is None and module is None and category is Warning
-    ]
     for name, value in os.environ.items():
         if name.startswith(COMPUTING):
             found[f"{name} in the environment"] = value

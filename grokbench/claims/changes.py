@@ -17,7 +17,9 @@ from grokbench.amounts import count
 from grokbench.claims.selection import runs_behind
 from grokbench.claims.verdict import Verdict
 from grokbench.claims.words import rule_in_prose
+from grokbench.errors import PluginFailure
 from grokbench.phenomena.base import Detector
+from grokbench.plugins import guard
 from grokbench.record import Status
 from grokbench.store import provenance
 from grokbench.suite.declarations import declarations, definitions_behind
@@ -215,10 +217,14 @@ def _complete(detector: Mapping[str, Any], detectors: Detectors) -> Mapping[str,
     So a detector's new option is no change where its default keeps the detector as it was.
     """
     options: Mapping[str, Any] = detector["options"]
+    name = detector["name"]
+    if name not in detectors:
+        return options
     try:
-        made = detectors[detector["name"]].from_options(options)
-        complete: Mapping[str, Any] = made.options.model_dump(mode="json", by_alias=True)
-    except Exception:  # noqa: BLE001 - a plugin may raise anything; the options may be gone
+        with guard(f"detector {name!r}"):
+            made = detectors[name].from_options(options)
+            complete: Mapping[str, Any] = made.options.model_dump(mode="json", by_alias=True)
+    except PluginFailure:  # the options may be gone
         return options
     return complete
 

@@ -9,13 +9,14 @@ from functools import cached_property
 
 import xarray as xr
 
+from grokbench.claims.asking import copied, find, owner_of
 from grokbench.claims.deciding import decide
 from grokbench.claims.selection import first_seeds, seeds_trained, selected, statuses
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import number, percent, rule_in_prose
-from grokbench.errors import NotEnoughDataError, OutOfReachError
+from grokbench.errors import NotEnoughDataError, OutOfReachError, PluginFailure
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.plugins import describe
+from grokbench.plugins import guard
 from grokbench.record import Status
 from grokbench.statistics.intervals import CONFIDENCE, Interval
 from grokbench.suite.model import Claim, Rule
@@ -39,9 +40,10 @@ def judge(
         REPRODUCED or NOT_REPRODUCED when the whole interval lies on one side of the rule's bound.
         NOT_RUN when a role has no finished run. OUT_OF_REACH when the detector finds that no number
         of seeds on this grid can test the claim, and every run has finished or diverged. UNDECIDED otherwise: when the interval contains
-        the bound, when the detector had too little data or raised an error, when it used fewer
-        seeds than the claim asks for, or when it reports more seeds than were trained. Cells
-        without a finished run are left out, and the reason counts them.
+        the bound, when the detector had too little data, when it failed (it raised another error,
+        or its finding is malformed), when it used fewer seeds than the claim asks for, or when it
+        reports more seeds than were trained. Cells without a finished run are left out, and the
+        reason counts them.
     """
     return Case(claim, datasets, detector).judged(confidence)
 
@@ -88,9 +90,8 @@ class Case:
             reachable = lost or not isinstance(error, OutOfReachError)
             outcome = Outcome.UNDECIDED if reachable else Outcome.OUT_OF_REACH
             return Verdict(claim, outcome, None, f"{error}{missing}", whole=not missing)
-        except Exception as error:  # noqa: BLE001 - a plugin's mistake must not cost the other verdicts
-            reason = f"detector {claim.detector.name!r} raised {describe(error)}"
-            return Verdict(claim, Outcome.UNDECIDED, None, reason, whole=not missing)
+        except PluginFailure as failure:  # the mistake must not cost the other verdicts
+            return failed(claim, failure, whole=not missing)
         outcome, because = decide(claim, finding, self._trained)
         if outcome.decided and confidence > CONFIDENCE:
             # Both intervals must decide, and decide alike: a plugin's wider interval need not contain
@@ -113,16 +114,22 @@ class Case:
 
     def _found(self, confidence: float) -> Finding:
         if confidence not in self._findings:
-            self._findings[confidence] = self._asked.at(confidence).find(dict(self._data))
+            self._findings[confidence] = find(self.claim, self._asked, self._given, confidence)
         return self._findings[confidence]
 
     @cached_property
     def _asked(self) -> Detector:
-        return self.detector.remembering()
+        with guard(owner_of(self.claim)):
+            return self.detector.remembering()
 
     @cached_property
     def _data(self) -> dict[str, xr.Dataset]:
         return selected(self.claim, self.datasets)
+
+    @cached_property
+    def _given(self) -> dict[str, xr.Dataset]:
+        """What the detector is given, at every confidence; no other claim sees what it does to this."""
+        return copied(self._data)
 
     @cached_property
     def _missing(self) -> str:
@@ -131,6 +138,11 @@ class Case:
     @cached_property
     def _trained(self) -> int:
         return seeds_trained(self._data.values())
+
+
+def failed(claim: Claim, failure: PluginFailure, *, whole: bool = True) -> Verdict:
+    """The verdict on a claim whose detector failed."""
+    return Verdict(claim, Outcome.UNDECIDED, None, str(failure), whole=whole, failure=failure)
 
 
 def _only_alone(alone: Outcome, rule: Rule, confidence: float, wider: Finding) -> str:

@@ -30,14 +30,15 @@ import numpy as np
 import xarray as xr
 
 from grokbench.claims import words
+from grokbench.claims.asking import copied, find
 from grokbench.claims.deciding import decide
 from grokbench.claims.errors import confidence_for, error_allowed
 from grokbench.claims.selection import datasets_of, first_seeds, seeds_trained, selected
 from grokbench.claims.verdict import Outcome, Outlook, Verdict
-from grokbench.errors import NotEnoughDataError, OutOfReachError
+from grokbench.errors import NotEnoughDataError, OutOfReachError, PluginFailure
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.plugins import describe
 from grokbench.record import Status
+from grokbench.statistics.intervals import CONFIDENCE
 from grokbench.statistics.spending import shares_of_error
 from grokbench.suite.model import Claim, Suite
 
@@ -83,7 +84,28 @@ def seeds_expected(
         trained = "no seed is" if fewest == 0 else "only one seed is"
         why = f"{trained} trained, and a spread takes two"
         return Outlook(None, words.no_outlook(why))
-    return _climb(_Ladder(claim, seen, detector.at(confidence)), at_most)
+    return _climb(_Ladder(claim, seen, detector, confidence), at_most)
+
+
+def fails_alike(
+    failure: PluginFailure,
+    claim: Claim,
+    datasets: Mapping[str, xr.Dataset],
+    detector: Detector,
+    seeds: int,
+) -> bool:
+    """Whether a detector that failed fails in the same way with more seeds: each is repeated.
+
+    Then the failure is a mistake in the detector, and not a lack of data.
+
+    Args:
+        failure: how the detector failed on `datasets`.
+        claim, datasets, detector: as for `seeds_expected`.
+        seeds: about how many seeds the detector is shown.
+    """
+    ladder = _Ladder(claim, selected(claim, datasets), detector, CONFIDENCE)
+    again = ladder.rung(max(2, -(-seeds // ladder.most))).error
+    return isinstance(again, PluginFailure) and failure.kind == again.kind
 
 
 def with_outlooks(
@@ -103,7 +125,7 @@ def with_outlooks(
     Returns:
         The verdicts in their order, with `outlook` and a second sentence in `reason`. Verdicts on
         decided claims, on claims without runs and on claims out of reach stay as they are, and so do
-        those whose reason already says the same, after a futility stop.
+        those whose reason already says the same, after a futility stop or a failure of the detector.
     """
     judged = list(verdicts)
     undecided = sum(not verdict.outcome.decided for verdict in judged)
@@ -112,7 +134,8 @@ def with_outlooks(
 
 def _with_outlook(suite: Suite, tree: xr.DataTree, verdict: Verdict, undecided: int) -> Verdict:
     open_ = verdict.outcome in (Outcome.UNDECIDED, Outcome.TOO_CLOSE)
-    if not open_ or verdict.detector is None or verdict.outlook is not None:
+    asked = verdict.outlook is not None or verdict.failure is not None
+    if not open_ or verdict.detector is None or asked:
         return verdict
     datasets, sequential = datasets_of(verdict.claim, tree), suite.sequential
     share = 1.0
@@ -144,7 +167,7 @@ class _Rung:
     claim: Claim
     seeds: int
     finding: Finding | None
-    error: Exception | None
+    error: NotEnoughDataError | PluginFailure | None
     outcome: Outcome
     because: str = ""
 
@@ -200,6 +223,7 @@ class _Ladder:
     claim: Claim
     seen: Mapping[str, xr.Dataset]
     detector: Detector
+    confidence: float
 
     @cached_property
     def most(self) -> int:
@@ -211,8 +235,8 @@ class _Ladder:
         data = self.seen if times == 1 else self._repeated(times)
         seeds = self.most * times
         try:
-            finding = self.detector.find(data)
-        except Exception as error:  # noqa: BLE001 (a plugin's detector may raise anything)
+            finding = find(self.claim, self.detector, copied(data), self.confidence)
+        except (NotEnoughDataError, PluginFailure) as error:
             return _Rung(self.claim, seeds, None, error, Outcome.UNDECIDED)
         outcome, because = decide(self.claim, finding, seeds_trained(data.values()))
         if outcome.decided and times > 1 and finding.low == finding.high:
@@ -238,9 +262,8 @@ def _climb(ladder: _Ladder, at_most: int) -> Outlook:
     times = 1
     while not rungs[-1].decides:
         last = rungs[-1]
-        if last.error is not None and not isinstance(last.error, NotEnoughDataError):
-            raised = f"detector {ladder.claim.detector.name!r} raises {describe(last.error)}"
-            return Outlook(None, words.no_outlook(raised))
+        if isinstance(last.error, PluginFailure):
+            return Outlook(None, words.no_outlook(str(last.error)))
         if isinstance(last.error, OutOfReachError) or _lasting(rungs) or last.seeds >= at_most:
             return _never(ladder, rungs, at_most)
         times *= 2

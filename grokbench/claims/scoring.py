@@ -10,12 +10,13 @@ import xarray as xr
 from grokbench.amounts import count
 from grokbench.claims.changes import marked
 from grokbench.claims.errors import confidence_for, error_allowed
-from grokbench.claims.judging import Case
-from grokbench.claims.outlook import seeds_expected
+from grokbench.claims.judging import Case, failed
+from grokbench.claims.outlook import fails_alike, seeds_expected
 from grokbench.claims.selection import datasets_of, first_seeds, missing_runs, runs_selected
 from grokbench.claims.verdict import Look, Outcome, Verdict
-from grokbench.errors import UnknownNameError, nearest
+from grokbench.errors import OptionsError, PluginFailure, UnknownNameError, nearest
 from grokbench.phenomena.base import Detector
+from grokbench.plugins import guard
 from grokbench.plugins.stand_ins import StandIn
 from grokbench.record import Status
 from grokbench.statistics.spending import shares_of_error
@@ -50,10 +51,14 @@ def score(
         UnknownNameError: nobody registered a claim's detector.
         OptionsError: a claim's detector does not take its options.
     """
-    cases = {}
+    cases: dict[str, Case] = {}
     verdicts: dict[str, Verdict] = {}
     for claim in suite.claims.values():
-        detector = detector_of(claim, detectors)
+        try:
+            detector = detector_of(claim, detectors)
+        except PluginFailure as failure:
+            verdicts[claim.name] = failed(claim, failure)
+            continue
         if isinstance(detector, StandIn):
             verdicts[claim.name] = _not_judged(claim)
         else:
@@ -146,8 +151,13 @@ def _look_by_look(
             last = seeds == sequential.looks[-1]
             if not last and sequential.futility is not None:
                 verdict = _if_hopeless(ready[name], verdict, sequential.futility)
+            broken = not last and _broken(ready[name], verdict, sequential.looks[-1])
+            if broken:
+                reason = f"{verdict.reason}; no more seeds are trained for this claim, because the "
+                reason += "detector fails in the same way with more: correct the detector"
+                verdict = replace(verdict, reason=reason)
             verdicts[name] = verdict = _spent(verdict, seeds) if last else verdict
-            if verdict.outcome is not Outcome.UNDECIDED:
+            if verdict.outcome is not Outcome.UNDECIDED or broken:
                 del still[name]
     awaited = [verdict.next_look for verdict in verdicts.values() if verdict.next_look is not None]
     first = min(awaited, default=sequential.looks[-1])
@@ -237,12 +247,21 @@ def _if_hopeless(case: Case, verdict: Verdict, futility: int) -> Verdict:
     return replace(verdict, outcome=Outcome.TOO_CLOSE, reason=reason, outlook=outlook)
 
 
+def _broken(case: Case, verdict: Verdict, seeds: int) -> bool:
+    """Whether the detector of a claim failed, and fails in the same way with so many seeds."""
+    failure = verdict.failure
+    return failure is not None and fails_alike(
+        failure, case.claim, case.datasets, case.detector, seeds
+    )
+
+
 def detector_of(claim: Claim, detectors: Mapping[str, type[Detector]]) -> Detector:
     """The detector that a claim names, with the claim's options.
 
     Raises:
         UnknownNameError: nobody registered the detector.
         OptionsError: the detector does not take these options.
+        PluginFailure: the detector's class raised another error.
     """
     try:
         kind = detectors[claim.detector.name]
@@ -251,4 +270,5 @@ def detector_of(claim: Claim, detectors: Mapping[str, type[Detector]]) -> Detect
             f"claim {claim.name!r}: there is no detector {claim.detector.name!r}; "
             f"{nearest(claim.detector.name, detectors)}"
         ) from None
-    return kind.from_options(claim.detector.options)
+    with guard(f"detector {claim.detector.name!r}", OptionsError):
+        return kind.from_options(claim.detector.options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from grokbench.errors import PluginFailure
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.statistics.intervals import CONFIDENCE, Interval
 from grokbench.suite.model import Claim
@@ -105,6 +106,7 @@ class Verdict:
             None where the claim needs no more runs.
         outlook: what deciding the claim would take; None where nobody has asked.
         detector: the detector that was asked; None in verdicts that were made without one.
+        failure: how the detector failed; None if it did not.
         changes: what was changed after the claim's runs were trained, in words; empty if the claim is
             as it was declared, or if the results carry no declarations.
     """
@@ -121,6 +123,7 @@ class Verdict:
     next_look: int | None = None
     outlook: Outlook | None = None
     detector: Detector | None = field(default=None, compare=False, repr=False)
+    failure: PluginFailure | None = field(default=None, compare=False, repr=False)
     changes: tuple[str, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from grokbench.cli.console import console, print_json, table
 from grokbench.schema import DEFINITION_KINDS
 
 if TYPE_CHECKING:
+    from grokbench.definition import Definition
     from grokbench.plugins import Plugins
 
 KINDS = tuple(f"{kind}s" for kind in DEFINITION_KINDS)
@@ -77,13 +78,26 @@ def definitions(plugins: Plugins, kind: str) -> Rows:
     return [
         {
             "name": name,
-            "summary": catalogue[name].summary(),
-            "options": catalogue[name].Options.model_json_schema()["properties"],
+            **described(catalogue[name]),
             "version": catalogue[name].version,
             "origin": catalogue.origin(name),
         }
         for name in catalogue
     ]
+
+
+def described(definition: type[Definition]) -> dict[str, Any]:
+    """The summary and the options of a definition, which its plugin may compute."""
+    from grokbench.errors import PluginFailure
+    from grokbench.plugins import guard
+
+    try:
+        with guard(definition.name):
+            options = definition.Options.model_json_schema()["properties"]
+            return {"summary": str(definition.summary()), "options": options}
+    except PluginFailure as failure:
+        click.echo(str(failure), err=True)
+        return {"summary": "", "options": {}}
 
 
 def suites(folders: tuple[Path, ...]) -> Rows:

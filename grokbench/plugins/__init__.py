@@ -10,13 +10,23 @@ other plugins work on.
 | `loading.py` | entry points, single files, and an import that changes nothing for others |
 | `stand_ins.py` | what stands in for definitions whose plugin is not loaded |
 | `digests.py` | digests of a plugin's code, by which an edited plugin is noticed |
-| `guarding.py` | an error that a plugin raises becomes a line of text |
+| `guarding.py` | `guard`: every call into a plugin's code stands within it |
 | `tracing.py` | what `GROKBENCH_TRACE=1` prints |
 | `commands.py` | commands of plugins |
 """
 
-from grokbench.plugins.guarding import describe
+from grokbench.plugins.guarding import describe, guard, message_of
 from grokbench.plugins.plugin import COMMAND_GROUP, DEFINITION_GROUP, HOOKS, Origin
 from grokbench.plugins.registry import Plugins
 
-__all__ = ["COMMAND_GROUP", "DEFINITION_GROUP", "HOOKS", "Origin", "Plugins", "describe"]
+__all__ = [
+    "COMMAND_GROUP",
+    "DEFINITION_GROUP",
+    "HOOKS",
+    "Origin",
+    "Plugins",
+    "describe",
+    "guard",
+    "message_of",
+    "place_of",
+]

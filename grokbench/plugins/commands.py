@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from grokbench import __version__
+from grokbench.plugins.guarding import guarded
 from grokbench.plugins.loading import entry_points_of
 from grokbench.plugins.plugin import COMMAND_GROUP, Origin, Plugin
 
@@ -35,15 +36,16 @@ def _add(plugin: Plugin, cli: click.Group) -> None:
     sender, group, context = plugin.sender, click.Group(), click.Context(cli)
     owners = _owners.setdefault(cli, {})
     plugin.call("register_commands", cli=group)
-    for name, command in group.commands.items():
-        if cli.get_command(context, name) is None:
-            cli.add_command(command, name)
-            owners[name] = sender.origin
-        owner = owners.get(name, f"grokbench {__version__}")
-        if owner == sender.origin:
-            sender.registers.append(f"command {name}")
-        else:
-            sender.complain(
-                f"the command {name!r} is registered by {owner} and by {sender.origin}; "
-                "the first has it, so rename the other"
-            )
+    with guarded(sender):
+        for name, command in group.commands.items():
+            if cli.get_command(context, name) is None:
+                cli.add_command(command, name)
+                owners[name] = sender.origin
+            owner = owners.get(name, f"grokbench {__version__}")
+            if owner == sender.origin:
+                sender.registers.append(f"command {name}")
+            else:
+                sender.complain(
+                    f"the command {name!r} is registered by {owner} and by {sender.origin}; "
+                    "the first has it, so rename the other"
+                )

@@ -7,12 +7,13 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from grokbench.switches import put_back
+from grokbench.plugins.guarding import streams_kept
+from grokbench.switches import LOADING, UNSET, put_back
 
 _importing = threading.RLock()
 """Held during an import, because cohorts may train in threads of the same process."""
@@ -55,5 +56,5 @@ def isolated() -> Iterator[None]:
     Global settings and random states are put back. Printed text goes to standard error, because
     standard output may be JSON that another program reads.
     """
-    with _importing, put_back(), redirect_stdout(sys.stderr):
+    with _importing, put_back({**LOADING, **UNSET}), streams_kept(aside=True):
         yield

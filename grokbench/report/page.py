@@ -10,10 +10,11 @@ import jinja2
 import xarray as xr
 
 from grokbench.claims import Summary, Verdict, words
+from grokbench.plugins import guard
 from grokbench.record import Status
 from grokbench.report import runs, verdicts
 from grokbench.report.sections import looks_section, sections_of
-from grokbench.report.svg import save
+from grokbench.report.svg import file_of
 from grokbench.store import provenance
 from grokbench.suite.model import Suite
 
@@ -58,18 +59,28 @@ def save_figures(
 
     Returns:
         The files written, in the order of the page.
+
+    Raises:
+        PluginFailure: a plugin's figure cannot be rendered in one of the formats. The files before
+            it are written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    drawings = [(section.name, section.drawing) for section in sections_of(tree, verdicts)]
-    if looks := looks_section(verdicts):
-        drawings.insert(0, ("looks", looks[0]))
-    return [
-        save(drawing, folder / f"{name}.{suffix}")
-        for name, drawing in drawings
-        if drawing is not None
-        for suffix in formats
+    drawings = [
+        (section.name, section.owner, section.drawing) for section in sections_of(tree, verdicts)
     ]
+    if looks := looks_section(verdicts):
+        drawings.insert(0, ("looks", "The figure of the looks", looks[0]))
+    written = []
+    for name, owner, drawing in drawings:
+        if drawing is None:
+            continue
+        for suffix in formats:
+            with guard(owner):
+                content = file_of(drawing, name, suffix)
+            written.append(folder / f"{name}.{suffix}")
+            written[-1].write_bytes(content)
+    return written
 
 
 def _template() -> jinja2.Template:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from grokbench.claims import Verdict, datasets_of, selected
-from grokbench.errors import NotEnoughDataError
+from grokbench.claims.asking import copied
+from grokbench.errors import NotEnoughDataError, PluginFailure
 from grokbench.phenomena.base import Detector, Drawing
-from grokbench.plugins import describe
+from grokbench.plugins import guard, message_of
 from grokbench.readout import finished
 from grokbench.record import canonical_json
 from grokbench.report.figures.looks import looks
@@ -19,7 +20,6 @@ from grokbench.report.figures.overview import overview
 from grokbench.report.svg import house_style, inline_svg
 from grokbench.report.verdicts import where
 from grokbench.suite.model import Claim
-from grokbench.switches import SWITCHES, put_back
 
 OVERVIEW_SPANS = ("model_size", "data_size")
 """What `figure_spans` is for detectors that bring no figure."""
@@ -47,6 +47,11 @@ class Section:
     def name(self) -> str:
         """The first claim's: the figure's file name, and its anchor on the page."""
         return self.verdicts[0].claim.name
+
+    @property
+    def owner(self) -> str:
+        """Whose code draws, in words."""
+        return f"The figure of detector {self.verdicts[0].claim.detector.name!r}"
 
 
 def sections_of(tree: xr.DataTree, verdicts: Iterable[Verdict]) -> list[Section]:
@@ -98,16 +103,15 @@ def _section(tree: xr.DataTree, verdicts: tuple[Verdict, ...]) -> Section:
     """
     section = Section(verdicts)
     try:
-        with put_back(SWITCHES), house_style():
-            drawing = _drawing(tree, verdicts)
-        # A figure may fail only when it is rendered, for example at a label with wrong TeX.
-        return replace(section, drawing=drawing, svg=inline_svg(drawing, section.name))
+        with guard(section.owner, NotEnoughDataError):
+            with house_style():
+                drawing = _drawing(tree, verdicts)
+            # A figure may fail only when it is rendered, for example at a label with wrong TeX.
+            return replace(section, drawing=drawing, svg=inline_svg(drawing, section.name))
     except NotEnoughDataError as error:
-        return replace(section, why_not=f"Nothing to draw: {error}.")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - one figure must not cost the page
-        name = verdicts[0].claim.detector.name
-        why_not = f"The figure of detector {name!r} failed: {describe(error)}."
-        return replace(section, why_not=why_not)
+        return replace(section, why_not=f"Nothing to draw: {message_of(error)}.")
+    except PluginFailure as failure:  # one figure must not cost the page
+        return replace(section, why_not=f"{section.owner} failed: {failure.told}.")
 
 
 def _drawing(tree: xr.DataTree, verdicts: Sequence[Verdict]) -> Drawing:
@@ -124,8 +128,7 @@ def _drawing(tree: xr.DataTree, verdicts: Sequence[Verdict]) -> Drawing:
     if first.detector is None:
         return overview(data)
     # Copies: the other figures and the tables show the same datasets and findings.
-    copies = {role: dataset.copy(deep=True) for role, dataset in data.items()}
-    drawing = first.detector.figure(copies, deepcopy(first.finding))
+    drawing = first.detector.figure(copied(data), deepcopy(first.finding))
     if drawing is None:
         return overview(data)
     if not isinstance(drawing, Drawing):

@@ -10,7 +10,6 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -95,10 +94,14 @@ def inline_svg(drawing: Drawing, name: str) -> str:
     return element.replace("xlink:href=", "href=")
 
 
-def save(drawing: Drawing, path: Path) -> Path:
-    """Save the figure on white; the suffix says whether as SVG, PNG or PDF."""
-    path.write_bytes(_rendered(drawing, path.stem, path.suffix[1:], {}, facecolor="white"))
-    return path
+def file_of(drawing: Drawing, name: str, kind: str) -> bytes:
+    """The figure on white, as the content of a file.
+
+    Args:
+        name: keeps the identifiers of an SVG apart.
+        kind: `svg`, `png` or `pdf`.
+    """
+    return _rendered(drawing, name, kind, {}, facecolor="white")
 
 
 def _rendered(

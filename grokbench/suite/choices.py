@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from grokbench.catalogue import Catalogue
 from grokbench.definition import Definition, Location
-from grokbench.errors import OptionsError, PluginError, UnknownNameError
-from grokbench.plugins import describe
+from grokbench.errors import OptionsError, PluginError, PluginFailure, UnknownNameError
+from grokbench.plugins import guard
 from grokbench.record import Choice, canonical_json
 from grokbench.suite.mistakes import Report
 
@@ -59,18 +60,21 @@ def _with_options(
 ) -> Chosen[T] | None:
     # Options are part of a run's id as JSON, so what comes back from JSON must be the same.
     try:
-        made = definition.from_options(options)
-        spelled = made.options.model_dump(mode="json", by_alias=True)
-        canonical_json(spelled)
-        again = definition.from_options(spelled)
+        with guard(definition.name, OptionsError):
+            made = definition.from_options(options)
+            spelled = made.options.model_dump(mode="json", by_alias=True)
+            canonical_json(spelled)
+            spelled = json.loads(json.dumps(spelled))
+            again = definition.from_options(spelled)
+            unchanged = bool(again.options == made.options)
     except OptionsError as error:
         for mistake in error.mistakes:
             report.add((*at, mistake.place) if mistake.place else at, mistake.message)
         return None
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        report.add(at, f"{definition.name} refuses these options: {describe(error)}")
+    except PluginFailure as failure:
+        report.add(at, f"{definition.name} refuses these options: {failure.told}")
         return None
-    if again.options != made.options:
+    if not unchanged:
         report.add(
             at, f"{definition.name}.Options changes when stored as JSON: it became {spelled}"
         )

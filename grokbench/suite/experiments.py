@@ -9,8 +9,9 @@ from typing import Any
 
 from grokbench.architectures.base import Architecture
 from grokbench.definition import Location
-from grokbench.plugins import Plugins
-from grokbench.plugins.stand_ins import StandIn
+from grokbench.errors import PluginFailure
+from grokbench.plugins import Plugins, guard
+from grokbench.plugins.stand_ins import NotLoadedError, StandIn
 from grokbench.record import ModelSize, Recipe
 from grokbench.suite.choices import Chosen, choose
 from grokbench.suite.measures import read_measures
@@ -96,7 +97,7 @@ def read_experiment(
         "model_size": sizes,
         "data_size": data_sizes,
         "seed": seeds,
-        **_parts_axis(task),
+        **_parts_axis(task, (*at, "task"), report),
     }
     return Draft(axes, experiment)
 
@@ -108,13 +109,27 @@ def _optimizer_axis(recipe: SweptRecipe | None, plugins: Plugins) -> dict[str, N
     return {"optimizer": None} if unknown else {}
 
 
-def _parts_axis(task: Chosen[Task] | None) -> dict[str, tuple[str, ...] | None]:
+def _parts_axis(
+    task: Chosen[Task] | None, at: Location, report: Report
+) -> dict[str, tuple[str, ...] | None]:
     """The dimension `part`, which a dataset has if the task has more than one part."""
+    if task is None:
+        return {"part": None}
+    name = task.definition.name
     try:
-        parts = task.definition.parts if task else None
-    except Exception:  # noqa: BLE001 - the runs will fail with this error
-        parts = None
-    return {} if parts is not None and len(parts) < 2 else {"part": parts}
+        with guard(name, NotLoadedError):
+            parts: object = task.definition.parts
+    except NotLoadedError:
+        return {"part": None}
+    except PluginFailure as failure:
+        report.add(at, f"{name} raised an error when asked for its parts: {failure.told}")
+        return {"part": None}
+    if type(parts) is not tuple or not all(type(one) is str and one for one in parts) or not parts:
+        report.add(
+            at, f"{name}.parts is no tuple of names; write ('all',), or a name for each part"
+        )
+        return {"part": None}
+    return {} if len(parts) < 2 else {"part": parts}
 
 
 def _check_data_sizes(

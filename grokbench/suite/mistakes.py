@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from grokbench.definition import Location, place
-from grokbench.errors import Mistake
+from grokbench.errors import Mistake, PluginFailure
 from grokbench.labels import text_of
-from grokbench.plugins import describe
+from grokbench.plugins import guard
 from grokbench.plugins.stand_ins import NotLoadedError
 from grokbench.schema import LONGEST_NAME
 
@@ -88,10 +88,19 @@ def shortened(name: str) -> str:
 
 
 def ask(owner: str, question: Callable[[], str | None]) -> str | None:
-    """The answer of a plugin. An error that the plugin raises counts as a refusal."""
+    """The answer of a plugin. An error that the plugin raises counts as a refusal.
+
+    Args:
+        owner: the name of the definition that is asked.
+        question: calls the definition.
+    """
     try:
-        return question()
+        with guard(owner, NotLoadedError):
+            answer: object = question()
     except NotLoadedError:
         return None  # nobody can answer for a plugin that is not loaded
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        return f"{owner} raised an error when asked: {describe(error)}"
+    except PluginFailure as failure:
+        return f"{owner} raised an error when asked: {failure.told}"
+    if answer is None or type(answer) is str:
+        return answer
+    return f"{owner} answered with {type(answer).__name__} when asked; return None or a str"

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grokbench.definition import place
 from grokbench.errors import Mistake
 from grokbench.plugins import Plugins
 from grokbench.suite.mistakes import ask
-from grokbench.suite.model import Experiment, Suite
+from grokbench.suite.model import Claim, Experiment, Suite
+
+if TYPE_CHECKING:
+    from grokbench.phenomena.base import Detector
 
 
 def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
     """What the detectors say about the grids, claims with too few seeds, runs that no look trains."""
     found = []
     for claim in suite.claims.values():
-        detector = plugins.detectors[claim.detector.name].from_options(claim.detector.options)
+        detector = plugins.detectors[claim.detector.name]
         lengths = {
             role: _lengths(suite.experiments[name], claim.where)
             for role, name in claim.experiments.items()
         }
-        warning = ask(detector.name, partial(detector.warning, lengths))
+        warning = ask(detector.name, partial(_warning, detector, claim, deepcopy(lengths)))
         if warning:
             found.append(Mistake(place(("claims", claim.name, "detector")), warning))
         seeds = min(length["seed"] for length in lengths.values())
@@ -32,6 +36,12 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
             )
             found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
     return found + _never_trained(suite) + _looks_that_decide_nothing(suite)
+
+
+def _warning(
+    detector: type[Detector], claim: Claim, lengths: Mapping[str, Mapping[str, int]]
+) -> str | None:
+    return detector.from_options(claim.detector.options).warning(lengths)
 
 
 def _looks_that_decide_nothing(suite: Suite) -> list[Mistake]:

@@ -12,8 +12,9 @@ from functools import partial
 
 import torch
 
+from grokbench.errors import PluginFailure
 from grokbench.plan import Cohort, shape_of
-from grokbench.plugins import Plugins
+from grokbench.plugins import Plugins, guard
 from grokbench.training.cohort import CohortTraining
 from grokbench.training.device import one_thread, repeat_exactly, stream_of_its_own
 from grokbench.training.execution import execution_of
@@ -117,24 +118,26 @@ def measure(cohort: Cohort, *, plugins: Plugins, device: str) -> Cost:
     precision = cohort.runs[0].recipe.precision
     with one_thread(), stream_of_its_own(torch.device(device)), float32_products(precision):
         try:
-            begun = time.perf_counter()
-            training = CohortTraining(cohort.runs, plugins, torch.device(device))
-            execution = execution_of(training)
-            execution.advance(1)
-            execution.evaluate()
-            training.measure()
-            finish(training.device)
-            start = time.perf_counter() - begun
-            stride = execution.stride
-            step = (
-                timed(partial(execution.advance, stride), training.device, TIMED_SECONDS) / stride
-            )
-            evaluation = timed(execution.evaluate, training.device, TIMED_SECONDS / 2)
-            if training.measuring.measures:
-                evaluation += timed(training.measure, training.device, TIMED_SECONDS / 2)
-        except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
+            with guard("training"):
+                begun = time.perf_counter()
+                training = CohortTraining(cohort.runs, plugins, torch.device(device))
+                execution = execution_of(training)
+                execution.advance(1)
+                execution.evaluate()
+                training.measure()
+                finish(training.device)
+                start = time.perf_counter() - begun
+                stride = execution.stride
+                step = (
+                    timed(partial(execution.advance, stride), training.device, TIMED_SECONDS)
+                    / stride
+                )
+                evaluation = timed(execution.evaluate, training.device, TIMED_SECONDS / 2)
+                if training.measuring.measures:
+                    evaluation += timed(training.measure, training.device, TIMED_SECONDS / 2)
+            return Cost(start, step, evaluation, peak_memory(training.device), execution.refused)
+        except PluginFailure:
             return Cost(0.0, 0.0, 0.0, 0)
-        return Cost(start, step, evaluation, peak_memory(training.device), execution.refused)
 
 
 def timed(act: Callable[[], object], device: torch.device, seconds: float) -> float:

@@ -7,7 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from grokbench.errors import PluginFailure
 from grokbench.optimizers.base import Optimizer
+from grokbench.plugins import guard
+from grokbench.switches import OF_A_THREAD
 from grokbench.training.cohort import CohortTraining
 from grokbench.training.graphs import Graphs
 
@@ -79,10 +82,11 @@ def reads_back(optimizer: Optimizer) -> str:
     parameters = torch.empty(2, columns, device="meta")
     rate, count = parameters.new_empty(2, 1), parameters.new_empty((), dtype=torch.float64)
     try:
-        fresh = type(optimizer)(optimizer.options)
-        fresh.shapes = optimizer.shapes
-        fresh.start(parameters)
-        fresh.step(parameters, torch.empty_like(parameters), rate, parameters.clone(), count)
-    except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
-        return f"{optimizer.name} looks at values: {str(error).splitlines()[0]}"
+        with guard(optimizer.name, switches=OF_A_THREAD):
+            fresh = type(optimizer)(optimizer.options)
+            fresh.shapes = optimizer.shapes
+            fresh.start(parameters)
+            fresh.step(parameters, torch.empty_like(parameters), rate, parameters.clone(), count)
+    except PluginFailure as failure:
+        return f"{optimizer.name} looks at values: {failure.told}"
     return ""

@@ -17,6 +17,7 @@ import torch
 
 from grokbench.plan import COHORT_BYTES, Cohort
 from grokbench.record import Record
+from grokbench.switches import OF_A_THREAD, SWITCHES, put_back
 from grokbench.training.device import one_thread
 from grokbench.training.events import Events
 from grokbench.training.precision import float32_products
@@ -122,8 +123,11 @@ def train_side_by_side(cohorts: Iterator[Cohort], trainer: Trainer, number: int)
     for _, alike in groupby(cohorts, key=lambda cohort: cohort.runs[0].recipe.precision == "tf32"):
         group = list(alike)
         lanes = Lanes(group, trainer.should_stop, room)
-        own = replace(trainer, events=events, should_stop=lanes.should_stop)
+        # What belongs to the process is put back at the end of all lanes: a lane that puts back its own
+        # view of it could undo what another lane needs just now.
+        own = replace(trainer, events=events, should_stop=lanes.should_stop, switches=OF_A_THREAD)
         with (
+            put_back(SWITCHES),
             float32_products(group[0].runs[0].recipe.precision),
             one_thread(),
             ThreadPoolExecutor(number, thread_name_prefix="lane") as pool,

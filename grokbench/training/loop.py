@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import torch
 
-from grokbench.plugins import Plugins, describe
+from grokbench.errors import PluginFailure
+from grokbench.plugins import Plugins, guard
 from grokbench.record import Record, Run, Status, failed
+from grokbench.switches import SWITCHES, Switch
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining, State
 from grokbench.training.device import (
@@ -56,11 +58,16 @@ def train(
     on_evaluation: OnEvaluation = lambda step, accuracy: None,
     safekeeping: Safekeeping | None = None,
     on_lack: OnLack = lambda run, message: None,
+    switches: Mapping[str, Switch] = SWITCHES,
 ) -> list[Record]:
     """Train `runs` at once; in halves if memory is too small; one by one after any other error.
 
     A run whose task, architecture, optimizer or measure raises an error is recorded as failed, with
     the error, and the other runs are trained. An error that `on_evaluation` raises is raised.
+
+    Args:
+        switches: the global state that is put back afterwards, so that a plugin changes nothing for
+            the cohorts that this process trains later.
 
     Returns:
         A record for each run, or fewer when `safekeeping` said to stop. The other runs continue
@@ -76,17 +83,19 @@ def train(
     listener = Listener(on_evaluation)
     with one_thread(), stream_of_its_own(torch.device(device)):
         try:
-            return train_at_once(runs, plugins, torch.device(device), listener, safekeeping)
-        except (Exception, SystemExit) as error:
-            if error is listener.error:
-                raise
+            # What is printed stays where it is: the caller may print in `on_evaluation`.
+            with guard("training", switches=switches, aside=False):
+                return train_at_once(runs, plugins, torch.device(device), listener, safekeeping)
+        except PluginFailure as failure:
+            if listener.error is not None:
+                raise listener.error from None
             check_still_there(torch.device(device))
-            if len(runs) == 1 and out_of_memory(error):
-                on_lack(runs[0], describe(error))
+            if len(runs) == 1 and out_of_memory(failure.error):
+                on_lack(runs[0], failure.told)
                 return []
             if len(runs) == 1:
-                return [failed(runs[0], describe(error))]
-            shares = 2 if out_of_memory(error) else len(runs)
+                return [failed(runs[0], failure.told)]
+            shares = 2 if out_of_memory(failure.error) else len(runs)
     gc.collect()  # frees the memory of the stack that failed, which is a cycle once compiled
     cuts = [len(runs) * i // shares for i in range(shares + 1)]
     records: list[Record] = []
@@ -99,7 +108,9 @@ def train(
     for first, end in pairwise(cuts):
         if safekeeping.should_stop():
             break
-        records += train(runs[first:end], plugins, device, on_evaluation, safekeeping, lacks)
+        records += train(
+            runs[first:end], plugins, device, on_evaluation, safekeeping, lacks, switches
+        )
     if len(records) + len(lacking) < len(runs):
         # Failed runs are left out: they fail again beside the rest, which is then trained one by
         # one as now. Alone, the rest would be stacked, with other bits.

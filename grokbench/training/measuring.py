@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from grokbench.architectures.base import Program, Views
 from grokbench.errors import PluginError
 from grokbench.measures.base import Measure, Snapshot
+from grokbench.plugins import guard
 from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples
-from grokbench.training.random_state import torchs_generators
+from grokbench.training.random_state import LENDING, torchs_generators
 from grokbench.training.stack import Stack
 
 
@@ -27,7 +29,11 @@ class Measuring:
         self.device = stack.parameters.flat.device
         self.takes_part = stack.setup.architecture.takes_part
         # Without measures, nothing holds on to the modules and examples.
-        self.models = stack.models if self.measures else []
+        # A module for each measure, because a measure may change the module that it is given.
+        self.models = [
+            [model if i == 0 else copy.deepcopy(model) for i, _ in enumerate(self.measures)]
+            for model in (stack.models if self.measures else ())
+        ]
         self.examples = (
             [on_device(one, self.device) for one in stack.examples] if self.measures else []
         )
@@ -50,10 +56,12 @@ class Measuring:
         rows = [
             [
                 number
-                for measure in self.measures
+                for like, measure in zip(self.models[i], self.measures, strict=True)
                 # Each measure has a snapshot of its own, and may write into it.
                 for number in self._read(
-                    measure, run, self._snapshot(i, step, parameters, outputs[i], program.buffers)
+                    measure,
+                    run,
+                    self._snapshot(i, like, step, parameters, outputs[i], program.buffers),
                 )
             ]
             for i, run in enumerate(self.runs)
@@ -61,14 +69,20 @@ class Measuring:
         return torch.tensor(rows, dtype=torch.float64)
 
     def _snapshot(
-        self, i: int, step: int, parameters: Views, outputs: Tensor, buffers: Views
+        self,
+        i: int,
+        like: nn.Module,
+        step: int,
+        parameters: Views,
+        outputs: Tensor,
+        buffers: Views,
     ) -> Snapshot:
         """What measures see of the i-th run.
 
         Args:
             outputs: of this run, padded: [examples, outputs].
         """
-        examples = self.examples[i]
+        examples = copies(self.examples[i])
         outputs, inputs = outputs[: len(examples.inputs)].clone(), examples.inputs
         inputs = inputs.to(outputs) if inputs.is_floating_point() else inputs
         return Snapshot(
@@ -79,7 +93,7 @@ class Measuring:
             examples,
             (inputs, examples.part) if self.takes_part else (inputs,),
             {name: value[i].clone() for name, value in buffers.items()},
-            self.models[i],
+            like,
         )
 
     def _read(self, measure: Measure, run: Run, snapshot: Snapshot) -> list[float]:
@@ -88,10 +102,14 @@ class Measuring:
         The generators depend on the run's seed and on the measure: what a measure draws does not
         depend on other measures or on the step.
         """
-        with torchs_generators(self.device, f"the measure {measure.name}"):
+        with (
+            # Held around the guard too, which puts random states back.
+            LENDING,
+            guard(f"measure {measure.name!r}", aside=False),
+            torchs_generators(self.device, f"the measure {measure.name}"),
+        ):
             torch.manual_seed(Streams(run.seed).key(measure.name))
-            given = measure.measure(snapshot)
-        return numbers(measure, given)
+            return numbers(measure, measure.measure(snapshot))
 
 
 def numbers(measure: Measure, given: Any) -> list[float]:
@@ -113,6 +131,11 @@ def numbers(measure: Measure, given: Any) -> list[float]:
             f"the measure {measure.name} gives something that is no number ({error}); "
             f"write one number for each of {wanted}"
         ) from error
+
+
+def copies(examples: Examples) -> Examples:
+    """The same examples in tensors of their own."""
+    return replace(examples, **{name: value.clone() for name, value in vars(examples).items()})
 
 
 def on_device(examples: Examples, device: torch.device) -> Examples:

@@ -7,6 +7,8 @@ import errno
 
 import torch
 
+from grokbench.plugins import message_of
+
 # The numbers of these parameters in glibc's malloc.h, for mallopt(3).
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 
@@ -44,7 +46,7 @@ def out_of_memory(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return True
         # Torch's allocator for CPUs, the CUDA runtime and cuBLAS raise plain RuntimeErrors.
-        if isinstance(error, RuntimeError) and any(words in str(error) for words in LACKING):
+        if isinstance(error, RuntimeError) and any(words in message_of(error) for words in LACKING):
             return True
         error = error.__cause__
     return False

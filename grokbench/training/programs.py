@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from grokbench.architectures.base import Program
-from grokbench.plugins import Plugins, describe
+from grokbench.errors import PluginFailure
+from grokbench.plugins import Plugins, guard
 from grokbench.record import Run
 from grokbench.training.probe import Probe
 from grokbench.training.single_modules import SingleModules
@@ -60,7 +61,8 @@ class Probed:
 def probed(runs: Sequence[Run], plugins: Plugins) -> Probed:
     """How runs of this shape will be trained, found by trying the first of them."""
     try:
-        stack = Stack.of(runs[:PROBED_RUNS], plugins, torch.device("cpu"))
-        return Probed(why_one_by_one=choose_program(stack).why_one_by_one)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
-        return Probed(error=describe(error))
+        with guard("the run's module"):
+            stack = Stack.of(runs[:PROBED_RUNS], plugins, torch.device("cpu"))
+            return Probed(why_one_by_one=str(choose_program(stack).why_one_by_one))
+    except PluginFailure as failure:
+        return Probed(error=failure.told)

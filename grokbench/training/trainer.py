@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from grokbench.amounts import count
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
 from grokbench.record import Run
+from grokbench.switches import SWITCHES, Switch
 from grokbench.training.checkpoints import Checkpoints, Safekeeping
 from grokbench.training.events import Events
 from grokbench.training.loop import train
@@ -25,6 +26,7 @@ class Trainer:
         checkpoints: where cohorts are kept while they train; None to keep nothing.
         should_stop: says whether a cohort in training should keep a checkpoint and stop.
         deadline: the moment of `time.monotonic` at which `should_stop` will say so.
+        switches: the global state that is put back after each cohort.
     """
 
     plugins: Plugins
@@ -33,6 +35,7 @@ class Trainer:
     checkpoints: Checkpoints | None
     should_stop: Callable[[], bool]
     deadline: float = math.inf
+    switches: Mapping[str, Switch] = field(default_factory=lambda: SWITCHES)
 
     def train(self, cohort: Cohort) -> None:
         """Train a cohort to its end, or until `should_stop` says so."""
@@ -47,6 +50,7 @@ class Trainer:
             on_evaluation,
             safekeeping,
             lacking.__setitem__,
+            self.switches,
         )
         if lacking:
             self.events.lost(cohort, in_words(lacking))

@@ -24,9 +24,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from grokbench.plugins import describe
+from grokbench.errors import PluginFailure
+from grokbench.plugins import guard
 from grokbench.plugins.loading import import_file
-from grokbench.switches import SWITCHES, put_back
 from grokbench.testing.conformance.checks import Fault, Inapplicable, Specimen
 from grokbench.testing.conformance.exercises import Digests, exercises_of
 
@@ -206,8 +206,7 @@ def serve() -> None:
     os.dup2(2, 1)  # What a plugin prints is not an answer.
     with suppress(EOFError):
         while True:
-            with put_back(SWITCHES):
-                answer = _answer(pickle.load(sys.stdin.buffer))  # noqa: S301 (our own process)
+            answer = _answer(pickle.load(sys.stdin.buffer))  # noqa: S301 (our own process)
             pickle.dump(answer, answers)
             answers.flush()
 
@@ -216,17 +215,19 @@ def _answer(question: Question) -> tuple[Callable[..., object], object]:
     """The class of the answer, and what it is made of."""
     sys.path[:], files, specimen = question
     try:
-        for module, file in files.items():
-            if file is not None and module.startswith(SINGLE_FILE):
-                import_file(Path(file))
-            elif getattr(sys.modules.get(module), "__file__", file) != file:
-                del sys.modules[module]  # Another folder has a module of the same name.
-        exercises = exercises_of(pickle.loads(specimen))  # noqa: S301
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
-        return Inapplicable, f"another process cannot find its class: {describe(error)}"
+        with guard("it"):
+            for module, file in files.items():
+                if file is not None and module.startswith(SINGLE_FILE):
+                    import_file(Path(file))
+                elif getattr(sys.modules.get(module), "__file__", file) != file:
+                    del sys.modules[module]  # Another folder has a module of the same name.
+            exercises = exercises_of(pickle.loads(specimen))  # noqa: S301
+    except PluginFailure as failure:
+        return Inapplicable, f"another process cannot find its class: {failure.told}"
     try:
-        return dict, next(exercises).digests()
+        with guard("it", Inapplicable):
+            return dict, next(exercises).digests()
     except Inapplicable as reason:
         return Inapplicable, f"another process cannot find its class: {reason}"
-    except (Exception, SystemExit) as error:  # noqa: BLE001
-        return Fault, f"in another process it raises {describe(error)}"
+    except PluginFailure as failure:
+        return Fault, f"in another process it raises {failure.told}"

@@ -18,8 +18,8 @@ from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from grokbench.plugins import describe
-from grokbench.switches import SWITCHES, put_back
+from grokbench.errors import PluginFailure
+from grokbench.plugins import guard
 
 if TYPE_CHECKING:
     import pytest
@@ -180,21 +180,21 @@ class Check:
         """
         __tracebackhide__ = True  # pytest then shows the test and the fault, not the kit's lines
         promise = self.promise
-        with put_back(SWITCHES), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
+        try:
+            with guard("it", Inapplicable, Fault), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 return promise.examine(self.specimen) or ""
-            except Inapplicable as reason:
-                raise reason.with_traceback(None) from reason.__cause__
-            except Fault as found:
-                instead, why = found.instead or promise.instead, found.why or promise.why
-                raise Fault(found.what, instead, why) from found.__cause__
-            except (Exception, SystemExit) as error:
-                raise Fault(
-                    f"it raises {describe(error)}",
-                    "raise only the errors that the contract names",
-                    f"the check could not see this: {promise.sentence}",
-                ) from error
+        except Inapplicable as reason:
+            raise reason.with_traceback(None) from reason.__cause__
+        except Fault as found:
+            instead, why = found.instead or promise.instead, found.why or promise.why
+            raise Fault(found.what, instead, why) from found.__cause__
+        except PluginFailure as failure:
+            raise Fault(
+                f"it raises {failure.told}",
+                "raise only the errors that the contract names",
+                f"the check could not see this: {promise.sentence}",
+            ) from failure.error
 
     def result(self) -> Result:
         """Run the check; never raises."""
@@ -232,22 +232,20 @@ def must(holds: object, what: str, instead: str = "") -> None:
 def must_work(doing: str, instead: str = "") -> Iterator[None]:
     """Errors inside are faults: `doing` raises the error."""
     try:
-        yield
-    except (Fault, Inapplicable):
-        raise
-    except (Exception, SystemExit) as error:
-        raise Fault(f"{doing} raises {describe(error)}", instead) from error
+        with guard(doing, Fault, Inapplicable, switches={}):
+            yield
+    except PluginFailure as failure:
+        raise Fault(f"{doing} raises {failure.told}", instead) from failure.error
 
 
 @contextmanager
 def reported_by(check: str) -> Iterator[None]:
     """Errors inside are reported by one check alone; every other check becomes inapplicable."""
     try:
-        yield
-    except Inapplicable:
-        raise
-    except (Exception, SystemExit) as error:
-        raise Inapplicable(f"see {check}") from error
+        with guard(check, Inapplicable, switches={}):
+            yield
+    except PluginFailure as failure:
+        raise Inapplicable(f"see {check}") from failure.error
 
 
 def must_be_none_or_words(call: str, answer: Any, *again: Any) -> None:

@@ -86,7 +86,8 @@ def changed(act: Callable[[], object], switches: Mapping[str, Switch] = SWITCHES
     """The names of the global state that `act` changes."""
     before = {name: comparable(value) for name, value in read(switches).items()}
     act()
-    return [name for name, value in read(switches).items() if comparable(value) != before[name]]
+    after = {name: comparable(value) for name, value in read(switches).items()}
+    return [name for name in before if name in after and after[name] != before[name]]
 
 
 def digests_of(values: Mapping[str, Any]) -> Digests:

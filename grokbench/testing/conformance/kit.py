@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from grokbench.definition import Definition
-from grokbench.errors import PluginError, nearest
-from grokbench.switches import SWITCHES, put_back
+from grokbench.errors import PluginError, PluginFailure, nearest
+from grokbench.plugins import guard
 from grokbench.testing.conformance.checks import EVERY_KIND, PROMISES, Check, Specimen, kind_of
 
 if TYPE_CHECKING:
@@ -117,11 +117,8 @@ def checks_of_plugin(
 
     modules = plugins.modules_named(name, cli)
     checks = [check for module in modules for check in module.checks()]
-    with put_back(SWITCHES):
-        definitions = (
-            plugins.definitions_of(modules) if modules else plugins.definitions_named(name)
-        )
-        tasks, architectures = usable(definitions)
+    definitions = plugins.definitions_of(modules) if modules else plugins.definitions_named(name)
+    tasks, architectures = usable(definitions)
     for definition in definitions:
         checks += checks_for(definition, tasks=tasks, architectures=architectures)
     return expecting(checks, expected_failures or {})
@@ -137,7 +134,7 @@ def usable(definitions: Sequence[type[Definition]]) -> tuple[list[Task], list[Ar
     tasks: list[Task] = []
     architectures: list[Architecture] = []
     for definition in definitions:
-        with suppress(Exception, SystemExit):  # the definition's own checks report the error
+        with suppress(PluginFailure), guard("it"):  # the definition's own checks report the error
             made: Any = definition.from_options(options_of(definition)[0])
             if isinstance(made, Task):
                 made.examples(data_sizes(made)[0], Streams(0))
