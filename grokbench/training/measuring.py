@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from grokbench.architectures.base import Program, Views
+from grokbench.architectures.copying import copied
 from grokbench.errors import PluginError
 from grokbench.measures.base import Measure, Snapshot
 from grokbench.plugins import guard
@@ -31,7 +31,7 @@ class Measuring:
         # Without measures, nothing holds on to the modules and examples.
         # A module for each measure, because a measure may change the module that it is given.
         self.models = [
-            [model if i == 0 else copy.deepcopy(model) for i, _ in enumerate(self.measures)]
+            [model if i == 0 else copied(model) for i, _ in enumerate(self.measures)]
             for model in (stack.models if self.measures else ())
         ]
         self.examples = (

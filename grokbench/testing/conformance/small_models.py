@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
@@ -15,8 +16,9 @@ from torch.nn import functional
 from grokbench.architectures.base import Architecture, Program
 from grokbench.architectures.copying import copied
 from grokbench.definition import Definition
+from grokbench.errors import PluginFailure
 from grokbench.optimizers import AdamW
-from grokbench.plugins import Plugins
+from grokbench.plugins import Plugins, guard
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.tasks import Mixture, ModularAddition
@@ -150,10 +152,9 @@ class Setting:
 
 def succeeds(act: Callable[[], object]) -> bool:
     """Whether it raises nothing, and does not return False."""
-    try:
+    with suppress(PluginFailure), guard("it", switches={}):
         return act() is not False
-    except (Exception, SystemExit):  # noqa: BLE001 (a plugin may raise anything)
-        return False
+    return False
 
 
 def chosen(definition: Definition) -> Choice:
