@@ -7,6 +7,7 @@ from torch import Tensor
 
 from grokbench.tasks.base import Examples, Task, Tokens
 from grokbench.tasks.judging import CrossEntropy
+from grokbench.tasks.mirrors import false_claims
 
 
 def check_examples(examples: Examples, task: Task, data_size: int) -> None:
@@ -43,6 +44,8 @@ def check_examples(examples: Examples, task: Task, data_size: int) -> None:
             f"{task.name}: labels are {list(examples.labels.shape)}; "
             f"write [{count}, {task.judgement.outputs}]"
         )
+    if false := false_claims(task, examples):
+        raise ValueError(f"{task.name}: {false}")
 
 
 def check_inputs(task: Task, inputs: Tensor) -> None:

@@ -12,6 +12,7 @@ from grokbench.randomness import Streams
 from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.checks import check_inputs
 from grokbench.tasks.judging import CrossEntropy, Judgement
+from grokbench.tasks.mirrors import claims, exchanges, false_claims, index_of, same_labels, trains
 from grokbench.testing.conformance.checks import (
     Fault,
     Specimen,
@@ -374,6 +375,33 @@ def mirror_free_is_true(specimen: Specimen) -> str | None:
     return None if mirrors else "the kit knows no mirrors of these inputs"
 
 
+@promises(
+    "task",
+    why="mirror_free_accuracy would leave out questions that training does not give away, and the "
+    "theory would count too few different labels",
+)
+def mirrors_have_the_same_label(specimen: Specimen) -> str | None:
+    """An example that is not mirror-free has a mirror in training, with the same label."""
+    task, examples = specimen.make(), sound(specimen)
+    if problem := false_claims(task, examples):
+        raise fault_of(problem)
+    unexplained = claims(examples)
+    if not unexplained.any():
+        return "every validation example is mirror-free"
+    if hasattr(task, "mirror"):
+        return None
+    for _, swapped in exchanges(examples.inputs) if isinstance(task.inputs, Tokens) else ():
+        found = index_of(examples.inputs, swapped)
+        unexplained &= ~(trains(examples, found) & same_labels(examples, found))
+    must(
+        not unexplained.any(),
+        f"{int(unexplained.sum())} validation examples are not mirror-free, and no exchange of two "
+        "tokens makes a training example of the same label of them",
+        "add them to mirror_free, or say what their mirrors are with a method `mirror(inputs)`",
+    )
+    return None
+
+
 def mirrors_of(task: Task, examples: Examples) -> Iterator[tuple[str, Tensor]]:
     """Other ways to ask the same questions: what is done to the inputs, and the inputs after it.
 
@@ -383,11 +411,9 @@ def mirrors_of(task: Task, examples: Examples) -> Iterator[tuple[str, Tensor]]:
     if mirror := getattr(task, "mirror", None):
         yield "as its mirror() says", mirror(examples.inputs)
     elif isinstance(task.inputs, Tokens):
-        for first, second in torch.combinations(torch.arange(task.inputs.length)).tolist():
-            swapped = examples.inputs.clone()
-            swapped[:, [first, second]] = examples.inputs[:, [second, first]]
+        for what, swapped in exchanges(examples.inputs):
             if never_changes_a_label(examples, swapped):
-                yield f"exchanging tokens {first} and {second}", swapped
+                yield what, swapped
 
 
 def never_changes_a_label(examples: Examples, swapped: Tensor) -> bool:

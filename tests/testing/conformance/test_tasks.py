@@ -233,6 +233,42 @@ class Mirrored(Sum):
         return replace(fair, mirror_free=fair.validation)
 
 
+class Quotient(Sum):
+    """a / b, with mirrors as if it were a product, and an answer where b is 0."""
+
+    def label(self, a, b):
+        return a * b ** (PRIME - 2) % PRIME
+
+
+class Difference(Sum):
+    """a - b, with mirrors as if it were a sum."""
+
+    def label(self, a, b):
+        return (a - b) % PRIME
+
+
+class Swapping(Difference):
+    """a - b, and it says that b - a is the same question."""
+
+    def mirror(self, inputs):
+        return inputs[:, [1, 0, 2]]
+
+
+class Suspicious(Sum):
+    """No validation example is mirror-free, whether its mirror trains or not."""
+
+    def examples(self, data_size, streams):
+        fair = super().examples(data_size, streams)
+        return replace(fair, mirror_free=torch.zeros_like(fair.train))
+
+
+class Absent(Suspicious):
+    """The same, with a mirror that is not in training."""
+
+    def mirror(self, inputs):
+        return inputs
+
+
 class Everything(Sum):
     """Training examples are mirror-free, too."""
 
@@ -343,6 +379,11 @@ FAULTS = [
     (Choosy, "makes_every_size_it_allows", "refuses every data size"),
     (Yes, "refuses_in_words", "check(1) gives True"),
     (Mirrored, "mirror_free_is_true", "whose mirror trains (exchanging tokens 0 and 1)"),
+    (Quotient, "mirrors_have_the_same_label", "have another label than their mirror in training"),
+    (Difference, "mirrors_have_the_same_label", "(exchanging tokens 0 and 1)"),
+    (Swapping, "mirrors_have_the_same_label", "another label than what mirror() makes of them"),
+    (Suspicious, "mirrors_have_the_same_label", "say what their mirrors are with a method"),
+    (Absent, "mirrors_have_the_same_label", "what mirror() makes of them does not train"),
     (Everything, "mirror_free_is_true", "are mirror-free and do not validate"),
     (Cached, "examples_are_its_callers_own", "shows in another's"),
     (Mutating, "examples_are_its_callers_own", "changes train of seed 0's"),
