@@ -56,6 +56,7 @@ def read_experiment(
     for key in ("model_sizes", "data_sizes", "seeds"):
         report.add_repeats((*at, key), getattr(table, key) or [])
     if task:
+        _check_judgement(task.definition, at, report)
         _check_data_sizes(task.definition, table.data_sizes or [], at, report)
     if task and architecture:
         _check_model_sizes(
@@ -130,6 +131,16 @@ def _parts_axis(
         )
         return {"part": None}
     return {} if len(parts) < 2 else {"part": parts}
+
+
+def _check_judgement(task: Task, at: Location, report: Report) -> None:
+    """A judgement that would count every answer as correct, or none, raises an error."""
+
+    def judge() -> None:
+        _ = task.judgement
+
+    if complaint := ask(task.name, judge):
+        report.add((*at, "task"), complaint)
 
 
 def _check_data_sizes(

@@ -60,7 +60,9 @@ class Task(Definition, ABC):
     @property
     @abstractmethod
     def judgement(self) -> Judgement:
-        """The loss, and what is correct: `CrossEntropy(classes)` or `SquaredError(outputs)`."""
+        """The loss, and what is correct: `CrossEntropy(classes)`, or `SquaredError(outputs)` with
+        `correct_by`.
+        """
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ def check_examples(examples: Examples, task: Task, data_size: int) -> None:
             f"the data size is {data_size}"
         )
     check_inputs(task, examples.inputs)
+    if complaint := task.judgement.refuses(examples.labels):
+        raise ValueError(f"{task.name}: {complaint}")
     if isinstance(task.judgement, CrossEntropy):
         check_range(task, "labels", examples.labels, task.judgement.outputs)
     elif examples.labels.shape[1:] != (task.judgement.outputs,):

@@ -9,12 +9,16 @@ arXiv:2501.04697) and cause slingshots ("Grokking or Glitching?" 2026, arXiv:260
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+
+Way = Literal["argmax", "sign", "tolerance"]
+"""When an answer to a question with target values is correct: see `SquaredError`."""
 
 
 class Judgement(ABC):
@@ -38,12 +42,27 @@ class Judgement(ABC):
     def correct(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Which examples are answered correctly: bool [...]."""
 
+    def refuses(self, labels: Tensor) -> str | None:
+        """Why these labels cannot be judged, and what to write instead; None if they can."""
+        return None
+
 
 @dataclass(frozen=True)
 class CrossEntropy(Judgement):
-    """Cross entropy over `classes`; labels are int64 [...]."""
+    """Cross entropy over `classes`; labels are int64 [...].
+
+    Raises:
+        ValueError: there are fewer than two classes, so that every answer would be correct.
+    """
 
     classes: int
+
+    def __post_init__(self) -> None:
+        if self.classes < 2:
+            raise ValueError(
+                f"CrossEntropy({self.classes}) would count every answer as correct; write at least "
+                "2 classes, or SquaredError(1, correct_by='sign') for one output"
+            )
 
     @property
     def outputs(self) -> int:  # type: ignore[override]
@@ -76,14 +95,52 @@ class CrossEntropy(Judgement):
 class SquaredError(Judgement):
     """Mean squared error over `outputs`; labels are floating point [..., outputs].
 
-    With `correct_by="argmax"`, for one-hot labels, an example is correct when the largest output
-    and the largest label have the same index. With `"tolerance"` an example is correct when no
-    output differs from its label by more than `tolerance`.
+    Attributes:
+        correct_by: when an example is correct. `argmax`, for one-hot labels: the largest output and
+            the largest label have the same index. `sign`, for labels such as −1 and 1: each output
+            has the sign of its label. `tolerance`: no output differs from its label by more than
+            `tolerance`.
+        tolerance: above 0; in the units of the labels.
+
+    Raises:
+        ValueError: the accuracy would be 1, or 0, whatever a model answers.
     """
 
     outputs: int
-    correct_by: Literal["argmax", "tolerance"] = "argmax"
+    correct_by: Way = "argmax"
     tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.correct_by not in get_args(Way):
+            ways = ", ".join(get_args(Way))
+            raise ValueError(f"correct_by is {self.correct_by!r}; write one of {ways}")
+        if self.correct_by == "argmax" and self.outputs < 2:
+            raise ValueError(
+                f"SquaredError({self.outputs}) would count every answer as correct, because the "
+                f"largest of one output is always the same; write SquaredError({self.outputs}, "
+                "correct_by='sign') for labels below and above zero, or correct_by='tolerance' "
+                "with a tolerance"
+            )
+        if self.correct_by == "tolerance" and not 0 < self.tolerance < math.inf:
+            raise ValueError(
+                f"the tolerance is {self.tolerance}; write a finite number above 0, the largest "
+                "difference between an output and its label that counts as correct"
+            )
+
+    def refuses(self, labels: Tensor) -> str | None:
+        if self.correct_by == "sign" and bool((labels == 0).any()):
+            return (
+                "labels are zero and have no sign, so that no answer would be correct; write "
+                "labels such as -1 and 1, or correct_by='tolerance'"
+            )
+        if self.correct_by == "argmax":
+            ties = (labels == labels.amax(-1, keepdim=True)).sum(-1) > 1
+            if bool(ties.any()):
+                return (
+                    f"{int(ties.sum())} examples have several largest labels, and argmax names only "
+                    "the first; write one-hot labels, or correct_by='tolerance'"
+                )
+        return None
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         return (outputs - labels).square().mean(-1)
@@ -94,4 +151,6 @@ class SquaredError(Judgement):
     def correct(self, outputs: Tensor, labels: Tensor) -> Tensor:
         if self.correct_by == "argmax":
             return outputs.argmax(-1) == labels.argmax(-1)
+        if self.correct_by == "sign":
+            return (outputs.sign() == labels.sign()).all(-1)
         return (outputs - labels).abs().amax(-1) <= self.tolerance

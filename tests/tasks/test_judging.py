@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from grokbench.tasks import CrossEntropy, SquaredError
+from grokbench.tasks import CrossEntropy, Judgement, SquaredError
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 60), st.integers(2, 20))
@@ -68,3 +72,43 @@ def test_squared_error_judges_by_the_largest_output_or_by_a_tolerance() -> None:
     assert [True, False] == SquaredError(2).correct(outputs, labels).tolist()
     strict = SquaredError(2, correct_by="tolerance", tolerance=0.75)
     assert [True, False] == strict.correct(outputs, labels).tolist()
+
+
+def test_squared_error_judges_one_output_by_its_sign() -> None:
+    labels = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
+    outputs = torch.tensor([[0.2], [-0.3], [0.0], [-9.0]])
+    assert [True, False, False, True] == SquaredError(1, "sign").correct(outputs, labels).tolist()
+    both = torch.tensor([[0.1, -0.1], [0.1, 0.1]])
+    wanted = torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+    assert [True, False] == SquaredError(2, "sign").correct(both, wanted).tolist()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SquaredError(1), "write SquaredError(1, correct_by='sign')"),
+        (lambda: SquaredError(1, "argmax"), "would count every answer as correct"),
+        (lambda: CrossEntropy(1), "would count every answer as correct; write at least 2 classes"),
+        (lambda: SquaredError(1, "tolerance", 0.0), "the tolerance is 0.0; write a finite number"),
+        (lambda: SquaredError(1, "tolerance", -0.1), "the tolerance is -0.1"),
+        (lambda: SquaredError(1, "tolerance", torch.inf), "the tolerance is inf"),
+        (lambda: SquaredError(1, "tolerance", torch.nan), "the tolerance is nan"),
+        (lambda: SquaredError(2, "nearest"), "write one of argmax, sign, tolerance"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_judgement_whose_accuracy_says_nothing_is_an_error(
+    make: Callable[[], Judgement], words: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        make()
+
+
+def test_labels_that_cannot_be_judged_are_refused() -> None:
+    assert "no sign" in str(SquaredError(1, "sign").refuses(torch.tensor([[0.0], [1.0]])))
+    assert "1 examples have several" in str(
+        SquaredError(2).refuses(torch.tensor([[1.0, 1], [0, 1]]))
+    )
+    assert SquaredError(1, "sign").refuses(torch.tensor([[-1.0], [1.0]])) is None
+    assert SquaredError(2).refuses(torch.tensor([[0.0, 1.0]])) is None
+    assert SquaredError(1, "tolerance").refuses(torch.zeros(2, 1)) is None
+    assert CrossEntropy(2).refuses(torch.tensor([0, 1])) is None

@@ -13,6 +13,7 @@ from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.checks import check_inputs
 from grokbench.tasks.judging import CrossEntropy, Judgement
 from grokbench.tasks.mirrors import claims, exchanges, false_claims, index_of, same_labels, trains
+from grokbench.testing.conformance import judgements  # noqa: F401 (the check in it is a task's)
 from grokbench.testing.conformance.checks import (
     Fault,
     Specimen,

@@ -464,6 +464,44 @@ def test_values_to_meet_have_the_declared_width():
     assert "write [121, 2]" in faults(Line)["labels_are_in_range"]
 
 
+class Parity(Sum):
+    """Whether a + b is odd, as −1 and 1."""
+
+    judgement = SquaredError(1, correct_by="sign")
+
+    def label(self, a, b):
+        return (1.0 - 2.0 * ((a + b) % 2))[:, None]
+
+
+def test_one_output_is_judged_by_its_sign():
+    assert {} == faults(Parity)
+
+
+class Careless(Parity):
+    """Every answer between 0 and any label is near enough."""
+
+    judgement = SquaredError(1, correct_by="tolerance", tolerance=1.5)
+
+
+class Backwards(CrossEntropy):
+    """Counts the wrong answers."""
+
+    def correct(self, outputs, labels):
+        return ~super().correct(outputs, labels)
+
+
+class Mistaken(Sum):
+    judgement = Backwards(PRIME)
+
+
+def test_a_judgement_that_does_not_tell_right_from_wrong_is_found():
+    found = faults(Careless)["tells_right_from_wrong"]
+    assert "one and the same answer counts as correct for all of" in found
+    assert "correct_by='tolerance' with a tolerance well below" in found
+    found = faults(Mistaken)["tells_right_from_wrong"]
+    assert "answers with the lowest loss count as wrong" in found
+
+
 def test_options_that_a_task_is_tested_with_are_each_examined():
     class Two(Needy):
         tested_with = ({"modulus": 5}, {"modulus": 7})
