@@ -7,7 +7,7 @@
 | `every_kind.py` | the promises of every definition |
 | `exercises.py` | what a definition does, to be done again in other circumstances |
 | `tasks.py`, `architectures.py`, … | the exercises and the promises of one kind |
-| `judgements.py` | the promise of a task's judgement |
+| `judgements.py` | whether a judgement tells right from wrong |
 | `plugins.py` | the promises of a plugin as a whole |
 | `small_models.py`, `worlds.py` | what definitions are tried on |
 | `another_process.py` | imports, and exercises, in another process |

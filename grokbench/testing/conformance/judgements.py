@@ -1,13 +1,11 @@
-"""What the judgement of a task promises."""
+"""Whether a judgement tells right answers from wrong ones."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from grokbench.tasks.base import Task
 from grokbench.tasks.judging import Judgement
-from grokbench.testing.conformance.checks import Inapplicable, Specimen, must, promises
 
 JUDGED = 100
 """The most examples that are judged."""
@@ -16,34 +14,22 @@ STEPS, SLOWEST = 300, 1e-7
 """Steps towards the best answers, and the last step's length as a part of the first's."""
 
 
-@promises(
-    "task",
-    why="accuracy would be 0 or 1 whatever a model has learned, and claims are judged by accuracy",
-    instead="write SquaredError(…, correct_by='sign') for labels below and above zero, or "
-    "correct_by='tolerance' with a tolerance well below the spread of the labels",
-)
-def tells_right_from_wrong(specimen: Specimen) -> None:
-    """The best answers count as correct, and one answer for all examples does not."""
-    from grokbench.testing.conformance.tasks import sound
+def why_meaningless(judgement: Judgement, labels: Tensor) -> str:
+    """Why the accuracy would say nothing about a model; empty if it would say something.
 
-    task: Task = specimen.make()
-    labels = sound(specimen).labels
+    Args:
+        labels: of two examples or more.
+    """
     chosen = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))[:JUDGED]
-    labels = labels[chosen]
-    labels = labels.double() if labels.is_floating_point() else labels
-    if len(labels) < 2:
-        raise Inapplicable("there is one example")
-    best = best_answers(task.judgement, labels, len(labels))
-    wrong = int((~task.judgement.correct(best, labels)).sum())
-    must(
-        not wrong,
-        f"{wrong} of {len(labels)} answers with the lowest loss count as wrong",
-    )
-    same = best_answers(task.judgement, labels, 1)
-    must(
-        not bool(task.judgement.correct(same, labels).all()),
-        f"one and the same answer counts as correct for all of {len(labels)} examples",
-    )
+    labels = labels[chosen].double() if labels.is_floating_point() else labels[chosen]
+    best = best_answers(judgement, labels, len(labels))
+    wrong = int((~judgement.correct(best, labels)).sum())
+    if wrong:
+        return f"{wrong} of {len(labels)} answers with the lowest loss count as wrong"
+    same = best_answers(judgement, labels, 1)
+    if bool(judgement.correct(same, labels).all()):
+        return f"one and the same answer counts as correct for all of {len(labels)} examples"
+    return ""
 
 
 def best_answers(judgement: Judgement, labels: Tensor, different: int) -> Tensor:

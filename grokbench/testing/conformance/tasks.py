@@ -13,7 +13,6 @@ from grokbench.tasks.base import Examples, Features, Task, Tokens
 from grokbench.tasks.checks import check_inputs
 from grokbench.tasks.judging import CrossEntropy, Judgement
 from grokbench.tasks.mirrors import claims, exchanges, false_claims, index_of, same_labels, trains
-from grokbench.testing.conformance import judgements  # noqa: F401 (the check in it is a task's)
 from grokbench.testing.conformance.checks import (
     Fault,
     Specimen,
@@ -26,6 +25,7 @@ from grokbench.testing.conformance.checks import (
     reported_by,
 )
 from grokbench.testing.conformance.exercises import Exercise, differing, digests_of, disturb
+from grokbench.testing.conformance.judgements import why_meaningless
 
 SMALL = range(1, 257)
 """Data sizes that are all asked for."""
@@ -251,6 +251,22 @@ def labels_are_in_range(specimen: Specimen) -> None:
     trained = examples.labels[examples.train.bool()]
     differ = len(trained) < 2 or bool((trained != trained[0]).any())
     must(differ or not classes or outputs < 2, "all training examples have the same label")
+
+
+@promises(
+    "task",
+    why="accuracy would be 0 or 1 whatever a model has learned, and claims are judged by accuracy",
+    instead="write SquaredError(…, correct_by='sign') for labels below and above zero, or "
+    "correct_by='tolerance' with a tolerance well below the spread of the labels",
+)
+def tells_right_from_wrong(specimen: Specimen) -> str | None:
+    """The best answers count as correct, and one answer for all examples does not."""
+    labels = sound(specimen).labels
+    if len(labels) < 2:
+        return "there is one example alone"
+    reason = why_meaningless(specimen.make().judgement, labels)
+    must(not reason, reason)
+    return None
 
 
 @promises(
