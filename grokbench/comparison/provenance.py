@@ -61,14 +61,15 @@ def _origins(tree: xr.DataTree) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _told(sitting: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in OF_A_SITTING:
-        yield name, str(sitting[name])
-    for package, version in sitting["packages"].items():
+        if name in sitting:
+            yield name, str(sitting[name])
+    for package, version in sitting.get("packages", {}).items():
         yield package, version
-    for plugin, version in sitting["plugins"].items():
+    for plugin, version in sitting.get("plugins", {}).items():
         yield f"plugin {plugin}", str(version)
     for plugin, digest in sitting.get("plugin_sha256", {}).items():
         yield f"SHA-256 of plugin {plugin}", digest
-    if git := sitting["git"]:
+    if git := sitting.get("git"):
         yield "git revision", git["revision"] + (" with changes" if git["dirty"] else "")
 
 

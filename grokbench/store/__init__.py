@@ -4,7 +4,7 @@ from grokbench.durable import write_text
 from grokbench.store.dataset import assembled
 from grokbench.store.provenance import collect_provenance, provenance, suite_text
 from grokbench.store.recovery import records_in
-from grokbench.store.results import open_results
+from grokbench.store.results import open_results, other_datasets
 from grokbench.store.store import Store
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "assembled",
     "collect_provenance",
     "open_results",
+    "other_datasets",
     "provenance",
     "records_in",
     "suite_text",

@@ -22,6 +22,7 @@ from grokbench.errors import ResultsError
 from grokbench.record import Record, Status
 from grokbench.schema import COUNTS, CURVES, METRICS, SUBSETS
 from grokbench.store.declarations import spelled
+from grokbench.store.layout import Declarations, parsed
 
 SCHEMA = 1
 """The layout of record files. It is raised when the layout changes."""
@@ -71,6 +72,7 @@ def read_records(content: bytes, source: str) -> tuple[list[Record], dict[str, A
 
     Raises:
         ResultsError: a newer grokbench wrote the file.
+        Exception: the file is not as `write_records` writes it.
     """
     with netCDF4.Dataset(source, memory=content) as file:
         if file.schema != SCHEMA:
@@ -110,7 +112,12 @@ def read_records(content: bytes, source: str) -> tuple[list[Record], dict[str, A
                 measured=measured,
             )
         )
-    return records, None if text is None else json.loads(text)
+    try:
+        records = [_storable(record) for record in records]
+        declared = None if text is None else parsed(text, Declarations, source)
+    except ResultsError as error:
+        raise ValueError(f"{source}: {error}") from error
+    return records, None if declared is None else dict(declared)
 
 
 def _storable(record: Record) -> Record:

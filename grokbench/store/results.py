@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from grokbench.durable import has_seal, is_unchanged, seal, write_durably
 from grokbench.errors import ResultsError
+from grokbench.plugins import describe
 from grokbench.store.dataset import SCHEMA
+from grokbench.store.layout import check_experiments, check_provenance
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -53,13 +56,24 @@ def open_results(path: str | Path) -> xr.DataTree:
             f"trains only the runs that are not in records/. "
             f'`xarray.open_datatree("{file}", engine="netcdf4")` may open the file without the check'
         )
-    with xr.open_datatree(file.absolute(), engine="netcdf4") as tree:
-        tree.load()
-    if tree.attrs["grokbench_schema"] != SCHEMA:
+    try:
+        with xr.open_datatree(file.absolute(), engine="netcdf4") as tree:
+            tree.load()
+    except Exception as error:
+        # A file with a right seal may hold anything; xarray and netCDF raise errors of many kinds.
         raise ResultsError(
-            f"{file}: has layout {tree.attrs['grokbench_schema']}, and this grokbench reads layout "
+            f"{file}: could not be read ({describe(error)}). The seal is right, so grokbench did not write "
+            f"the file, or this netCDF library cannot read it"
+        ) from error
+    layout = tree.attrs.get("grokbench_schema")
+    if not isinstance(layout, int | np.integer) or layout != SCHEMA:
+        found = "no number of its layout" if layout is None else f"layout {layout}"
+        raise ResultsError(
+            f"{file}: has {found}, and this grokbench reads layout "
             f"{SCHEMA}. Another version of grokbench wrote the file: upgrade grokbench"
         )
+    check_provenance(tree, str(file))
+    check_experiments(tree, str(file))
     return tree
 
 
@@ -77,6 +91,12 @@ def check_name(path: Path) -> None:
             f"{absolute!a}: is not valid UTF-8, so netCDF cannot open it; rename the folder, "
             f"or name another folder (--out)"
         ) from None
+
+
+def other_datasets(path: Path) -> list[Path]:
+    """The datasets of other suites in a results folder, from which `open_results` reads one."""
+    read = _file(path)
+    return [] if read == path else sorted(file for file in path.glob("*.nc") if file != read)
 
 
 def _file(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from grokbench.errors import ResultsError
 from grokbench.record import Record
 from grokbench.store.dataset import assembled
 from grokbench.store.declarations import Entry, declaring, joined, trained_under
+from grokbench.store.layout import DeclarationsOfRuns, parsed
 from grokbench.store.provenance import continued
 from grokbench.store.provenance import provenance as provenance_of
 from grokbench.store.records import read_records, write_records
@@ -55,6 +57,7 @@ class Store:
         self.path = folder / f"{name}.nc"
         self.damaged: list[Path] = []
         self._records = folder / "records"
+        self._used = False
 
     def check_writable(self) -> None:
         """Check before training that records and the dataset can be stored.
@@ -66,6 +69,13 @@ class Store:
         """
         for folder in (self.folder, self._records):
             check_writable(folder)
+        self._used = True
+
+    def removed(self) -> bool:
+        """Whether the folder of the records, which `check_writable` has made, is gone. Told once."""
+        gone = self._used and not self._records.is_dir()
+        self._used = self._used and not gone
+        return gone
 
     def records(self) -> dict[str, Record]:
         """Every stored record by its run's id, from the dataset and from the record files.
@@ -167,8 +177,9 @@ class Store:
         for path in sorted(self._records.glob(f"{cohort_id}-*.json")):
             content = path.read_bytes()
             if path.stem == f"{cohort_id}-{digest(content)[:16]}":
-                found: list[Entry] = json.loads(content)
-                return found
+                with suppress(ResultsError, UnicodeDecodeError):
+                    found = parsed(content.decode(), list[DeclarationsOfRuns], str(path))
+                    return [dict(entry) for entry in found]
             self._set_aside(path)
         return []
 

@@ -43,7 +43,7 @@ EXPERIMENT = Experiment(
     seeds=(0, 1),
 )
 SUITE = Suite("small", {"addition": EXPERIMENT}, claims={})
-PROVENANCE: dict[str, Any] = {"suite": {"text": ""}, "sittings": []}
+PROVENANCE: dict[str, Any] = {"suite": {"name": "small", "text": ""}, "sittings": []}
 
 
 def record(run: Run) -> Record:

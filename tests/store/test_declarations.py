@@ -15,7 +15,16 @@ from grokbench.store import Store, provenance
 
 
 def declared(rule: float, since: str = "2026-01-01T00:00:00.000+00:00") -> dict[str, Any]:
-    return {"since": since, "claims": {"a": {"declared": {"rule": rule}}}, "plugins": {}}
+    claim = {
+        "detector": {"name": "accuracy_gap", "options": {}, "version": 1},
+        "experiments": {"experiment": "addition"},
+        "where": {},
+        "cells": {},
+        "rule": {"at_least": rule},
+        "minimum_seeds": 5,
+    }
+    told = {"a": {"sha256": f"digest of {rule}", "declared": claim}}
+    return {"since": since, "claims": told, "plugins": {}}
 
 
 @pytest.fixture
@@ -30,7 +39,9 @@ def runs(suite):
 
 def rules(entries: list[dict[str, Any]]) -> dict[float, list[str]]:
     """Declared rule → the runs that were trained under it."""
-    return {entry["claims"]["a"]["declared"]["rule"]: entry["runs"] for entry in entries}
+    return {
+        entry["claims"]["a"]["declared"]["rule"]["at_least"]: entry["runs"] for entry in entries
+    }
 
 
 def ids(*runs: Any) -> list[str]:
