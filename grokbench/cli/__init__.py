@@ -5,6 +5,7 @@ Only click is imported at first. A command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import os
 import signal
 
 import click
@@ -21,6 +22,7 @@ from grokbench.cli.report import report
 from grokbench.cli.run import run
 from grokbench.cli.score import score
 from grokbench.cli.validate import validate
+from grokbench.streams import own_streams
 
 __all__ = ["cli", "main"]
 
@@ -60,4 +62,8 @@ for command in (
 def main() -> None:
     """The entry point of the program `grokbench`. SIGTERM has the effect of Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    own_streams()
+    # The backend of a notebook is of no use to a program, and keeps plugins from importing matplotlib.
+    if os.environ.get("MPLBACKEND", "").startswith("module://"):
+        del os.environ["MPLBACKEND"]
     cli(prog_name="grokbench")

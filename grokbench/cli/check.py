@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import print_json
+from grokbench.cli.console import print_json, say_what_is_done
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.judged import Judged, judge
 from grokbench.cli.verdicts import print_verdicts
@@ -68,6 +68,7 @@ def check(
     The rules, detectors, selections and plugins are compared with those that were stored when the runs
     were trained. With --strict-rules, a difference is exit code 5, unless a claim was decided otherwise.
     """
+    say_what_is_done(f"Reading {results}")
     from grokbench.claims import Shortfall, runs_of, verdicts_document
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary

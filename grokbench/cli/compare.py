@@ -11,9 +11,9 @@ import click
 
 from grokbench.amounts import count
 from grokbench.cli import options
-from grokbench.cli.console import console, print_json, table
+from grokbench.cli.console import console, print_json, say_what_is_done, table
 from grokbench.cli.exit_code import ExitCode
-from grokbench.cli.judged import judge
+from grokbench.cli.judged import judge, open_and_tell
 from grokbench.cli.verdicts import spelled
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def compare(
     not affect the exit code. Plugins that A or B name are not executed unless --suite, --plugin or
     --trust-plugins asks for it; claims that need them are then not judged.
     """
+    say_what_is_done(f"Reading {first} and {second}")
     from grokbench.comparison import compare as compared
 
     (one, verdicts), (other, others) = (
@@ -92,13 +93,12 @@ def scored(
     seeds than those that were trained.
     """
     from grokbench.claims import score
-    from grokbench.store import open_results
     from grokbench.suite import load_suite
 
     if suite is None:
         judged = judge(results, None, files, trust=trust)
         return judged.tree, judged.verdicts
-    tree, asked = open_results(results), load_suite(suite, files)
+    tree, asked = open_and_tell(results), load_suite(suite, files)
     return tree, score(asked, tree, asked.plugins.detectors)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import print_json
+from grokbench.cli.console import print_json, say_what_is_done
 from grokbench.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def conformance(
     definition, or `grokbench` for the built-in definitions. Each check is one line: ok, FAILED,
     expected or skipped, and what is worth knowing. The exit code is 1 if a check failed.
     """
+    say_what_is_done(f"Loading {name}")
     from grokbench.testing.conformance.checks import CheckOutcome
     from grokbench.testing.conformance.kit import checks_of_plugin
 

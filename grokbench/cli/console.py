@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from grokbench.streams import Output
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+
+def say_what_is_done(doing: str) -> None:
+    """Print what a command does first. Importing libraries may take half a minute on a busy machine."""
+    click.echo(f"{doing} …", err=True)
 
 
 def console() -> Console:
@@ -34,5 +44,50 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return made
 
 
+JSON_STREAM = "grokbench.cli.console.json"
+"""The key, in click's `Context.meta`, of the stream for which `promise_json` keeps standard output."""
+
+
+def promise_json(context: click.Context, _: click.Parameter, promised: bool) -> bool:
+    """The callback of `--json`: from now on, standard output has the JSON document and nothing else.
+
+    What plugins and libraries print, here or in worker processes, goes to standard error.
+    """
+    if promised and not context.resilient_parsing:
+        context.meta[JSON_STREAM] = context.with_resource(kept_for_json())
+    return promised
+
+
+@contextmanager
+def kept_for_json() -> Iterator[TextIO | None]:
+    """Standard output as it was, while all that others print goes to standard error."""
+    found = sys.stdout
+    document = copied(found) if isinstance(found, Output) else None
+    if document is not None:
+        # This is never undone: what is printed when Python ends is no JSON either.
+        yield document
+    else:
+        with redirect_stdout(sys.stderr):
+            yield found
+
+
+def copied(stream: Output) -> Output | None:
+    """A copy of standard output, which itself now leads to standard error; None without standard error."""
+    stream.flush()
+    try:
+        copy = os.dup(stream.fileno())
+        os.dup2(2, stream.fileno())
+    except OSError:
+        return None
+    return Output(os.fdopen(copy, "wb"), encoding=stream.encoding, errors=stream.errors)
+
+
 def print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a JSON document. Characters that the encoding lacks become JSON's own escapes."""
+    stream = click.get_current_context().meta[JSON_STREAM]
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(stream.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    click.echo(text, file=stream)

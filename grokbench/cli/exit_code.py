@@ -1,4 +1,8 @@
-"""The exit codes of the commands."""
+"""The exit codes of the commands. docs/commands.md lists them for users.
+
+70 and 74 have the meaning of EX_SOFTWARE and EX_IOERR in the BSD header sysexits.h. The code 1 always is an
+answer of `check`, `test-plugin` or `compare`: no error has it.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,14 @@ class ExitCode(IntEnum):
 
     CHANGED_AFTER_TRAINING = 5
     """`check --strict-rules`: no claim failed, but a claim is not as it was declared before training."""
+
+    UNFORESEEN = 70
+    """An error that nobody foresaw, in grokbench or in a plugin. The message says where its traceback is."""
+
+    OUTPUT_LOST = 74
+    """What the command prints could not be written: the disk is full, or a pipe's reader has ended.
+
+    An error that has a code of its own keeps that code."""
 
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM. Finished cohorts are stored, and the same command continues."""

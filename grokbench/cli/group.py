@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import errno
+import sys
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from grokbench.cli.ending import exit_code_of
 from grokbench.cli.exit_code import ExitCode
 from grokbench.errors import GrokbenchError
 
@@ -18,10 +20,17 @@ class CommandLine(click.Group):
 
     Plugins' commands are loaded only when all commands are listed, or when a name is not a command
     of grokbench. A `GrokbenchError` is printed as its message, without a traceback, and the exit code
-    is 2. `context.obj` is the command line as it was typed.
+    is 2. `ending.py` does the rest. `context.obj` is the command line as it was typed.
     """
 
     _has_plugin_commands = False
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **others: Any) -> Any:
+        """As click's `main`, but every error has one of grokbench's own exit codes."""
+        command = partial(super().main, *arguments, standalone_mode=False, **others)
+        if not standalone_mode:
+            return command()
+        sys.exit(exit_code_of(command))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.obj = tuple(args)
@@ -36,9 +45,10 @@ class CommandLine(click.Group):
             self._add_plugin_commands()
         return super().get_command(ctx, cmd_name)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command. Its value is dropped: `main` returns an exit code, or None."""
         try:
-            return super().invoke(ctx)
+            super().invoke(ctx)
         except click.BadParameter as error:
             name_the_variable(error)
             raise
@@ -48,9 +58,20 @@ class CommandLine(click.Group):
             click.echo("Interrupted.", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
         except OSError as error:
-            if error.filename is None or error.errno == errno.EPIPE:
+            if error.filename is None:
                 raise
             raise Failure(f"{error.filename}: {error.strerror}") from None
+        except SystemExit as error:
+            if not self._is_own(ctx.invoked_subcommand):
+                raise click.exceptions.Exit(exit_code(error)) from None
+            # Only the code of a plugin calls `sys.exit`. Its code is not the command's answer.
+            raise RuntimeError(f"something called sys.exit({error.code!r})") from error
+
+    def _is_own(self, name: str | None) -> bool:
+        """Whether a command is grokbench's own."""
+        command = self.commands.get(name or "")
+        callback = getattr(command, "callback", None)
+        return getattr(callback, "__module__", "").startswith("grokbench.cli.")
 
     def _add_plugin_commands(self) -> None:
         if self._has_plugin_commands:
@@ -72,6 +93,14 @@ def name_the_variable(error: click.BadParameter) -> None:
         option = parameter.get_error_hint(context)
         variable = f"{context.auto_envvar_prefix}_{parameter.name.upper()}"
         error.param_hint = f"{option} (environment variable {variable})"
+
+
+def exit_code(error: SystemExit) -> int:
+    """The exit code that Python would give; text is printed, as Python would do."""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or ExitCode.OK
+    click.echo(error.code, err=True)
+    return ExitCode.USAGE
 
 
 class Failure(click.ClickException):

@@ -30,6 +30,24 @@ class Judged:
         return replace(self, verdicts=with_outlooks(self.suite, self.tree, self.verdicts))
 
 
+def open_and_tell(results: Path) -> xr.DataTree:
+    """Open results, and say which datasets of other suites the folder also holds: they are not read.
+
+    Raises:
+        ResultsError: the results are missing or damaged.
+    """
+    from grokbench.store import open_results, other_datasets
+
+    tree = open_results(results)
+    for other in other_datasets(results):
+        click.echo(
+            f"note: {results} also holds {other.name}, the dataset of another suite, which is not read; to "
+            f"read it, write {other}",
+            err=True,
+        )
+    return tree
+
+
 def judge(
     results: Path, suite: Path | None, files: tuple[Path, ...], *, trust: bool = False
 ) -> Judged:
@@ -56,12 +74,12 @@ def judge(
     from grokbench.carried import carried_suite
     from grokbench.claims import score
     from grokbench.claims.changes import changed_plugins, declarations_in, plugin_warning
-    from grokbench.store import open_results, provenance, records_in
+    from grokbench.store import provenance, records_in
     from grokbench.store.dataset import assembled
     from grokbench.suite import load_suite
     from grokbench.suite.declarations import declarations
 
-    tree = open_results(results)
+    tree = open_and_tell(results)
     folder = results if results.is_dir() else results.parent
     if suite is not None:
         asked = load_suite(suite, files)
@@ -80,7 +98,8 @@ def judge(
 def absence(suite: Suite, verdicts: tuple[Verdict, ...], results: Path) -> str:
     """What is said where definitions of the suite are not loaded: which, and what to write."""
     from grokbench.claims import Outcome
-    from grokbench.suite.load import listed_plugins, parse_toml
+    from grokbench.suite.load import listed_plugins
+    from grokbench.toml import parse_toml
 
     named = [name for name in listed_plugins(parse_toml(suite.text, suite.name)) if name]
     claims = [one.claim.name for one in verdicts if one.outcome is Outcome.NOT_JUDGED]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import console, print_json, table
+from grokbench.cli.console import console, print_json, say_what_is_done, table
+from grokbench.errors import SuiteError
 from grokbench.schema import DEFINITION_KINDS
+from grokbench.toml import parse_toml, read_text
 
 if TYPE_CHECKING:
     from grokbench.definition import Definition
@@ -54,6 +55,7 @@ def listing(context: click.Context, kind: str, plugin: tuple[Path, ...], json: b
 def rows_of(kind: str, context: click.Context, files: tuple[Path, ...]) -> Rows:
     if kind == "suites":
         return suites((Path(), Path("suites")))
+    say_what_is_done("Loading the plugins")
     from grokbench.plugins import Plugins
 
     plugins = Plugins.load(files)
@@ -105,9 +107,10 @@ def suites(folders: tuple[Path, ...]) -> Rows:
     rows = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            rows.append({"name": path.stem, "title": f"cannot be read: {error}", "path": str(path)})
+            content = parse_toml(read_text(path), str(path))
+        except SuiteError as error:
+            (mistake,) = error.mistakes
+            rows.append({"name": path.stem, "title": str(mistake), "path": str(path)})
             continue
         if "experiments" in content:
             name, title = content.get("name", path.stem), content.get("title", "")

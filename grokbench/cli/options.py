@@ -9,9 +9,26 @@ from typing import Any
 
 import click
 
+from grokbench.cli.console import promise_json
+
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+
+class PluginFile(click.Path):
+    """The path of a single-file plugin."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        if path.suffix != ".py":
+            self.fail(
+                f"{value} is no Python file; name a plugin's file, which ends in .py. A suite is given "
+                f"without an option, or with --suite",
+                param,
+                ctx,
+            )
+        return path
 
 
 class Duration(click.ParamType[float]):
@@ -65,7 +82,7 @@ results = click.argument("results", type=click.Path(exists=True, path_type=Path)
 
 plugin_files = click.option(
     "--plugin",
-    type=EXISTING_FILE,
+    type=PluginFile(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
     metavar="FILE",
     help="Load a plugin from a single file: its code is executed. Repeatable.",
@@ -105,7 +122,7 @@ jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="The number of worker processes.  [default: one for each CPU core; one on a GPU]",
+    help="The number of worker processes.  [default: one for each CPU core that may be used; one on a GPU]",
 )
 
 only = click.option(
@@ -133,7 +150,9 @@ retry_failed = click.option(
     "--retry-failed", is_flag=True, help="Train the runs that raised an error again."
 )
 
-as_json = click.option("--json", is_flag=True, help="Print JSON instead of a table.")
+as_json = click.option(
+    "--json", is_flag=True, callback=promise_json, help="Print JSON instead of a table."
+)
 
 
 def chosen_runs(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import click
 
 from grokbench import amounts
 from grokbench.cli import options
-from grokbench.cli.console import console, print_json, table
+from grokbench.cli.console import console, print_json, say_what_is_done, table
 
 if TYPE_CHECKING:
     from grokbench.forecast import Forecast
@@ -39,6 +39,7 @@ def plan(suite: Path, plugin: tuple[Path, ...], measure: bool, json: bool, **cho
     others would take if further seeds behave like those seen: how many seeds, how many more runs,
     and how long they train here; or why no number of seeds will do.
     """
+    say_what_is_done(f"Reading {suite}")
     from grokbench.forecast import plan_suite
 
     forecast = plan_suite(suite, files=plugin, measure=measure, **chosen)

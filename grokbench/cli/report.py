@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from grokbench.cli import options
+from grokbench.cli.console import say_what_is_done
 from grokbench.cli.judged import judge
 from grokbench.errors import ResultsError
 
@@ -42,6 +43,7 @@ def report(
     RESULTS is a dataset, or the folder it is in. Plugins that RESULTS name are not executed unless
     --suite, --plugin or --trust-plugins asks for it; claims that need them are then not judged.
     """
+    say_what_is_done(f"Reading {results}")
     from grokbench.report import save_figures, write_report
 
     judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()

@@ -11,7 +11,7 @@ import click
 
 from grokbench import amounts
 from grokbench.cli import options
-from grokbench.cli.console import console
+from grokbench.cli.console import console, say_what_is_done
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.verdicts import print_verdicts
 
@@ -53,6 +53,7 @@ def run(
     one stopped, and trains nothing when no run is missing. The plugins that SUITE names are executed.
     """
     begun = time.monotonic()
+    say_what_is_done(f"Reading {suite}")
     from grokbench.cli.progress import watching
     from grokbench.session import run_suite
 

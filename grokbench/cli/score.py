@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import print_json
+from grokbench.cli.console import print_json, say_what_is_done
 from grokbench.cli.judged import judge
 from grokbench.cli.verdicts import print_verdicts
 
@@ -26,6 +26,7 @@ def score(
     RESULTS is a dataset, or the folder it is in. Plugins that RESULTS name are not executed unless
     --suite, --plugin or --trust-plugins asks for it; claims that need them are then not judged.
     """
+    say_what_is_done(f"Reading {results}")
     judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     if json:
         from grokbench.claims import verdicts_document

@@ -8,6 +8,7 @@ import click
 
 from grokbench import amounts
 from grokbench.cli import options
+from grokbench.cli.console import say_what_is_done
 
 
 @click.command()
@@ -20,6 +21,7 @@ def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
     a suite without mistakes may be unable to decide a claim. The plugins that SUITE names are executed
     only if no mistake is found without them.
     """
+    say_what_is_done(f"Reading {suite}")
     from grokbench.suite import load_suite
     from grokbench.suite.warnings import warnings_about
 

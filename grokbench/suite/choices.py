@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from grokbench.catalogue import Catalogue
-from grokbench.definition import Definition, Location
+from grokbench.definition import Definition, Location, written
 from grokbench.errors import OptionsError, PluginError, PluginFailure, UnknownNameError
 from grokbench.plugins import guard
 from grokbench.record import Choice, canonical_json
@@ -43,7 +43,7 @@ def choose(
         return None
     name, at_name = (given, at) if isinstance(given, str) else (given.get("name"), (*at, "name"))
     if not isinstance(name, str):
-        problem = "is missing" if name is None else f"write a name, not {name!r}"
+        problem = "is missing" if name is None else f"write a name, not {written(name)}"
         report.add(at_name, problem)
         return None
     try:
@@ -76,7 +76,8 @@ def _with_options(
         return None
     if not unchanged:
         report.add(
-            at, f"{definition.name}.Options changes when stored as JSON: it became {spelled}"
+            at,
+            f"{definition.name}.Options changes when stored as JSON: it became {written(spelled)}",
         )
         return None
     return Chosen(made, Choice(definition.name, spelled, definition.version))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from grokbench.definition import Location
+from grokbench.definition import Location, written
 from grokbench.errors import nearest
 from grokbench.labels import labels_of, same_label
 from grokbench.plugins import Plugins
@@ -199,7 +199,7 @@ def _value(
         try:
             given = model_size(given).label
         except ValueError as error:
-            report.add(at, f"{error}, not {given!r}")
+            report.add(at, f"{error}, not {written(given)}")
             return None
     found = []
     for name, axis in axes.items():
@@ -208,7 +208,7 @@ def _value(
             found.append(next((label for label in labels if _matches(given, label)), None))
             if found[-1] is None:
                 known = ", ".join(str(label) for label in labels)
-                report.add(at, f"{name!r} has no {dimension} {given!r}; it has {known}")
+                report.add(at, f"{name!r} has no {dimension} {written(given)}; it has {known}")
     if not found:
         return given
     return None if None in found else found[0]

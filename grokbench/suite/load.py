@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grokbench.definition import Location
-from grokbench.errors import Mistake, SuiteError
+from grokbench.errors import SuiteError
 from grokbench.plugins import Plugins
 from grokbench.plugins.stand_ins import PluginsWithStandIns
 from grokbench.suite.claims import read_claim
@@ -21,6 +20,7 @@ from grokbench.suite.model import Sequential, Suite
 from grokbench.suite.named import named_in
 from grokbench.suite.recipes import complete, read_recipe
 from grokbench.suite.schema import SequentialTable, SuiteTable
+from grokbench.toml import parse_toml, read_text
 
 
 def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
@@ -35,14 +35,7 @@ def load_suite(path: str | Path, files: Sequence[Path] = ()) -> Suite:
             with its place and what to write instead.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SuiteError(str(path), [Mistake("", f"cannot be read: {error.strerror}")]) from None
-    except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text: {error.reason} at byte {error.start}"
-        raise SuiteError(str(path), [Mistake("", message)]) from None
-    return replace(parse_suite(text, str(path), files, folder=path.parent), path=path)
+    return replace(parse_suite(read_text(path), str(path), files, folder=path.parent), path=path)
 
 
 def parse_suite(
@@ -180,29 +173,6 @@ def check_claims_of_sequential(table: SuiteTable, report: Report) -> None:
             )
 
 
-def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """Parse TOML.
-
-    Raises:
-        SuiteError: the text is not TOML; with line and column.
-    """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message, where = str(error), ""
-        match = re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL)
-        if match:
-            message, where = match[1], match[2]
-        if where == "end of document":
-            lines = text.split("\n")
-            where = f"line {len(lines)}, column {len(lines[-1]) + 1}"
-        mistake = Mistake(where, f"is not TOML: {message[0].lower()}{message[1:]}")
-        raise SuiteError(source, [mistake]) from None
-    except (ValueError, RecursionError) as error:
-        mistake = Mistake("", f"cannot be read as TOML: {error}")
-        raise SuiteError(source, [mistake]) from None
-
-
 def tables(
     given: Mapping[str, Mapping[str, Any] | None] | None,
 ) -> dict[str, Mapping[str, Any]]:
@@ -224,10 +194,12 @@ def find_plugins(
     """For each index in the suite's `plugins`: the file."""
     found = {}
     for index, name in enumerate(names):
-        if name is not None:
+        if name is not None and "\0" not in name:
+            # Unlike `Path.resolve`, this accepts links that lead in a circle; loading says what is wrong.
             same = [Path(file).resolve() for file in files if Path(file).name == Path(name).name]
-            path = None if folder is None else (folder / name).resolve()
-            if same and (path is None or not path.exists()):
+            path = None if folder is None else Path(os.path.realpath(folder / name))
+            there = path is not None and os.path.exists(path)  # noqa: PTH110 (never raises)
+            if same and not there:
                 found[index] = same[0]
             elif path is not None:
                 found[index] = path

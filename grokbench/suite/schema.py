@@ -73,6 +73,12 @@ def rule_table(given: Any) -> dict[str, Any] | None:
     raise ValueError(EITHER_BOUND)
 
 
+def path_of_file(given: Any) -> Any:
+    if isinstance(given, str) and "\0" in given:
+        raise ValueError("no file has a path with the character NUL")
+    return given
+
+
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[float, Field(gt=0)]
@@ -120,7 +126,7 @@ class SuiteTable(Table):
     name: str | None = None
     title: str | None = None
     citation: str | None = None
-    plugins: list[str | None] | None = None
+    plugins: list[Annotated[str | None, BeforeValidator(path_of_file)]] | None = None
     recipes: dict[str, dict[str, Any] | None] | None = None
     experiments: dict[str, dict[str, Any] | None] | None = None
     sequential: dict[str, Any] | None = None

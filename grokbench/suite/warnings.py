@@ -7,6 +7,7 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from grokbench.amounts import count
 from grokbench.definition import place
 from grokbench.errors import Mistake
 from grokbench.plugins import Plugins
@@ -31,9 +32,7 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
             found.append(Mistake(place(("claims", claim.name, "detector")), warning))
         seeds = min(length["seed"] for length in lengths.values())
         if seeds < claim.minimum_seeds:
-            few = (
-                f"is {claim.minimum_seeds}, but there are {seeds} seeds: the claim stays undecided"
-            )
+            few = f"is {claim.minimum_seeds}, but the grid has {count(seeds, 'seed')}: the claim stays undecided"
             found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
     return found + _never_trained(suite) + _looks_that_decide_nothing(suite)
 

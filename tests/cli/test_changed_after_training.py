@@ -77,7 +77,7 @@ def test_what_is_as_it_was_declared_is_not_mentioned(grokbench: Grokbench, resul
         "check", results, "--strict-rules", "--junit-xml", "j.xml", "--summary", "s.md"
     )
     assert 0 == told.exit_code
-    assert "" == told.stderr
+    assert f"Reading {results} …\n" == told.stderr
     page = grokbench("report", results, "--output", "page.html")
     written = [Path(name).read_text(encoding="utf-8") for name in ("j.xml", "s.md")]
     for text in (told.stdout, *written, page.output):
@@ -272,7 +272,7 @@ def test_runs_of_an_older_grokbench_are_judged_as_before(
     """No mark; `check` says that a rule cannot be compared, where the suite's text is another one."""
     forget_declarations(results)
     told = grokbench("check", results, "--strict-rules")
-    assert (0, "") == (told.exit_code, told.stderr)
+    assert (0, f"Reading {results} …\n") == (told.exit_code, told.stderr)
     loose = edited(suite, ("at_most = 1.0", "at_most = 1.5"))
     assert {"hardly_anything": []} == changes(grokbench, results, "--suite", loose)
     for options, code in (((), 0), (("--strict-rules",), 5)):

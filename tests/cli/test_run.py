@@ -144,7 +144,9 @@ def test_an_absent_device_is_a_mistake(
 ) -> None:
     result = grokbench(command, suite, "--device", device)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: device '{device}' cannot be used: ")
+    begun, error = result.stderr.split("\n", 1)
+    assert f"Reading {suite} …" == begun
+    assert error.startswith(f"Error: device '{device}' cannot be used: ")
     assert "Traceback" not in result.output
     assert not Path("results").exists()
 
@@ -181,7 +183,7 @@ def test_results_are_judged_again_with_the_plugins_beside_the_suite(
         results = results.rename(suite.parent / "kept")
         monkeypatch.chdir(suite.parent)
     result = grokbench("score", results)
-    assert (0, "") == (result.exit_code, result.stderr)
+    assert (0, f"Reading {results} …\n") == (result.exit_code, result.stderr)
 
 
 BROKEN_TASK = '''

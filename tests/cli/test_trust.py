@@ -168,7 +168,7 @@ def test_the_plugins_in_the_folder_of_the_results_can_be_trusted(
 ) -> None:
     (results / "plugin.py").write_text(PLUGIN, encoding="utf-8")
     told = grokbench("score", results, "--trust-plugins")
-    assert (0, "") == (told.exit_code, told.stderr)
+    assert (0, f"Reading {results} …\n") == (told.exit_code, told.stderr)
     assert "1 of 1 claim reproduced" in told.stdout
 
 
