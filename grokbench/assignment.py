@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from grokbench.claims import Verdict, missing_at_next_look, score
+from grokbench.cores import usable_cores
 from grokbench.errors import PluginError
 from grokbench.plan import Cohort, Plan, make_plan
 from grokbench.record import Record, Status
@@ -101,15 +100,26 @@ def _of_next_look(
 
 
 def worker_count(jobs: int | None, device: str, cohorts: int) -> int:
-    """The number of worker processes: `jobs`, or one for each core on a CPU and one on a GPU.
+    """The number of worker processes: `jobs`, or one for each usable core on a CPU and one on a GPU.
 
     There are never more worker processes than cohorts.
     """
     return max(1, min(jobs or (usable_cores() if device == "cpu" else 1), cohorts))
 
 
-def usable_cores() -> int:
-    """The number of cores that this process may run on."""
-    with suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def check_numbers(
+    jobs: int | None, seeds: int | None, shard: tuple[int, int] | None, budget: float | None = None
+) -> None:
+    """Check the numbers that a caller gave.
+
+    Raises:
+        ValueError: one of them is out of its range.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs is the number of worker processes: 1 or more, not {jobs}")
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"seeds is a number of seeds: 1 or more, not {seeds}")
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise ValueError(f"shard is (i, n) with i from 1 to n, not {shard}")
+    if budget is not None and not budget >= 0:
+        raise ValueError(f"budget is a number of seconds: 0 or more, not {budget}")

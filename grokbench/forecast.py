@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grokbench.assignment import Assignment, assign, worker_count
+from grokbench.assignment import Assignment, assign, check_numbers, worker_count
 from grokbench.plan import Cohort, Plan, shape_of
 from grokbench.plugins import Plugins, guard
 from grokbench.prospects import (
@@ -63,8 +63,7 @@ def plan_suite(
     """Find what a suite still needs, and what training costs. Nothing is stored.
 
     Args:
-        suite, out, only, seeds, device, jobs, shard, retry_failed, files: as for `run_suite`. With
-            more than one job, a script must call this under `if __name__ == "__main__":` as well.
+        suite, out, only, seeds, device, jobs, shard, retry_failed, files: as for `run_suite`.
         measure: train each kind of cohort for a moment, and measure time and memory.
 
     Raises:
@@ -72,7 +71,9 @@ def plan_suite(
         UnknownNameError: `only` names an experiment that the suite does not have.
         DeviceError: the device is not there.
         ResultsError: the results folder holds something that grokbench did not write.
+        ValueError: `jobs`, `seeds` or `shard` is out of its range.
     """
+    check_numbers(jobs, seeds, shard)
     asked = assign(
         suite,
         out,

@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from grokbench.assignment import Assignment, assign, worker_count
+from grokbench.assignment import Assignment, assign, check_numbers, worker_count
 from grokbench.claims import (
     Verdict,
     missing_at_next_look,
@@ -101,9 +101,8 @@ def run_suite(
         only: the names of the experiments to train; all experiments by default.
         seeds: train only the first `seeds` seeds of each experiment.
         device: "cpu", "cuda", …
-        jobs: the number of worker processes; by default one for each core on a CPU, and one on a
-            GPU. A script must call this under `if __name__ == "__main__":`, because each worker process
-            imports the script. With one job, a suite is trained in the calling process if it has no
+        jobs: the number of worker processes; by default one for each usable core on a CPU (the
+            affinity and a container's quota count), and one on a GPU. With one job, a suite is trained in the calling process if it has no
             plugins and no budget, and if none of its cohorts was lost before.
         budget: seconds after which training, storing and judging have ended. A cohort that is not
             finished by then keeps a checkpoint. A cohort that does not stop is lost.
@@ -120,8 +119,10 @@ def run_suite(
             nothing has been written.
         ResultsError: the results folder holds something that grokbench did not write, or cannot be
             written to.
+        ValueError: `jobs`, `seeds`, `shard` or `budget` is out of its range.
     """
     begun = time.monotonic()
+    check_numbers(jobs, seeds, shard, budget)
     watcher = watcher or Watcher()
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
     asking = partial(assign, suite, out, (), only=only, seeds=seeds, device=device, shard=shard)
@@ -135,6 +136,7 @@ def run_suite(
     )
     checkpoints.tidy()
 
+    recorder.notice_removal()
     records = store.records()
     # Record files without a dataset: an earlier call was killed before it could write provenance.
     unexplained = bool(records) and not store.path.exists()
@@ -183,6 +185,7 @@ def train_looks(
     limits = {} if budget is None else time_limits(budget, begun)
     with Crew() as crew:
         while True:
+            recorder.notice_removal()
             if asked.cohorts:
                 recorder.store.check_writable()
             if asked.verdicts:
@@ -285,6 +288,7 @@ class Recorder(Events):
         self.losses: list[str] = []
 
     def started(self, cohort: Cohort) -> None:
+        self.notice_removal()
         self.store.begin(cohort.id, [run.id for run in cohort.runs], self.declared)
         self.watcher.started(cohort)
 
@@ -292,12 +296,21 @@ class Recorder(Events):
         self.watcher.advanced(cohort, step, validation_accuracy)
 
     def finished(self, cohort: Cohort, records: Sequence[Record]) -> None:
+        self.notice_removal()
         if records:
             self.store.finish(cohort.id, records, self.declared)
         if len(records) == len(cohort.runs):
             self.checkpoints.forget(cohort.id)
         self.trained += len(records)
         self.watcher.finished(cohort, records)
+
+    def notice_removal(self) -> None:
+        """Warn if somebody removed the results folder, or a part of it, after training had begun."""
+        if self.store.removed():
+            self.watcher.warned(
+                f"warning: {self.store.folder} was removed while its runs were trained. What had been stored "
+                f"there is lost, and the same command trains it again"
+            )
 
     def lost(self, cohort: Cohort, message: str) -> None:
         self.checkpoints.mark_lost(cohort.id)
@@ -340,6 +353,6 @@ def store_verdicts(
     document = verdicts_document(suite, verdicts, tree)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     path = store.folder / "verdicts.json"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         write_text(path, text)
     return tree, verdicts

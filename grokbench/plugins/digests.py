@@ -17,11 +17,16 @@ def digest_of_file(path: Path) -> str | None:
     Modules beside the file that the plugin imports are part of its code. Where there are none, the
     digest is that of the file's bytes.
     """
-    helpers = _imported_from(path.parent, path, set())
+    helpers = modules_beside(path)
     if not helpers:
         return _of_bytes(path)
     lines = sorted(_lines(path.parent, {path, *helpers}))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def modules_beside(path: Path) -> set[Path]:
+    """The Python files beside a single-file plugin that it imports, directly or by way of another one."""
+    return _imported_from(path.parent, path, set())
 
 
 def _imported_from(folder: Path, path: Path, found: set[Path]) -> set[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
+from grokbench.plugins.digests import modules_beside
 from grokbench.plugins.guarding import streams_kept
 from grokbench.switches import LOADING, UNSET, put_back
 
@@ -27,26 +29,48 @@ def entry_points_of(group: str) -> list[EntryPoint]:
 def import_file(path: Path) -> ModuleType:
     """Execute a single file as a module. The module's name contains a hash of the path.
 
+    The file may import the modules beside it, as a script may: their folder is searched last.
+
     Raises:
         FileNotFoundError: there is no such file.
-        ImportError: the file's name does not end in `.py`.
+        ImportError: the file's name does not end in `.py`, or a module beside the file has the name of a
+            module from another place.
         Exception: whatever the file raises.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
     name = f"grokbench_file_{digest}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path.name} is not a Python file; name one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
+        _check_modules_beside(path)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+def _check_modules_beside(path: Path) -> None:
+    """Check that the modules beside a file are the ones that the file has imported.
+
+    Raises:
+        ImportError: another module of the name was imported first, such as one beside another plugin.
+    """
+    for helper in sorted(modules_beside(path)):
+        name = helper.relative_to(path.parent).parts[0].removesuffix(".py")
+        found = getattr(sys.modules.get(name), "__file__", None)
+        if found and not Path(os.path.realpath(found)).is_relative_to(path.parent):
+            raise ImportError(
+                f"{path.name} imports {name}, and {helper.name} lies beside it, but Python has imported "
+                f"{found} under this name; rename the module beside the plugin"
+            )
 
 
 @contextmanager

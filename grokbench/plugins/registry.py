@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache, cached_property, partial
@@ -42,7 +43,7 @@ class Plugins:
     """
 
     def __init__(self, files: Sequence[Path] = ()) -> None:
-        self.files = tuple(dict.fromkeys(Path(file).resolve() for file in files))
+        self.files = tuple(dict.fromkeys(Path(os.path.realpath(file)) for file in files))
 
     @classmethod
     def load(cls, files: Sequence[Path] = ()) -> Plugins:
@@ -108,7 +109,7 @@ class Plugins:
     def error(self, file: Path) -> str | None:
         """What is wrong with one of `files` or with what it registers; None if nothing is."""
         self._register_all()
-        location = str(Path(file).resolve())
+        location = os.path.realpath(file)
         return next(p.origin().error for p in self._plugins if p.sender.location == location)
 
     def digests(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from grokbench.training.device import one_thread, repeat_exactly, stream_of_its_
 from grokbench.training.execution import execution_of
 from grokbench.training.memory import keep_freed_memory
 from grokbench.training.precision import float32_products
+from grokbench.training.spawning import main_script_hidden
 
 TIMED_SECONDS = 0.4
 """About how long steps are timed; two calls at least. Evaluations are timed for half as long."""
@@ -84,7 +85,7 @@ def measure_costs(
         measured, workers = list(map(work, kinds.values())), 0.0
     else:
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, spawn) as pool:
+        with ProcessPoolExecutor(jobs, spawn) as pool, main_script_hidden():
             begun = time.perf_counter()
             list(pool.map(begin, [plugins] * jobs))
             workers = time.perf_counter() - begun

@@ -24,9 +24,11 @@ from grokbench.errors import GrokbenchError
 from grokbench.plan import Cohort
 from grokbench.plugins import Plugins
 from grokbench.record import Record
+from grokbench.streams import print_any_character
 from grokbench.training.checkpoints import Checkpoints
 from grokbench.training.events import Events
 from grokbench.training.lanes import train_in_lanes
+from grokbench.training.spawning import main_script_hidden
 from grokbench.training.trainer import Trainer
 
 
@@ -38,7 +40,6 @@ class Worker:
         cohorts: what the worker was given and has not ended, by the cohorts' ids; empty while the
             worker is idle. When the worker has died, those that it had not begun.
         begun: the ids of the cohorts that the worker trains.
-        heard: whether the worker has ever sent a message.
         turn: how often the worker was given cohorts.
     """
 
@@ -46,7 +47,6 @@ class Worker:
     pipe: Connection
     cohorts: dict[str, Cohort] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
-    heard: bool = False
     turn: int = 0
 
     @classmethod
@@ -62,7 +62,7 @@ class Worker:
             args=(theirs, pickle.dumps(plugins), device, checkpoints, lanes),
             daemon=True,
         )
-        with signals_blocked():
+        with signals_blocked(), main_script_hidden():
             process.start()
         theirs.close()
         return cls(process, ours)
@@ -86,16 +86,10 @@ class Worker:
         except (EOFError, OSError):
             self.process.join()
             why = f"its worker process ended with exit code {self.process.exitcode}"
-            # A spawned process imports the main script again; without a guard the script starts to
-            # train there, which multiprocessing refuses. Other errors end a new process in the same
-            # way.
-            if self.process.exitcode == 1 and not self.heard:
-                why += "; perhaps a script trains outside of `if __name__ == '__main__':`"
             # A worker that had begun nothing may die at any cohort, so one of them is lost as well.
             self.begun = self.begun or set(list(self.cohorts)[:1])
             self.lose(events, why)
             return False
-        self.heard = True
         what, *told = message
         if what == "ended":
             # The worker was told to stop. Or all is finished, and it may have new cohorts already.
@@ -140,6 +134,7 @@ def work(
     pipe: Connection, plugins: bytes, device: str, checkpoints: Checkpoints | None, lanes: int
 ) -> None:
     """What a worker process does until its parent closes the pipe, or dies."""
+    print_any_character()
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         definitions: Plugins = pickle.loads(plugins)  # noqa: S301 (from the parent process)
