@@ -8,6 +8,7 @@ options that are stored with the results. What needs no plugin still works.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from grokbench.errors import PluginError, ResultsError, SuiteError
 from grokbench.plugins.stand_ins import PluginsWithStandIns
 from grokbench.store import provenance
-from grokbench.suite.load import listed_plugins, parse_toml, read_suite
+from grokbench.suite.load import listed_plugins, read_suite
 from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Suite
 from grokbench.suite.named import named_in
+from grokbench.toml import parse_toml
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,7 +60,7 @@ def carried_suite(
     if trusted is not None:
         given = {Path(file).name for file in files}
         for index, name in enumerate(listed_plugins(document)):
-            if name is not None and Path(name).name not in given:
+            if name is not None and "\0" not in name and Path(name).name not in given:
                 own[index] = inside(Path(trusted), told.get("folder", "."), name)
     stored = Stored(tree)
     named = {**named_in(document), **stored.versions()}
@@ -85,7 +87,7 @@ def inside(folder: Path, suite_folder: str, name: str) -> Path:
     root = folder.resolve()
     outside = False
     for place in (root / suite_folder / name, root / name, root / Path(name).name):
-        path = place.resolve()
+        path = Path(os.path.realpath(place))
         if path.is_file():
             if path.is_relative_to(root):
                 return path

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,8 +47,11 @@ class Definition:
         try:
             return cls(cls.Options.model_validate(dict(given)))
         except ValidationError as error:
-            known = list(cls.Options.model_fields)
-            raise OptionsError(cls.name, mistakes_in(error, {(): known})) from None
+            known = {
+                location[:-1]: keys_at(cls.Options, location[:-1])
+                for location in (item["loc"] for item in error.errors(include_url=False))
+            }
+            raise OptionsError(cls.name, mistakes_in(error, known)) from None
 
     @classmethod
     def summary(cls) -> str:
@@ -59,6 +61,44 @@ class Definition:
 
 Location = tuple[str | int, ...]
 """A place in a suite: the keys and indices that lead to a value."""
+
+
+def keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The keys of the table at a place in a model's value; empty where they are not known."""
+    inside: Any = model
+    for step in location:
+        fields = getattr(inside, "model_fields", {})
+        if step not in fields:
+            return []
+        annotation = fields[step].annotation
+        # A table that may be left out has the type `Table | None`.
+        inside = next(
+            (kind for kind in (annotation, *get_args(annotation)) if hasattr(kind, "model_fields")),
+            None,
+        )
+    return list(getattr(inside, "model_fields", {}))
+
+
+LONGEST = 60
+"""The number of characters of a value that are shown in a message."""
+
+
+def written(value: Any) -> str:
+    """A value in a message, as TOML writes it; long values are shortened."""
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{key} = {written(item)}" for key, item in list(value.items())[:5])
+        text = f"{{ {pairs} }}" if value else "{}"
+    elif isinstance(value, list | tuple):
+        text = f"[{', '.join(map(written, value[:5]))}{', …' if len(value) > 5 else ''}]"
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, int) and abs(value) >= 10**LONGEST:
+        return f"a number of more than {LONGEST} digits"
+    elif value is None or isinstance(value, int | float):
+        text = str(value)
+    else:
+        text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def mistakes_in(error: ValidationError, known: Mapping[Location, list[str]]) -> list[Mistake]:
@@ -79,17 +119,17 @@ def findings_in(
         elif item["type"] == "missing":
             message = "is missing"
         elif item["type"] in {"dict_type", "model_type"}:
-            message = f"should be a table, not {reprlib.repr(item['input'])}"
+            message = f"should be a table, not {written(item['input'])}"
         elif item["type"] in {"list_type", "tuple_type"}:
-            given = reprlib.repr(item["input"])
+            given = written(item["input"])
             message = f"should be a list, not {given}"
-            if type(item["input"]) in {int, str} and "..." not in given:
+            if type(item["input"]) in {int, str} and "…" not in given:
                 message += f"; write [{given}]"
         elif item["type"] == "too_short":
             message = "is too short; list one value or more"
         else:
             message = message.removeprefix("Input ")
-            given = f", not {reprlib.repr(item['input'])}" if location else ""
+            given = f", not {written(item['input'])}" if location else ""
             message = f"{message[0].lower()}{message[1:]}{given}"
         findings.append((location, message))
     return findings

@@ -80,7 +80,11 @@ class Case:
             return Verdict(claim, Outcome.UNDECIDED, None, str(error))
         for role, dataset in data.items():
             if not bool((dataset["status"].to_numpy() == Status.DONE).any()):
-                reason = f"no finished run in {claim.experiments[role]}{_missing([dataset])}"
+                waits = bool((dataset["status"].to_numpy() == Status.NOT_RUN).any())
+                what = (
+                    "no finished run in" if waits else "all runs have ended, and none succeeded, in"
+                )
+                reason = f"{what} {claim.experiments[role]}{_missing([dataset])}"
                 return Verdict(claim, Outcome.NOT_RUN, None, reason, whole=False)
         missing = self._missing
         try:

@@ -114,7 +114,7 @@ def find_dip(dataset: xr.Dataset, options: DoubleDescentOptions) -> Dip:
         wide = f" ({3 * options.width} sizes for a width of {options.width})"
         raise NotEnoughDataError(
             "a dip needs three model sizes with finished runs of two seeds"
-            f"{wide if options.width > 1 else ''}; there are {sizes.sum()} sizes"
+            f"{wide if options.width > 1 else ''}; there are {sizes.sum()}"
         )
     _check_learned(data)
     labels = tuple(str(label) for label in data["model_size"].to_numpy()[sizes])
@@ -216,15 +216,15 @@ def wider_than_the_grid(
         if sizes >= named:
             return None
         return (
-            f"`places` names {named} model sizes, and there are {sizes}; select or train the "
+            f"`places` names {named} model sizes, and the grid has {sizes}; select or train the "
             "others, or name fewer"
         )
     if sizes >= needed:
         return None
     if options.width == 1:
-        return f"a dip takes 3 model sizes, and there are {sizes}; select or train more"
+        return f"a dip takes 3 model sizes, and the grid has {sizes}; select or train more"
     return (
-        f"a dip {options.width} sizes wide takes {needed} model sizes, and there are {sizes}; "
+        f"a dip {options.width} sizes wide takes {needed} model sizes, and the grid has {sizes}; "
         "write a smaller width, or none"
     )
 

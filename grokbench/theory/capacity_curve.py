@@ -90,7 +90,7 @@ def capacity_curve(random_labels: xr.Dataset, pairs: Pairs, saturated_at: float)
     if len(kept) < 2:
         raise NotEnoughDataError(
             "a capacity curve needs finished runs of two seeds at two model sizes, at one of which "
-            f"they do not memorize everything; there are {len(kept)} such sizes"
+            f"they do not memorize everything; the number of such sizes is {len(kept)}"
         )
     means = means_over_seeds(labels[kept])
     return CapacityCurve(

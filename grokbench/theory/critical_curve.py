@@ -163,7 +163,7 @@ def critical_curve(
     if len(fitted) < 2:
         raise NotEnoughDataError(
             "a critical curve needs finished runs at two model sizes or more (three, where "
-            f"each in turn is predicted from the others); there are {len(fitted)}"
+            f"each in turn is predicted from the others), not {len(fitted)}"
         )
     size, seed = np.nonzero(known)
     # About the middle of the models, an error of the slope hardly changes the level.

@@ -432,7 +432,7 @@ def _check_critical_curve_within_reach(fitted: Observed, options: CurveOptions) 
     for what, values in (("model sizes", fitted.sizes), ("data sizes", fitted.data_sizes)):
         if (number := len(np.unique(values[there]))) < 2:
             raise NotEnoughDataError(
-                f"a critical curve needs finished runs at two {what} or more; there are {number}"
+                f"a critical curve needs finished runs at two {what} or more, not {number}"
             )
     complete = bool(fitted.known.any(axis=2).all())
     memorized = counts[:, UNGROKKING:].sum()

@@ -103,7 +103,7 @@ def test_a_width_that_the_grid_does_not_have_is_refused_and_warned_of():
     with pytest.raises(NotEnoughDataError, match=r"12 sizes for a width of 4.*10 sizes"):
         found(curve(DIPPING), width=4)
     detector = DoubleDescent.from_options({"width": 4})
-    assert "takes 12 model sizes, and there are 10" in detector.warning(
+    assert "takes 12 model sizes, and the grid has 10" in detector.warning(
         {"experiment": {"model_size": 10}}
     )
     assert detector.warning({"experiment": {"model_size": 12}}) is None
@@ -311,7 +311,7 @@ def test_a_place_that_the_data_lack_is_named():
 
 def test_places_are_warned_of_where_the_grid_has_fewer_sizes():
     detector = DoubleDescent.from_options({"places": PLACES})
-    assert "names 6 model sizes, and there are 5" in detector.warning(
+    assert "names 6 model sizes, and the grid has 5" in detector.warning(
         {"experiment": {"model_size": 5}}
     )
     assert detector.warning({"experiment": {"model_size": 6}}) is None

@@ -213,7 +213,7 @@ ONE_MISTAKE = {
     ),
     "true for one": (
         '[8, "2x64"] }', '[8, "2x64"], seed = true }',
-        "claims.seen.where.seed: 'alone' has no seed True; it has 0, 1, 2, 3, 4",
+        "claims.seen.where.seed: 'alone' has no seed true; it has 0, 1, 2, 3, 4",
     ),
     "a dimension that the grid has not": (
         "where = { data_size", "where = { datasize",

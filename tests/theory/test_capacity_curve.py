@@ -67,5 +67,5 @@ def test_a_size_with_finished_runs_of_one_seed_is_left_out():
 
 
 def test_sizes_that_are_all_saturated_make_no_curve():
-    with pytest.raises(NotEnoughDataError, match="there are 1 such sizes"):
+    with pytest.raises(NotEnoughDataError, match="the number of such sizes is 1"):
         curve([0.98, 0.98, 0.98])

@@ -71,7 +71,7 @@ def test_a_seed_none_of_whose_runs_finished_is_no_seed():
 
 
 def test_one_model_size_makes_no_curve():
-    with pytest.raises(NotEnoughDataError, match=r"two model sizes or more.*there are 1"):
+    with pytest.raises(NotEnoughDataError, match=r"two model sizes or more.*, not 1"):
         fitted(experiment().sel(model_size=[8]))
 
 
