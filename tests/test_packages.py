@@ -54,8 +54,8 @@ def announced(package: Path, site: Path) -> Path:
 
 
 def test_there_are_packages() -> None:
-    names = ["grokbench-fourier", "grokbench-grokfast", "grokbench-permutations"]
-    assert names == [package.name for package in PACKAGES]
+    names = ["fourier", "grokfast", "optimizers", "permutations"]
+    assert [f"grokbench-{name}" for name in names] == [package.name for package in PACKAGES]
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda one: one.name)

@@ -25,8 +25,8 @@ MOST = 2**20
 """With more examples, exchanges are not tried: it would take more memory than the training."""
 
 REMEDY = (
-    "a mirror is the same question with the same answer, so write mirror_free=~train where the order "
-    "matters, or leave out of mirror_free only examples whose mirror has the same label"
+    "a mirror has the same label; write mirror_free=~train where the order matters, or leave out only "
+    "examples whose mirror has the same label"
 )
 
 

@@ -63,6 +63,11 @@ def probed(runs: Sequence[Run], plugins: Plugins) -> Probed:
     try:
         with guard("the run's module"):
             stack = Stack.of(runs[:PROBED_RUNS], plugins, torch.device("cpu"))
-            return Probed(why_one_by_one=str(choose_program(stack).why_one_by_one))
+            program = choose_program(stack)
+            # An optimizer may find that these parameters are not for it.
+            trained, optimizer = stack.parameters.without(program.unreached), stack.setup.optimizer
+            optimizer.shapes = trained.shapes
+            optimizer.start(trained.flat)
+            return Probed(why_one_by_one=str(program.why_one_by_one))
     except PluginFailure as failure:
         return Probed(error=failure.told)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grokbench import Examples, Features, SquaredError, Streams, Task, run_suite
+from grokbench import Examples, Features, SquaredError, Streams, Task, plan_suite, run_suite
 from grokbench.tasks import BUILT_IN, Mixture, ModularAddition, ModularDivision
 from grokbench.tasks.checks import check_examples
 
@@ -47,9 +47,12 @@ seeds = 1
 """
 
 
-def test_a_run_with_false_mirrors_fails_and_says_what_a_mirror_is(tmp_path: Path) -> None:
+def test_a_plan_and_a_run_refuse_false_mirrors_and_say_what_a_mirror_is(tmp_path: Path) -> None:
     (tmp_path / "quotient.py").write_text(PLUGIN, encoding="utf-8")
     (tmp_path / "suite.toml").write_text(SUITE, encoding="utf-8")
+    (note,) = plan_suite(tmp_path / "suite.toml", tmp_path / "out", measure=False).notes
+    assert "cannot be trained, and runs will fail" in note
+    assert "have another label than their mirror in training" in note
     sitting = run_suite(tmp_path / "suite.toml", tmp_path / "out", jobs=1)
     assert (1, 1) == (sitting.trained, sitting.failed)
     message = str(sitting.tree["quotients"]["message"].item())
