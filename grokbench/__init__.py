@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from grokbench.comparison import Comparison, compare
     from grokbench.definition import Options
     from grokbench.errors import (
+        DataError,
         GrokbenchError,
         NotEnoughDataError,
         OptionsError,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from grokbench.store import open_results
     from grokbench.store.provenance import provenance
     from grokbench.suite import Suite, load_suite, parse_suite
-    from grokbench.tasks.base import Examples, Features, Task, Tokens
+    from grokbench.tasks.base import Examples, Features, Images, Task, Tokens
+    from grokbench.tasks.images import ImageTask
     from grokbench.tasks.judging import CrossEntropy, SquaredError
 
 __version__ = "0.1.0"
@@ -47,6 +49,7 @@ __all__ = [
     "Architecture",
     "Comparison",
     "CrossEntropy",
+    "DataError",
     "Detector",
     "Drawing",
     "Examples",
@@ -54,6 +57,8 @@ __all__ = [
     "Finding",
     "Forecast",
     "GrokbenchError",
+    "ImageTask",
+    "Images",
     "Measure",
     "ModelSize",
     "NotEnoughDataError",
@@ -96,6 +101,7 @@ _HOMES = {
     "grokbench.comparison": ["Comparison", "compare"],
     "grokbench.definition": ["Options"],
     "grokbench.errors": [
+        "DataError",
         "GrokbenchError",
         "NotEnoughDataError",
         "OutOfReachError",
@@ -118,7 +124,8 @@ _HOMES = {
     "grokbench.store": ["open_results"],
     "grokbench.store.provenance": ["provenance"],
     "grokbench.suite": ["Suite", "load_suite", "parse_suite"],
-    "grokbench.tasks.base": ["Examples", "Features", "Task", "Tokens"],
+    "grokbench.tasks.base": ["Examples", "Features", "Images", "Task", "Tokens"],
+    "grokbench.tasks.images": ["ImageTask"],
     "grokbench.tasks.judging": ["CrossEntropy", "SquaredError"],
 }
 

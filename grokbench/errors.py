@@ -8,6 +8,7 @@
     ├── OptionsError        options that a definition does not accept
     ├── ResultsError        results that are missing or damaged, or cannot be written
     ├── DeviceError         a device that is not there, or cannot compute as a run asks
+    ├── DataError           data that a task needs are missing on this machine, or damaged
     └── NotEnoughDataError  too few runs, sizes or seeds for a detector
 
 Each message says what is wrong, where, why, and what to write instead.
@@ -88,6 +89,10 @@ class ResultsError(GrokbenchError):
 
 class DeviceError(GrokbenchError):
     """A device that torch or this machine does not have, or that lacks a precision."""
+
+
+class DataError(GrokbenchError):
+    """Data that a task needs are missing on this machine, or damaged."""
 
 
 class NotEnoughDataError(GrokbenchError):

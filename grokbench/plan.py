@@ -216,7 +216,7 @@ def lay_out(
         shapes = Shapes.of(members[-1], plugins)
         # All members are padded to the largest data size. For each parameter and example there are
         # two operations in the forward pass and four in the backward pass.
-        step = 6.0 * shapes.parameters * max(run.data_size for run in members)
+        step = 6.0 * shapes.multiplications * max(run.data_size for run in members)
         size = round(STACKED_WORK[kind] / max(1.0, step))
         room = COHORT_BYTES[kind] // bytes_of(members[-1], shapes)
         size = max(1, min(size, LARGEST_COHORT[kind], room, len(members)))
@@ -241,30 +241,35 @@ def make_cohort(runs: Sequence[Run], shapes: Shapes) -> Cohort:
         digest,
         tuple(runs),
         f"{first.task.name}, {first.architecture.name} {first.size.label}, data {data}",
-        sum(work_of(run, shapes.parameters) for run in runs),
+        sum(work_of(run, shapes.multiplications) for run in runs),
         len(runs) * bytes_of(last, shapes),
     )
 
 
-def work_of(run: Run, parameters: int) -> float:
+def work_of(run: Run, multiplications: int) -> float:
     """How long a run takes, up to a factor: to share work evenly, and to show progress.
 
-    The time of products grows with the parameters. Embedding, attention and loss cost about as much
+    The time of products grows with the multiplications of an example. Embedding, attention and loss cost about as much
     for each example as OTHER_PARAMETERS further parameters.
     """
-    return float(parameters + OTHER_PARAMETERS) * run.data_size * run.recipe.steps
+    return float(multiplications + OTHER_PARAMETERS) * run.data_size * run.recipe.steps
 
 
 def bytes_of(run: Run, shapes: Shapes) -> int:
-    """About how many bytes a run needs while it trains, estimated as for a transformer.
+    """About how many bytes a run needs while it trains, estimated as for a transformer or measured.
 
     Where the estimate is too low and memory runs out, training halves the cohort.
     """
     # Numbers of four bytes: seven for a parameter (itself, gradient, two moments, what the
     # optimizer works with), twenty for each hidden unit, token and layer of every training example,
-    # and four for each output of every evaluated example.
-    hidden = run.size.hidden_size * run.size.layers * shapes.length * run.data_size
-    return 4 * (7 * shapes.parameters + 20 * hidden + 4 * shapes.outputs * shapes.examples + 1)
+    # and four for each output of every evaluated example. A measured number is there twice, with its
+    # gradient. Vectors and images are there twice as well (as the task made them, and stacked), and
+    # those that train a third time.
+    units = 20 * run.size.hidden_size * run.size.layers * shapes.length
+    hidden = (2 * shapes.kept or units) * run.data_size
+    inputs = shapes.numbers * (2 * shapes.examples + run.data_size)
+    outputs = 4 * shapes.outputs * shapes.examples
+    return 4 * (7 * shapes.parameters + hidden + inputs + outputs + 1)
 
 
 def shape_of(run: Run) -> str:
@@ -289,13 +294,21 @@ class Shapes:
 
     Attributes:
         parameters: of the module.
+        multiplications: by weights, for one example: the parameters, or more where weights are used
+            for many pixels.
         length: tokens of an input, or 1 for a vector.
+        numbers: of an input that is no token.
+        kept: the numbers that the module keeps for the gradient of one image; 0 where the inputs are no
+            images.
         outputs: of the module, for one example.
         examples: all examples of the run, which an evaluation looks at.
     """
 
     parameters: int = 0
+    multiplications: int = 0
     length: int = 0
+    numbers: int = 0
+    kept: int = 0
     outputs: int = 0
     examples: int = 0
 
@@ -304,20 +317,31 @@ class Shapes:
         """Make the run's module and examples, and read off their sizes."""
         import torch
 
+        from grokbench.architectures.demand import Demand, demand_of
         from grokbench.randomness import Streams
+        from grokbench.tasks.base import Images
 
         try:
             with guard("the run's module and examples"):
                 task = plugins.tasks[run.task.name].from_options(run.task.options)
-                architecture = plugins.architectures[run.architecture.name]
+                architecture = plugins.architectures[run.architecture.name].from_options(
+                    run.architecture.options
+                )
+                examples = task.examples(run.data_size, Streams(run.seed))
+                inputs, tokens = examples.inputs, not examples.inputs.is_floating_point()
                 with torch.random.fork_rng(devices=[]):
-                    model = architecture.from_options(run.architecture.options).build(
-                        run.size, task
-                    )
-                inputs = task.examples(run.data_size, Streams(run.seed)).inputs
+                    model = architecture.build(run.size, task)
+                    parameters = sum(parameter.numel() for parameter in model.parameters())
+                    demand = Demand(parameters, 0)
+                    if isinstance(task.inputs, Images):
+                        shown = (inputs[:2], examples.part[:2])
+                        demand = demand_of(model, *shown[: 2 if architecture.takes_part else 1])
                 return cls(
-                    sum(parameter.numel() for parameter in model.parameters()),
-                    1 if inputs.is_floating_point() else inputs.shape[1],
+                    parameters,
+                    demand.multiplications,
+                    inputs.shape[1] if tokens else 1,
+                    0 if tokens else inputs[0].numel(),
+                    demand.kept,
                     int(task.judgement.outputs),
                     len(inputs),
                 )

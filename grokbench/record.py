@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,22 @@ import numpy.typing as npt
 
 RECORD_SCHEMA = 1
 """Part of every run's id. It is raised when the content or the meaning of records changes."""
+
+FIRST_FIELDS = frozenset(
+    {
+        "optimizer",
+        "steps",
+        "learning_rate",
+        "weight_decay",
+        "decay_on",
+        "warmup_steps",
+        "initial_scale",
+        "precision",
+        "evaluate_every",
+    }
+)
+"""The recipe fields that are part of every run's id. A field that was added later is part of an id
+only where it differs from its default, so that stored runs keep their ids."""
 
 
 class Status(IntEnum):
@@ -124,6 +140,9 @@ class Run:
         decisive = {"schema": RECORD_SCHEMA, **asdict(self)}
         if not self.measures:  # ids from before there were measures stay valid
             del decisive["measures"]
+        for later in fields(self.recipe):
+            if later.name not in FIRST_FIELDS and getattr(self.recipe, later.name) == later.default:
+                del decisive["recipe"][later.name]
         spelled = canonical_json(decisive)
         return hashlib.sha256(spelled.encode()).hexdigest()[:32]
 

@@ -39,7 +39,8 @@ class Batch:
     """The same number of examples for every run of a stack; runs with fewer examples are padded.
 
     Attributes:
-        inputs: [runs, examples, length] int64 or [runs, examples, width] floating point.
+        inputs: [runs, examples, length] int64, [runs, examples, width] floating point, or
+            [runs, examples, channels, height, width] floating point.
         labels: [runs, examples] int64 or [runs, examples, outputs] floating point.
         part: [runs, examples] int64.
         weights: [runs, examples], zero for padding. The loss of a run is the sum over examples of

@@ -1,6 +1,7 @@
 """Tasks: what models learn."""
 
-from grokbench.tasks.base import Examples, Features, Task, Tokens
+from grokbench.tasks.base import Examples, Features, Images, Task, Tokens
+from grokbench.tasks.images import ImageClassification, ImageTask
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.tasks.mixture import Mixture
 from grokbench.tasks.modular import (
@@ -21,6 +22,7 @@ BUILT_IN: tuple[type[Task], ...] = (
     ModularPolynomial,
     RandomLabels,
     Mixture,
+    ImageClassification,
 )
 
 __all__ = [
@@ -29,6 +31,9 @@ __all__ = [
     "CrossEntropy",
     "Examples",
     "Features",
+    "ImageClassification",
+    "ImageTask",
+    "Images",
     "Judgement",
     "Mixture",
     "ModularAddition",

@@ -19,6 +19,11 @@ class Tokens:
     vocabulary: int
     length: int
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input: [length]."""
+        return (self.length,)
+
 
 @dataclass(frozen=True)
 class Features:
@@ -26,13 +31,33 @@ class Features:
 
     width: int
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input: [width]."""
+        return (self.width,)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Inputs are images: floating point [examples, channels, height, width]."""
+
+    height: int
+    width: int
+    channels: int = 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input, as torch's convolutions take it: [channels, height, width]."""
+        return (self.channels, self.height, self.width)
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """All examples of one run, and which of them train and which validate.
 
     Attributes:
-        inputs: [examples, length] int64 or [examples, width] floating point.
+        inputs: [examples, length] int64, [examples, width] floating point, or
+            [examples, channels, height, width] floating point.
         labels: [examples] int64, or [examples, outputs] floating point for squared error.
         train: [examples] bool.
         validation: [examples] bool; disjoint from `train`.
@@ -54,7 +79,7 @@ class Task(Definition, ABC):
 
     @property
     @abstractmethod
-    def inputs(self) -> Tokens | Features:
+    def inputs(self) -> Tokens | Features | Images:
         """The type and shape of the inputs."""
 
     @property
@@ -72,6 +97,14 @@ class Task(Definition, ABC):
     @abstractmethod
     def check(self, data_size: int) -> str | None:
         """Why there is no such data size, and what to write instead; None when there is one."""
+
+    def missing(self) -> str | None:
+        """Which data are missing on this machine, and where to get them; None if nothing is missing.
+
+        Called before runs are trained. `check` must not look for data, because stored results are
+        also judged on machines without the data.
+        """
+        return None
 
     @abstractmethod
     def examples(self, data_size: int, streams: Streams) -> Examples:

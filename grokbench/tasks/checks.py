@@ -52,16 +52,13 @@ def check_examples(examples: Examples, task: Task, data_size: int) -> None:
 
 def check_inputs(task: Task, inputs: Tensor) -> None:
     if isinstance(task.inputs, Tokens):
-        width, vocabulary = task.inputs.length, task.inputs.vocabulary
-        check_range(task, "inputs", inputs, vocabulary)
-    else:
-        width = task.inputs.width
-        if not bool(torch.isfinite(inputs).all()):
-            raise ValueError(f"{task.name}: inputs are not finite")
-    if inputs.shape[1:] != (width,):
+        check_range(task, "inputs", inputs, task.inputs.vocabulary)
+    elif not bool(torch.isfinite(inputs).all()):
+        raise ValueError(f"{task.name}: inputs are not finite")
+    if inputs.shape[1:] != task.inputs.shape:
         raise ValueError(
-            f"{task.name}: inputs are {list(inputs.shape)}; write [{len(inputs)}, {width}], "
-            f"as the task's `inputs` say"
+            f"{task.name}: inputs are {list(inputs.shape)}; "
+            f"write {[len(inputs), *task.inputs.shape]}, as the task's `inputs` say"
         )
 
 

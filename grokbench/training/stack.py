@@ -189,9 +189,11 @@ def _batch(
     examples: Sequence[Examples], rows: Sequence[Tensor], weights: Tensor, like: Tensor
 ) -> Batch:
     def pick(name: str) -> Tensor:
-        stacked = torch.stack(
-            [getattr(one, name)[row] for one, row in zip(examples, rows, strict=True)]
-        )
+        # Into one tensor, without a copy for each run: images may need more memory than all else.
+        first: Tensor = getattr(examples[0], name)
+        stacked = first.new_empty(len(examples), len(rows[0]), *first.shape[1:])
+        for run, (one, row) in enumerate(zip(examples, rows, strict=True)):
+            torch.index_select(getattr(one, name), 0, row, out=stacked[run])
         return stacked.to(like) if stacked.is_floating_point() else stacked.to(like.device)
 
     return Batch(pick("inputs"), pick("labels"), pick("part"), weights.to(like))

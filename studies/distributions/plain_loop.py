@@ -18,7 +18,7 @@ from grokbench.training.models import build_model
 
 
 class PlainLoop:
-    """One run, trained with its module, autograd, torch's cross entropy and torch's AdamW.
+    """One run, trained with its module, autograd, torch's losses and torch's AdamW.
 
     The gradient, the update and the loop are torch's, so that an error of the trainer shows as a
     difference. The model, its initial weights and the examples are the trainer's own.
@@ -34,7 +34,9 @@ class PlainLoop:
         self.recipe, self.taken = run.recipe, 0
         self.model = build_model(run, made.architecture, made.task).train()
         self.examples = made.task.examples(run.data_size, Streams(run.seed))
-        given = (self.examples.inputs, self.examples.part)
+        inputs, precision = self.examples.inputs, next(self.model.parameters()).dtype
+        inputs = inputs.to(precision) if inputs.is_floating_point() else inputs
+        given = (inputs, self.examples.part)
         self.given = given if made.architecture.takes_part else given[:1]
         self.optimizer = torch.optim.AdamW(
             [value for value in self.model.parameters() if value.requires_grad],
@@ -76,7 +78,11 @@ class PlainLoop:
         """Compute `gradient` at the current parameters, without a step."""
         self.model.zero_grad()
         train = self.examples.train
-        loss = functional.cross_entropy(self.outputs(train), self.examples.labels[train])
+        outputs, labels = self.outputs(train), self.examples.labels[train]
+        if labels.is_floating_point():
+            loss = functional.mse_loss(outputs, labels.to(outputs))
+        else:
+            loss = functional.cross_entropy(outputs, labels)
         loss.backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> None:

@@ -22,6 +22,8 @@ PLUGINS = Plugins.load([ODD])
 ADDITION = Choice("modular_addition", {"modulus": 11})
 MIXTURE = Choice("mixture", {"modulus": 11, "memorization_size": 40})
 TEACHER = Choice("teacher")
+DIGITS = Choice("image_classification", {"validation_size": 30})
+DIGITS_SQUARED = Choice("image_classification", {"loss": "squared_error", "validation_size": 30})
 
 STEADY = Choice("adamw", {"epsilon": 1e-4})
 """With the usual 1e-8, Adam turns the rounding error in the gradient of a barely active unit into a

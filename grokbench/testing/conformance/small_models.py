@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from grokbench.plugins import Plugins, guard
 from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Recipe, Run
 from grokbench.tasks import Mixture, ModularAddition
-from grokbench.tasks.base import Examples, Features, Task
+from grokbench.tasks.base import Examples, Features, Images, Task
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.testing.conformance.checks import Specimen, listed, must, reported_by
 from grokbench.training.models import build_model
@@ -42,15 +43,18 @@ class Teacher(Task):
     """Two outputs of a linear teacher, from vectors of six features."""
 
     name = "teacher_of_the_kit"
-    inputs = Features(WIDTH)
+    inputs: Features | Images = Features(WIDTH)
     judgement: Judgement = SquaredError(2)
 
     def check(self, data_size: int) -> str | None:
         return None if data_size <= COUNT else f"write at most {COUNT}"
 
     def examples(self, data_size: int, streams: Streams) -> Examples:
-        inputs = torch.randn(COUNT, WIDTH, generator=streams("inputs"), dtype=torch.float32)
-        taught = inputs @ torch.randn(WIDTH, 2, generator=streams("teacher"), dtype=torch.float32)
+        shape = self.inputs.shape
+        inputs = torch.randn(COUNT, *shape, generator=streams("inputs"), dtype=torch.float32)
+        taught = inputs.flatten(1) @ torch.randn(
+            math.prod(shape), 2, generator=streams("teacher"), dtype=torch.float32
+        )
         train = torch.arange(COUNT) < data_size
         part = torch.zeros(COUNT, dtype=torch.int64)
         return Examples(inputs, self.labels(taught), train, ~train, part, ~train)
@@ -69,14 +73,22 @@ class Sides(Teacher):
         return taught.argmax(1)
 
 
+class Pictures(Sides):
+    """The same of small images, whose height, width and channels differ."""
+
+    name = "pictures_of_the_kit"
+    inputs = Images(height=5, width=6, channels=2)
+
+
 def tasks_for(specimen: Specimen) -> tuple[Task, ...]:
-    """The specimen's; tokens, tokens in two parts, vectors with target values and with classes."""
+    """The specimen's; tokens, tokens in two parts, vectors with target values and with classes, images."""
     return (
         *specimen.tasks,
         ModularAddition.from_options({"modulus": 7}),
         Mixture.from_options({"modulus": 7, "memorization_size": 20}),
         Teacher(),
         Sides(),
+        Pictures(),
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from grokbench.randomness import Streams
-from grokbench.tasks.base import Examples, Features, Task, Tokens
+from grokbench.tasks.base import Examples, Features, Images, Task, Tokens
 from grokbench.tasks.checks import check_inputs
 from grokbench.tasks.judging import CrossEntropy, Judgement
 from grokbench.tasks.mirrors import claims, exchanges, false_claims, index_of, same_labels, trains
@@ -109,8 +109,9 @@ def says_what_it_asks(specimen: Specimen) -> None:
     parts: Any = task.parts
     rules = {
         "inputs": (
-            isinstance(task.inputs, Tokens | Features) and positive(*vars(task.inputs).values()),
-            "write Tokens or Features, with whole numbers above 0",
+            isinstance(task.inputs, Tokens | Features | Images)
+            and positive(*vars(task.inputs).values()),
+            "write Tokens, Features or Images, with whole numbers above 0",
         ),
         "judgement": (
             isinstance(task.judgement, Judgement) and positive(task.judgement.outputs),
@@ -139,8 +140,9 @@ def positive(*numbers: Any) -> bool:
 
 @promises("task", why="the author of a suite reads it, and a suite is either valid or invalid")
 def refuses_in_words(specimen: Specimen) -> None:
-    """check() returns None, or says in words why a data size is impossible."""
+    """check() and missing() return None, or say in words what is impossible or missing."""
     task: Task = specimen.make()
+    must_be_none_or_words("missing()", task.missing(), specimen.make().missing())
     for size in (1, 2, 100, LARGEST, 2**40):
         must_be_none_or_words(f"check({size})", task.check(size), specimen.make().check(size))
 
@@ -291,10 +293,9 @@ def answers_the_same_at_every_data_size(specimen: Specimen) -> str | None:
     return None
 
 
-def labels_by_input(examples: Examples) -> dict[tuple[float, ...], list[float] | float]:
+def labels_by_input(examples: Examples) -> dict[tuple[int, bytes], list[float] | float]:
     """Part and input → label."""
-    parts = examples.part.tolist()
-    rows = [(part, *row) for part, row in zip(parts, rows_of(examples.inputs), strict=True)]
+    rows = zip(examples.part.tolist(), rows_of(examples.inputs), strict=True)
     return dict(zip(rows, examples.labels.tolist(), strict=True))
 
 
@@ -444,5 +445,9 @@ def never_changes_a_label(examples: Examples, swapped: Tensor) -> bool:
     return len(same) >= COMMON and all(same)
 
 
-def rows_of(inputs: Tensor) -> list[tuple[float, ...]]:
-    return [tuple(row) for row in inputs.tolist()]
+def rows_of(inputs: Tensor) -> list[bytes]:
+    """Each input as bytes, the same for equal numbers."""
+    rows = inputs.reshape(len(inputs), -1)
+    # −0 + 0 is 0: the two zeros are equal, and so must be their bytes.
+    numbers = rows.double() + 0.0 if rows.is_floating_point() else rows.long()
+    return [row.tobytes() for row in numbers.contiguous().numpy()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grokbench.architectures import BUILT_IN as ARCHITECTURES
+from grokbench.architectures import CNN, MLP, Dense, SplitFFN
 from grokbench.optimizers import BUILT_IN as OPTIMIZERS
 from grokbench.optimizers import SGD, AdamW
 from grokbench.phenomena import BUILT_IN as DETECTORS
@@ -18,8 +19,10 @@ OTHERWISE = [
     Mixture.from_options({"modulus": 13, "split": "unordered", "memorization_size": 50}),
     *(
         architecture.from_options({"layer_norm": True, "initialization": "torch", "heads": 2})
-        for architecture in ARCHITECTURES
+        for architecture in (Dense, SplitFFN)
     ),
+    MLP.from_options({"activation": "tanh", "bias": False}),
+    CNN.from_options({"activation": "gelu", "kernel_size": 5, "pooling": "average"}),
     SGD.from_options({"momentum": 0.9}),
     SGD.from_options({"momentum": 0.9, "nesterov": True}),
     AdamW.from_options({"betas": (0.0, 0.999), "epsilon": 1e-4}),
