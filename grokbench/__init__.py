@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from grokbench.store.provenance import provenance
     from grokbench.suite import Suite, load_suite, parse_suite
     from grokbench.tasks.base import Examples, Features, Images, Task, Tokens
-    from grokbench.tasks.images import ImageTask
+    from grokbench.tasks.images import ImageContents, ImageTask
     from grokbench.tasks.judging import CrossEntropy, SquaredError
 
 __version__ = "0.1.0"
@@ -57,6 +57,7 @@ __all__ = [
     "Finding",
     "Forecast",
     "GrokbenchError",
+    "ImageContents",
     "ImageTask",
     "Images",
     "Measure",
@@ -125,7 +126,7 @@ _HOMES = {
     "grokbench.store.provenance": ["provenance"],
     "grokbench.suite": ["Suite", "load_suite", "parse_suite"],
     "grokbench.tasks.base": ["Examples", "Features", "Images", "Task", "Tokens"],
-    "grokbench.tasks.images": ["ImageTask"],
+    "grokbench.tasks.images": ["ImageContents", "ImageTask"],
     "grokbench.tasks.judging": ["CrossEntropy", "SquaredError"],
 }
 

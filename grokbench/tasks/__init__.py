@@ -1,7 +1,7 @@
 """Tasks: what models learn."""
 
 from grokbench.tasks.base import Examples, Features, Images, Task, Tokens
-from grokbench.tasks.images import ImageClassification, ImageTask
+from grokbench.tasks.images import ImageClassification, ImageContents, ImageTask
 from grokbench.tasks.judging import CrossEntropy, Judgement, SquaredError
 from grokbench.tasks.mixture import Mixture
 from grokbench.tasks.modular import (
@@ -32,6 +32,7 @@ __all__ = [
     "Examples",
     "Features",
     "ImageClassification",
+    "ImageContents",
     "ImageTask",
     "Images",
     "Judgement",

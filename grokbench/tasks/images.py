@@ -29,7 +29,7 @@ class ImageOptions(Options):
 
 
 @dataclass(frozen=True)
-class Contents:
+class ImageContents:
     """What a set of labelled images contains.
 
     Attributes:
@@ -59,7 +59,7 @@ class ImageTask(Task):
 
     @property
     @abstractmethod
-    def contents(self) -> Contents:
+    def contents(self) -> ImageContents:
         """What the set contains; known without the images."""
 
     @abstractmethod
@@ -160,9 +160,11 @@ class ImageClassification(ImageTask):
         return IMAGE_SETS[self.options.dataset]
 
     @property
-    def contents(self) -> Contents:
+    def contents(self) -> ImageContents:
         chosen = self.set
-        return Contents(chosen.inputs, chosen.classes, chosen.images, chosen.test, chosen.brightest)
+        return ImageContents(
+            chosen.inputs, chosen.classes, chosen.images, chosen.test, chosen.brightest
+        )
 
     def missing(self) -> str | None:
         try:
