@@ -29,7 +29,8 @@ class Snapshot:
         arguments: the arguments of the module's `forward` for all examples: the inputs, and each
             example's part where the architecture asks for the part.
         buffers: copies of the module's buffers, by name.
-        like: a module of the same shape, whose weights have no meaning.
+        like: a module of the same shape, whose weights have no meaning. Its plain attributes are
+            those of the run.
     """
 
     step: int

@@ -18,6 +18,7 @@ from grokbench.randomness import Streams
 from grokbench.record import Run
 from grokbench.tasks.base import Examples
 from grokbench.training.random_state import LENDING, torchs_generators
+from grokbench.training.single_modules import SingleModules
 from grokbench.training.stack import Stack
 
 
@@ -61,7 +62,9 @@ class Measuring:
                 for number in self._read(
                     measure,
                     run,
-                    self._snapshot(i, like, step, parameters, outputs[i], program.buffers),
+                    self._snapshot(
+                        i, now(program, i, like), step, parameters, outputs[i], program.buffers
+                    ),
                 )
             ]
             for i, run in enumerate(self.runs)
@@ -110,6 +113,11 @@ class Measuring:
         ):
             torch.manual_seed(Streams(run.seed).key(measure.name))
             return numbers(measure, measure.measure(snapshot))
+
+
+def now(program: Program, run: int, like: nn.Module) -> nn.Module:
+    """A module with the plain attributes that training has changed; `like` where it changes none."""
+    return copied(program.models[run]) if isinstance(program, SingleModules) else like
 
 
 def numbers(measure: Measure, given: Any) -> list[float]:

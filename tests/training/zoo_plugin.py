@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.utils.checkpoint import checkpoint
 
 import grokbench
-from grokbench import Architecture, ModelSize, Options, Task
+from grokbench import Architecture, Measure, ModelSize, Options, Task
 
 WIDTH, LENGTH = 8, 3
 ZOO = {}
@@ -539,6 +539,22 @@ class Zoo(Architecture):
 
     def build(self, size: ModelSize, task: Task) -> nn.Module:
         return ZOO[self.options.module](task.inputs.vocabulary, task.judgement.outputs)
+
+
+class Faithful(Measure):
+    """How far the outputs of the snapshot's module are from the outputs of the run."""
+
+    name = "faithful"
+    quantities = {"apart": "largest difference"}  # noqa: RUF012
+
+    def measure(self, snapshot):
+        outputs = snapshot.module()(*snapshot.arguments)
+        return {"apart": (outputs - snapshot.outputs).abs().max()}
+
+
+@grokbench.hookimpl
+def register_measures(register) -> None:  # type: ignore[no-untyped-def]
+    register(Faithful)
 
 
 @grokbench.hookimpl
