@@ -88,14 +88,21 @@ def _writing(folder: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Replace a text file. A reader sees the old text or the new text.
 
+    One half of a character (a lone surrogate) becomes an escape, as in JSON.
+
     Raises:
         ResultsError: the file could not be written. The old text is unchanged.
     """
     write_durably(
         path.parent,
-        write=lambda temporary: temporary.write_bytes(text.encode()),
+        write=lambda temporary: temporary.write_bytes(encoded(text)),
         name=lambda _: path.name,
     )
+
+
+def encoded(text: str) -> bytes:
+    """The bytes that `write_text` writes."""
+    return text.encode(errors="backslashreplace")
 
 
 def remove_abandoned(folder: Path) -> None:

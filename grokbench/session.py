@@ -21,6 +21,7 @@ from grokbench.claims import (
     with_outlooks,
 )
 from grokbench.claims.changes import changed_plugins, plugin_warning
+from grokbench.durable import encoded
 from grokbench.errors import DeviceError
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
@@ -353,6 +354,6 @@ def store_verdicts(
     document = verdicts_document(suite, verdicts, tree)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     path = store.folder / "verdicts.json"
-    if not path.exists() or path.read_bytes() != text.encode():
+    if not path.exists() or path.read_bytes() != encoded(text):
         write_text(path, text)
     return tree, verdicts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import print_json, say_what_is_done
+from grokbench.cli.console import print_json, say_what_is_done, writing
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.judged import Judged, judge
 from grokbench.cli.verdicts import print_verdicts
@@ -76,21 +76,21 @@ def check(
     judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     shortfall = Shortfall.of(runs_of(judged.verdicts, judged.tree))
     if junit_xml is not None:
-        junit_xml.parent.mkdir(parents=True, exist_ok=True)
-        junit_xml.write_bytes(
-            junit(
-                judged.suite,
-                judged.verdicts,
-                datetime.now(UTC),
-                shortfall,
-                strict_rules=strict_rules,
-            )
+        document = junit(
+            judged.suite, judged.verdicts, datetime.now(UTC), shortfall, strict_rules=strict_rules
         )
+        with writing(junit_xml, "--junit-xml claims.xml"):
+            junit_xml.parent.mkdir(parents=True, exist_ok=True)
+            junit_xml.write_bytes(document)
     step = os.environ.get("GITHUB_STEP_SUMMARY")
     summary = summary or (Path(step) if step else None)
     if summary is not None:
-        with summary.open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(judged.suite, judged.verdicts, shortfall) + "\n")
+        text = markdown_summary(judged.suite, judged.verdicts, shortfall) + "\n"
+        with (
+            writing(summary, "--summary claims.md"),
+            summary.open("a", encoding="utf-8", errors="backslashreplace") as file,
+        ):
+            file.write(text)
     if json:
         print_json(verdicts_document(judged.suite, judged.verdicts, judged.tree))
     else:

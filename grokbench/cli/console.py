@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from grokbench.errors import ResultsError
 from grokbench.streams import Output
 
 if TYPE_CHECKING:
@@ -21,6 +23,21 @@ if TYPE_CHECKING:
 def say_what_is_done(doing: str) -> None:
     """Print what a command does first. Importing libraries may take half a minute on a busy machine."""
     click.echo(f"{doing} …", err=True)
+
+
+@contextmanager
+def writing(path: Path, example: str) -> Iterator[None]:
+    """Turn an error of writing a file into a message that names an option which writes elsewhere.
+
+    Raises:
+        ResultsError: the file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{path}: could not be written ({error.strerror}); name another file, such as {example}"
+        ) from error
 
 
 def console() -> Console:

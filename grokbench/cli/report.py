@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import say_what_is_done
+from grokbench.cli.console import say_what_is_done, writing
 from grokbench.cli.judged import judge
-from grokbench.errors import ResultsError
 
 
 @click.command()
@@ -49,13 +48,11 @@ def report(
     judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     folder = results if results.is_dir() else results.parent
     page = output or folder / "report.html"
-    try:
-        click.echo(write_report(judged.tree, judged.suite, judged.verdicts, page))
-    except OSError as error:
-        raise ResultsError(
-            f"{page}: could not be written ({error.strerror}); name another file, "
-            f"such as --output report.html"
-        ) from error
+    with writing(page, "--output report.html"):
+        write_report(judged.tree, judged.suite, judged.verdicts, page)
+    click.echo(page)
     if figures is not None:
-        for path in save_figures(judged.tree, judged.verdicts, figures):
+        with writing(figures, "--figures figures"):
+            paths = save_figures(judged.tree, judged.verdicts, figures)
+        for path in paths:
             click.echo(path)

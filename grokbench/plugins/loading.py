@@ -7,11 +7,14 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 from grokbench.plugins.digests import modules_beside
 from grokbench.plugins.guarding import streams_kept
@@ -46,8 +49,7 @@ def import_file(path: Path) -> ModuleType:
         raise ImportError(f"{path.name} is not a Python file; name one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+    _Beside.search(path.parent)
     try:
         spec.loader.exec_module(module)
         _check_modules_beside(path)
@@ -55,6 +57,29 @@ def import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+class _Beside(MetaPathFinder):
+    """Finds the modules beside single-file plugins, after all that `sys.path` has.
+
+    `sys.path` itself stays as it is: it belongs to the user, and the guard puts it back.
+    """
+
+    folders: ClassVar[list[str]] = []
+
+    @classmethod
+    def search(cls, folder: Path) -> None:
+        """Search this folder too, from now on: a plugin may import a module in a function."""
+        if cls not in sys.meta_path:
+            sys.meta_path.append(cls)  # type: ignore[arg-type] # a class with `find_spec` is a finder
+        if str(folder) not in cls.folders:
+            cls.folders.append(str(folder))
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, cls.folders) if path is None else None
 
 
 def _check_modules_beside(path: Path) -> None:

@@ -39,7 +39,7 @@ def write_report(
     page = _template().render(_context(tree, suite, verdicts))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 

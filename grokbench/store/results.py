@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +88,13 @@ def check_name(path: Path) -> None:
     try:
         absolute.encode()
     except UnicodeEncodeError:
-        raise ResultsError(
-            f"{absolute!a}: is not valid UTF-8, so netCDF cannot open it; rename the folder, "
-            f"or name another folder (--out)"
-        ) from None
+        why = "is not valid UTF-8, so netCDF cannot open it; rename the folder"
+        if sys.getfilesystemencoding() != "utf-8":
+            why = (
+                f"Python reads the names of files as {sys.getfilesystemencoding()} here, so netCDF cannot "
+                f"open it; set the environment variable PYTHONUTF8=1"
+            )
+        raise ResultsError(f"{absolute!a}: {why}, or name another folder (--out)") from None
 
 
 def other_datasets(path: Path) -> list[Path]:

@@ -190,3 +190,17 @@ def test_the_documents_list_every_exit_code() -> None:
     }
     assert set(map(int, ExitCode)) == listed["commands.md"]
     assert set(map(int, ExitCode)) - {int(ExitCode.INTERRUPTED)} == listed["ci.md"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("check", "--junit-xml"), ("check", "--summary"), ("report", "--output")],
+)
+def test_a_file_that_cannot_be_written_is_a_message(
+    grokbench: Grokbench, results: Path, suite: Path, command: str, option: str
+) -> None:
+    told = grokbench(command, results, "--suite", suite, option, "/dev/full")
+    assert 2 == told.exit_code
+    assert "/dev/full: could not be written (No space left on device); name another" in told.stderr
+    assert f"such as {option} " in told.stderr
