@@ -71,7 +71,7 @@ class _Beside(MetaPathFinder):
     def search(cls, folder: Path) -> None:
         """Search this folder too, from now on: a plugin may import a module in a function."""
         if cls not in sys.meta_path:
-            sys.meta_path.append(cls)  # type: ignore[arg-type] # a class with `find_spec` is a finder
+            sys.meta_path.append(cls)
         if str(folder) not in cls.folders:
             cls.folders.append(str(folder))
 
@@ -79,7 +79,7 @@ class _Beside(MetaPathFinder):
     def find_spec(
         cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return PathFinder.find_spec(fullname, cls.folders) if path is None else None
+        return PathFinder.find_spec(fullname, cls.folders, target) if path is None else None
 
 
 def _check_modules_beside(path: Path) -> None:
