@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from grokbench.durable import digest
 from grokbench.record import Status
 from grokbench.store import Store, provenance
 
@@ -161,3 +162,15 @@ def test_a_failed_run_forgets_what_it_began_under_and_a_run_that_waits_does_not(
     store.finish("cohort", [record(run) for run in runs[:2]], declared(0.2, "2026-01-02"))
     found = provenance(store.assemble(suite(), sitting()))["declarations"]
     assert {0.1: ids(runs[1]), 0.2: ids(runs[0])} == rules(found)
+
+
+@pytest.mark.parametrize("content", [b'[{"since": 1}]', b"[1, 2", b"\xff", b"{}"])
+def test_declarations_of_another_shape_are_set_aside(store, record, runs, content):
+    """The names of the files have the right digests: only the shape shows that grokbench wrote neither."""
+    store.save("first", [record(runs[0])], {"since": 1})
+    begun = store.folder / "records" / f"cohort-{digest(content)[:16]}.json"
+    begun.write_bytes(content)
+    store.finish("cohort", [record(runs[1])], declared(0.1))
+    assert [runs[1].id] == list(store.records())
+    assert {"first", "cohort"} == {path.name.partition("-")[0] for path in store.damaged}
+    assert {0.1: ids(runs[1])} == rules(store.declarations())
