@@ -52,7 +52,8 @@ class DoubleDescentOptions(Options):
     """How many neighbouring sizes peak, dip and recovery each span; narrower dips do not count."""
     cautious: bool = False
     """The lower end allows for sizes that vary as much as the noisiest size, and for runs that no seed
-    shows. With fewer than eight seeds it does so above a confidence of 95 %, whatever is written here."""
+    shows. With fewer than eight seeds it does so above a confidence of 95 %, whatever is written here.
+    Write true in a new claim without `places`; the default is that of older suites."""
     part: str | None = None
     """Which part of the task; the first by default."""
     places: Places | None = None

@@ -44,15 +44,18 @@ def main(
     """Measure errors and costs of sequential suites, and print them as tables.
 
     What is in the folder is not simulated again, and all of it is in the tables. With `--suites 0 --worlds 0`,
-    nothing is simulated, and the tables show what is there.
+    nothing is simulated, and the tables show what is there. With `--write`, the rows of kinds of suites that
+    the folder does not have stay in the document as they are.
     """
     chosen = [world for world in EVERY if not only or world.key.startswith(only)]
     for group, simulations in ((SUITES, suites), (WORLDS, worlds)):
         run([world for world in chosen if world in group], folder, simulations, jobs)
     found = {world.key: list(Outcomes(world, folder).read().values()) for world in EVERY}
-    click.echo(tables(found))
+    before = "" if document is None else MARKS.split(document)[1]
+    text = tables(found, before)
+    click.echo(text)
     if document is not None:
-        MARKS.write(document, tables(found))
+        MARKS.write(document, text)
 
 
 def run(worlds: Sequence[World], folder: Path, simulations: int, jobs: int) -> None:

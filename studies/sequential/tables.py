@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.calibration.runner import Rate
-from studies.documents import Marks, table
+from studies.documents import Marks, row, table
 from studies.sequential.decisions import WORLDS
 from studies.sequential.errors import AT_THE_BOUNDS, NOTHING_IS_THERE
 from studies.sequential.exact import EXACT
@@ -60,20 +60,35 @@ MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
 }
 
 
-def tables(found: Found) -> str:
-    """The errors of whole suites, and the cost of deciding single claims."""
-    parts = [errors(found), mistakes_of_claims(found), decided(found), costs(found)]
+def tables(found: Found, before: str = "") -> str:
+    """The errors of whole suites, and the cost of deciding single claims.
+
+    Args:
+        found: what was simulated.
+        before: older tables. The rows of kinds of suites that were not simulated are taken over from them,
+            because 2000 suites take long.
+    """
+    parts = [
+        errors(found, before.splitlines()),
+        mistakes_of_claims(found),
+        decided(found),
+        costs(found),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
-def errors(found: Found) -> str:
+def errors(found: Found, older: Sequence[str] = ()) -> str:
     """Suites with at least one wrong decision."""
-    rows = []
+    rows: list[list[str]] = []
     for world in SUITES:
         outcomes = found.get(world.key, ())
-        if len(outcomes) < FEWEST:
-            continue
         for mistake in MISTAKES[world.key]:
+            if len(outcomes) < FEWEST:
+                same = [line for line in older if line.startswith(row(world.words, mistake.words))]
+                rows.extend(
+                    line.removeprefix("| ").removesuffix(" |").split(" | ") for line in same
+                )
+                continue
             cells = [
                 rate([mistake.made(one[plan.name].values()) for one in outcomes])
                 for plan in (SEQUENTIAL, PEEKING)
