@@ -20,8 +20,12 @@ def duration(seconds: float) -> str:
 
 def count(number: int, noun: str) -> str:
     """`1 run`, `12 runs`, `100 000 runs` (with a narrow no-break space)."""
-    digits = f"{number:,}".replace(",", "\u202f")
-    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"
+    return f"{amount(number)} {noun}" if number == 1 else f"{amount(number)} {noun}s"
+
+
+def amount(number: int) -> str:
+    """`12`, `100 000` (with a narrow no-break space)."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def size(count: int) -> str:

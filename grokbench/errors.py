@@ -107,10 +107,16 @@ class OutOfReachError(NotEnoughDataError):
     """
 
 
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """The known name that an unknown name is probably a misspelling of; None if there is none."""
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: `did you mean 'x'?`, or the list of all known names."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    close = meant(name, names)
+    if close is not None:
+        return f"did you mean {close!r}?"
     return "known: " + (", ".join(names) if names else "none")

@@ -99,6 +99,12 @@ class Recipe:
     evaluate_every: int = 100
     """Steps between two evaluations. Before the first of them, steps 0, 1, 2, 4, 8, … are evaluated."""
 
+    @property
+    def evaluations(self) -> int:
+        """The number of `evaluation_steps`, without listing them."""
+        early = sum(1 for k in range(64) if 2**k < min(self.evaluate_every, self.steps))
+        return 2 + early + len(range(self.evaluate_every, self.steps, self.evaluate_every))
+
     def evaluation_steps(self) -> tuple[int, ...]:
         """0, powers of two below `evaluate_every`, multiples of `evaluate_every`, and the last step."""
         early = {0} | {2**k for k in range(64) if 2**k < min(self.evaluate_every, self.steps)}

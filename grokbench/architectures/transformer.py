@@ -123,6 +123,10 @@ def units_of_parts(hidden: int, parts: int) -> Tensor:
     return (owner == torch.arange(parts).unsqueeze(1)).to(torch.get_default_dtype())
 
 
+MOST_PARAMETERS = 10**10
+"""More parameters than this are taken for a typing error: training would take 280 GB."""
+
+
 class Dense(Architecture):
     """Decoder-only transformer: causal attention, ReLU network, learned positions.
 
@@ -134,7 +138,11 @@ class Dense(Architecture):
     Options = TransformerOptions
 
     def refuses(self, task: Task, size: ModelSize) -> str | None:
-        return refuses_tokens(task) or refuses_heads(size, self.options.heads)
+        return (
+            refuses_tokens(task)
+            or refuses_heads(size, self.options.heads)
+            or refuses_parameters(size, self.options)
+        )
 
     def build(self, size: ModelSize, task: Task) -> nn.Module:
         assert isinstance(task.inputs, Tokens)
@@ -167,6 +175,7 @@ class SplitFFN(Architecture):
             refuses_tokens(task)
             or refuses_heads(size, self.options.heads)
             or refuses_shares(size, self.options, len(task.parts))
+            or refuses_parameters(size, self.options)
         )
 
     def build(self, size: ModelSize, task: Task) -> nn.Module:
@@ -192,6 +201,17 @@ def refuses_heads(size: ModelSize, heads: int) -> str | None:
         return None
     remedy = nearest_multiples(size.hidden_size, heads)
     return f"{heads} heads do not divide a hidden size of {size.hidden_size}; write {remedy}"
+
+
+def refuses_parameters(size: ModelSize, options: TransformerOptions) -> str | None:
+    """Why a model has too many parameters: each takes seven numbers of four bytes in training."""
+    in_layers = size.layers * size.hidden_size**2 * (4 + 2 * options.mlp_ratio)
+    if in_layers <= MOST_PARAMETERS:
+        return None
+    return (
+        f"the layers of a model of size {size.label} have {in_layers:.1e} parameters, and "
+        f"{MOST_PARAMETERS:.0e} at most can be trained; write a smaller size"
+    )
 
 
 def refuses_shares(size: ModelSize, options: TransformerOptions, parts: int) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from grokbench.errors import NotEnoughDataError, nearest
-from grokbench.labels import same_label
+from grokbench.labels import text_of
 from grokbench.record import Status
 from grokbench.suite.model import Claim
 
@@ -160,15 +160,15 @@ def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
         if dimension not in dataset.dims:
             continue
         labels = dataset[dimension].to_numpy().tolist()
+        at = {text_of(label): index for index, label in enumerate(labels)}
         positions = set()
         for value in wanted if isinstance(wanted, (list, tuple)) else [wanted]:
-            found = [index for index, label in enumerate(labels) if same_label(label, value)]
-            if not found:
+            if text_of(value) not in at:
                 raise NotEnoughDataError(
                     f"where.{dimension}: there is no {value!r}; "
                     f"known: {', '.join(str(label) for label in labels)}"
                 )
-            positions.update(found)
+            positions.add(at[text_of(value)])
         # In the order of the grid, whatever the order in the suite.
         if len(positions) < len(labels):
             dataset = dataset.isel({dimension: sorted(positions)})

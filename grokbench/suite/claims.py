@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grokbench.definition import Location, written
-from grokbench.errors import nearest
-from grokbench.labels import labels_of, same_label
+from grokbench.errors import meant, nearest
+from grokbench.labels import labels_of, text_of
 from grokbench.plugins import Plugins
 from grokbench.suite.choices import Chosen, choose
 from grokbench.suite.experiments import Draft
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 Drafts = Mapping[str, Draft]
 
+Key = tuple[type, str]
+
+Axes = Mapping[str, Mapping[Key, Any] | None]
+"""The labels along a dimension by their keys, for each experiment; None where they are unknown."""
+
+LISTED = 20
+"""The most labels that a message lists."""
+
 
 def read_claim(
     name: str, given: Mapping[str, Any], drafts: Drafts, plugins: Plugins, report: Report
@@ -28,6 +36,7 @@ def read_claim(
     at: Location = ("claims", name)
     report.add_bad_name(at, name)
     table = ClaimTable.read(given, at, report)
+    given = ClaimTable.repaired(given)
     detector = _detector(table, plugins, at, report)
     roles = detector.definition.roles if detector else None
     experiments = _experiments(table, given, roles, at, report)
@@ -37,11 +46,14 @@ def read_claim(
             report.add(
                 at_role, f"there is no experiment {experiment!r}; {nearest(experiment, drafts)}"
             )
-    # If an experiment is misspelt, the dimension may be one of that experiment.
-    known = all(name in drafts for name in experiments.values())
-    looked_at = {name: drafts[name] for name in experiments.values()} if known else {}
+    # If an experiment is misspelt, the dimension may be one of the experiment that was meant.
+    guesses = [name if name in drafts else meant(name, drafts) for name in experiments.values()]
+    looked_at = {name: drafts[name] for name in guesses if name} if all(guesses) else {}
     where = _where(table.where or {}, looked_at, (*at, "where"), report)
-    if table.places and "model_size" not in where:
+    places = table.places or (detector.choice.options.get("places") if detector else None)
+    if places and "model_size" in where:
+        _check_selected(places, where["model_size"], (*at, "where", "model_size"), report)
+    elif table.places:
         where |= _sizes_of(table.places, looked_at, (*at, "places"), report)
     rule = None if table.rule is None else _rule(table.rule, (*at, "rule"), report)
     if table.statement is None or detector is None or rule is None:
@@ -92,11 +104,7 @@ def _sizes_of(
     places: Mapping[str, Any], looked_at: Drafts, at: Location, report: Report
 ) -> dict[str, Any]:
     """The model sizes of all places as a selection. The detector refuses sizes named twice."""
-    axes = {
-        name: draft.axes["model_size"]
-        for name, draft in looked_at.items()
-        if "model_size" in draft.axes
-    }
+    axes = _axes("model_size", looked_at)
     sizes = [
         _value("model_size", size, axes, (*at, key, index), report)
         for key, group in places.items()
@@ -104,6 +112,23 @@ def _sizes_of(
         for index, size in enumerate(group)
     ]
     return {"model_size": sizes} if sizes else {}
+
+
+def _check_selected(places: Any, selected: Any, at: Location, report: Report) -> None:
+    """Report the sizes of places that a claim does not select: the claim could never be judged."""
+    chosen = {text_of(size) for size in (selected if isinstance(selected, list) else [selected])}
+    named = [
+        size
+        for sizes in (places.values() if isinstance(places, Mapping) else ())
+        for size in (sizes if isinstance(sizes, list) else ())
+    ]
+    missing = [str(size) for size in named if text_of(size) not in chosen]
+    if missing and "None" not in chosen:
+        report.add(
+            at,
+            f"leaves out {', '.join(missing)}, which `places` names, so that the claim can never be "
+            f"judged; leave out model_size here, or select these sizes too",
+        )
 
 
 def _experiments(
@@ -159,11 +184,7 @@ def _where(
     where = {}
     for dimension, values in given.items():
         at_dimension = (*at, dimension)
-        axes = {
-            name: draft.axes[dimension]
-            for name, draft in looked_at.items()
-            if dimension in draft.axes
-        }
+        axes = _axes(dimension, looked_at)
         if looked_at and not axes:
             known = {axis for draft in looked_at.values() for axis in draft.axes}
             report.add(
@@ -184,13 +205,16 @@ def _where(
     return where
 
 
-def _value(
-    dimension: str,
-    given: Any,
-    axes: Mapping[str, tuple[Any, ...] | None],
-    at: Location,
-    report: Report,
-) -> Any:
+def _axes(dimension: str, looked_at: Drafts) -> Axes:
+    """The labels along a dimension, for each experiment that has the dimension."""
+    return {
+        name: _labels(draft.axes[dimension])
+        for name, draft in looked_at.items()
+        if dimension in draft.axes
+    }
+
+
+def _value(dimension: str, given: Any, axes: Axes, at: Location, report: Report) -> Any:
     """The label of a selected value; None if an axis does not have the value.
 
     Where no axis is known, the value itself.
@@ -202,31 +226,42 @@ def _value(
             report.add(at, f"{error}, not {written(given)}")
             return None
     found = []
-    for name, axis in axes.items():
-        if axis is not None:
-            labels = list(dict.fromkeys(labels_of(axis)))
-            found.append(next((label for label in labels if _matches(given, label)), None))
+    for name, labels in axes.items():
+        if labels is not None:
+            found.append(labels.get(_key(given)))
             if found[-1] is None:
-                known = ", ".join(str(label) for label in labels)
-                report.add(at, f"{name!r} has no {dimension} {written(given)}; it has {known}")
+                report.add(
+                    at, f"{name!r} has no {dimension} {written(given)}; it has {_some(labels)}"
+                )
     if not found:
         return given
     return None if None in found else found[0]
+
+
+def _labels(axis: Sequence[Any] | None) -> dict[Key, Any] | None:
+    """The labels of an axis; None if the axis is not known."""
+    return None if axis is None else {_key(label): label for label in labels_of(axis)}
+
+
+def _key(value: Any) -> Key:
+    """What a value in the file and its label on an axis share. `true` is not 1, and "10" is not 10."""
+    kind = type(value) if isinstance(value, bool | str) else float
+    return kind, text_of(value)
+
+
+def _some(labels: Mapping[Key, Any]) -> str:
+    """The labels of an axis in words; of many labels, the first and the last."""
+    texts = [str(label) for label in labels.values()]
+    return ", ".join(texts if len(texts) <= LISTED else [*texts[:LISTED], "…", texts[-1]])
 
 
 def _names(experiments: Iterable[str]) -> str:
     return " or ".join(repr(name) for name in experiments)
 
 
-def _matches(given: Any, label: Any) -> bool:
-    """Whether a value in the file is a label of an axis. `true` is not 1, and "10" is not 10."""
-    if isinstance(given, bool) or isinstance(given, str) != isinstance(label, str):
-        return False
-    return same_label(given, label)
-
-
 def _rule(given: Mapping[str, Any], at: Location, report: Report) -> Rule | None:
     table = RuleTable.read(given, at, report)
+    given = RuleTable.repaired(given)
     if ("at_least" in given) == ("at_most" in given):
         report.add(at, EITHER_BOUND)
         return None

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from grokbench.labels import labels_of, same_label
+from grokbench.labels import labels_of, text_of
 from grokbench.record import canonical_json
 from grokbench.suite.model import Claim, Experiment, Suite
 
@@ -110,7 +110,9 @@ def _cells(experiment: Experiment, claim: Claim) -> dict[str, list[Any]]:
         labels = labels_of(values)
         if dimension in claim.where:
             wanted = claim.where[dimension]
-            chosen = wanted if isinstance(wanted, list | tuple) else [wanted]
-            labels = [label for label in labels if any(same_label(label, one) for one in chosen)]
+            chosen = {
+                text_of(one) for one in (wanted if isinstance(wanted, list | tuple) else [wanted])
+            }
+            labels = [label for label in labels if text_of(label) in chosen]
         found[dimension] = labels
     return found

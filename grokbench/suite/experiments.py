@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from grokbench.amounts import amount, size
 from grokbench.architectures.base import Architecture
 from grokbench.definition import Location
 from grokbench.errors import PluginFailure
 from grokbench.plugins import Plugins, guard
 from grokbench.plugins.stand_ins import NotLoadedError, StandIn
 from grokbench.record import ModelSize, Recipe
+from grokbench.schema import METRICS
 from grokbench.suite.choices import Chosen, choose
 from grokbench.suite.measures import read_measures
 from grokbench.suite.mistakes import Report, ask
@@ -20,6 +23,16 @@ from grokbench.suite.model import Experiment, Sequential
 from grokbench.suite.recipes import Fields, SweptRecipe, complete, experiment_recipe
 from grokbench.suite.schema import ExperimentTable
 from grokbench.tasks.base import Task
+
+MOST_RUNS = 1_000_000
+"""More runs of an experiment than this are taken for a typing error. Planning takes about a minute for so
+many."""
+
+MOST_EVALUATIONS = 1_000_000
+"""More evaluations of a run than this are taken for a typing error."""
+
+MOST_BYTES = 32 * 10**9
+"""The most bytes of an experiment's curves. They are held in memory when the dataset is assembled."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ def read_experiment(
     at: Location = ("experiments", name)
     report.add_bad_name(at, name)
     table = ExperimentTable.read(given, at, report)
+    given = ExperimentTable.repaired(given)
     if sequential is None and "seeds" not in given:
         report.add((*at, "seeds"), "is missing")
     elif sequential is not None and "seeds" in given:
@@ -77,6 +91,17 @@ def read_experiment(
     sizes, data_sizes, seeds = (
         complete(values) for values in (table.model_sizes, table.data_sizes, listed)
     )
+    if (
+        recipe
+        and _few_evaluations(recipe, (*at, "recipe"), report)
+        and sizes
+        and data_sizes
+        and seeds
+    ):
+        shape = [*map(len, recipe.swept.values()), len(sizes), len(data_sizes), len(seeds)]
+        parts = len(_parts_axis(task).get("part") or ("all",))
+        quantities = len(measured.quantities) if measured else 0
+        _check_amount(math.prod(shape), recipe, parts, quantities, at, report)
     experiment = None
     if task and architecture and recipe and sizes and data_sizes and seeds and measured:
         experiment = Experiment(
@@ -101,6 +126,45 @@ def read_experiment(
         **_parts_axis(task, (*at, "task"), report),
     }
     return Draft(axes, experiment)
+
+
+def _few_evaluations(recipe: SweptRecipe, at: Location, report: Report) -> bool:
+    """Report more evaluations of a run than anybody could look at; false if there are so many."""
+    most = _most_evaluations(recipe)
+    if most > MOST_EVALUATIONS:
+        report.add(
+            at,
+            f"a run would be evaluated {amount(most)} times, and {amount(MOST_EVALUATIONS)} times at most "
+            f"can be stored; write a larger evaluate_every, or fewer steps",
+        )
+    return most <= MOST_EVALUATIONS
+
+
+def _most_evaluations(recipe: SweptRecipe) -> int:
+    """The most evaluations of a run of the experiment."""
+    steps = recipe.swept.get("steps", (recipe.recipe.steps,))
+    every = recipe.swept.get("evaluate_every", (recipe.recipe.evaluate_every,))
+    return replace(recipe.recipe, steps=max(steps), evaluate_every=min(every)).evaluations
+
+
+def _check_amount(
+    runs: int, recipe: SweptRecipe, parts: int, quantities: int, at: Location, report: Report
+) -> None:
+    """Report a grid that has too many runs, or whose results do not fit into memory."""
+    if runs > MOST_RUNS:
+        report.add(
+            at,
+            f"has {amount(runs)} runs, and {amount(MOST_RUNS)} at most can be planned; write fewer sizes, "
+            f"seeds or values of the recipe",
+        )
+        return
+    numbers = runs * _most_evaluations(recipe) * (len(METRICS) * parts + 1 + quantities)
+    if 4 * numbers > MOST_BYTES:
+        report.add(
+            at,
+            f"the curves of its {amount(runs)} runs would take {size(4 * numbers)}, and "
+            f"{size(MOST_BYTES)} at most are held in memory; write a larger evaluate_every, or fewer runs",
+        )
 
 
 def _optimizer_axis(recipe: SweptRecipe | None, plugins: Plugins) -> dict[str, None]:

@@ -16,7 +16,7 @@ from grokbench.plugins.stand_ins import PluginsWithStandIns
 from grokbench.suite.claims import read_claim
 from grokbench.suite.experiments import read_experiment
 from grokbench.suite.mistakes import Report
-from grokbench.suite.model import Sequential, Suite
+from grokbench.suite.model import Claim, Sequential, Suite
 from grokbench.suite.named import named_in
 from grokbench.suite.recipes import complete, read_recipe
 from grokbench.suite.schema import SequentialTable, SuiteTable
@@ -63,6 +63,7 @@ def parse_suite(
     if set(own.values()) - {Path(file).resolve() for file in files}:
         # The mistakes that can be found without the suite's own code.
         read_suite(document, text, source, PluginsWithStandIns(files, named_in(document)), report)
+    report.forget_suspicions()
     plugins = Plugins.load([*files, *own.values()])
     return read_suite(document, text, source, plugins, report, own)
 
@@ -112,7 +113,7 @@ def read_suite(
         if error:
             report.add(("plugins", index), f"this plugin has an error: {error}")
     if sequential is not None:
-        check_claims_of_sequential(table, report)
+        check_claims_of_sequential(table, sequential, report)
     mistakes = report.mistakes()
     if mistakes:
         raise SuiteError(source, mistakes)
@@ -156,15 +157,26 @@ def read_sequential(given: Mapping[str, Any] | None, report: Report) -> Sequenti
     )
 
 
-def check_claims_of_sequential(table: SuiteTable, report: Report) -> None:
-    """Report what leaves a sequential suite without runs: no claims, or claims that select seeds."""
+def check_claims_of_sequential(table: SuiteTable, sequential: Sequential, report: Report) -> None:
+    """Report what leaves a sequential suite without verdicts: no claims, claims that select seeds, and
+    claims that take more seeds than the last look has.
+    """
     if not table.claims:
         report.add(
             ("claims",),
             "is missing, and [sequential] trains what claims wait for; write [claims.<name>], or "
             "leave out [sequential] and write `seeds` in each experiment",
         )
+    last = sequential.looks[-1]
+    wrong = list(sequential.looks) != (table.sequential or {}).get("looks")
     for name, claim in tables(table.claims).items():
+        least = claim.get("minimum_seeds", Claim.minimum_seeds)
+        if type(least) is int and least > last and not wrong:
+            report.add(
+                ("claims", name, "minimum_seeds"),
+                f"is {least}, but the last look has {last} seeds, so that the claim can never be decided; "
+                f"write {last} or less, or a later look",
+            )
         where = claim.get("where")
         if isinstance(where, dict) and "seed" in where:
             report.add(

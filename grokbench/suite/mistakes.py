@@ -20,9 +20,22 @@ class Report:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
         self._found: dict[tuple[Location, str], None] = {}
+        self._suspected: dict[tuple[Location, str], None] = {}
+        self._positions: dict[int, dict[Any, int]] = {}  # by the identity of a table
 
     def add(self, location: Location, message: str) -> None:
         self._found[location, message] = None
+
+    def suspect(self, location: Location, message: str) -> None:
+        """Add what is a mistake unless a plugin that is not loaded says otherwise.
+
+        It is told with other mistakes, because of which the plugin will not be loaded.
+        """
+        self._suspected[location, message] = None
+
+    def forget_suspicions(self) -> None:
+        """The plugins are loaded now, and what is wrong is known."""
+        self._suspected.clear()
 
     def add_repeats(self, location: Location, values: Sequence[Hashable]) -> None:
         """Add a mistake for each value that the list repeats. None stands for a wrong value.
@@ -63,23 +76,31 @@ class Report:
 
     def mistakes(self) -> list[Mistake]:
         """The mistakes in the order of the file. A missing key comes last in its table."""
-        found = sorted(self._found, key=lambda item: self._order(item[0]))
+        together = {**self._found, **self._suspected} if self._found else {}
+        found = sorted(together, key=lambda item: self._order(item[0]))
         return [Mistake(place(location), message) for location, message in found]
 
     def _order(self, location: Location) -> list[int]:
         order: list[int] = []
         inside: Any = self.document
         for part in location:
-            steps = list(range(len(inside)) if isinstance(inside, list) else inside)
             # The place in a plugin's options is one text: `betas[1]`.
             step = re.split(r"[.\[]", part)[0] if isinstance(part, str) else part
-            if step not in steps:
-                return [*order, len(steps)]
-            order.append(steps.index(step))
-            inside = inside[step]
-            if not isinstance(inside, dict | list):
+            at = self._position(inside, step)
+            order.append(len(inside) if at is None else at)
+            if at is None or not isinstance(inside[step], dict | list):
                 break
+            inside = inside[step]
         return order
+
+    def _position(self, inside: Any, step: str | int) -> int | None:
+        """Where a key or an index stands in a table or a list; None if it is not there."""
+        if isinstance(inside, list):
+            return step if isinstance(step, int) and step < len(inside) else None
+        positions = self._positions.get(id(inside))
+        if positions is None:
+            positions = self._positions[id(inside)] = {key: at for at, key in enumerate(inside)}
+        return positions.get(step)
 
 
 def shortened(name: str) -> str:

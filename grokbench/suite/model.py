@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -145,6 +146,17 @@ class Suite:
     path: Path | None = None
     sequential: Sequential | None = None
     """The looks at the data; None where all seeds are trained before the claims are judged."""
+
+    @property
+    def size(self) -> int:
+        """The number of `runs`. They are listed only where experiments may share some."""
+        makings = {
+            (experiment.task, experiment.architecture, experiment.measures)
+            for experiment in self.experiments.values()
+        }
+        if len(makings) < len(self.experiments):
+            return len(self.runs())
+        return sum(math.prod(experiment.shape) for experiment in self.experiments.values())
 
     def runs(self) -> dict[str, Run]:
         """Every run by its id, in the order of the file. Experiments may share runs."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokbench.definition import Location
-from grokbench.errors import nearest
+from grokbench.errors import meant, nearest
 from grokbench.plugins import Plugins
 from grokbench.record import Recipe
 from grokbench.suite.choices import choose
@@ -38,7 +38,7 @@ def read_recipe(
     """The fields that the table at `at` gives: a value each, or a tuple; None where wrong."""
     read = table.read(given, at, report)
     fields = {}
-    for key in given:
+    for key in table.repaired(given):
         if key in Recipe.__annotations__:
             value = getattr(read, key)
             if key == "optimizer":
@@ -63,11 +63,13 @@ def experiment_recipe(
     name: Any = given
     at_name, changes = at, Fields()
     if not isinstance(given, str):
-        name, at_name = given.get("from"), (*at, "from")
+        name, at_name = ExperimentRecipeTable.repaired(given).get("from"), (*at, "from")
         changes = read_recipe(given, at, plugins, report, ExperimentRecipeTable)
     if isinstance(name, str) and name not in recipes:
         report.add(at_name, f"there is no recipe {name!r}; {nearest(name, recipes)}")
-        return None
+        name = meant(name, recipes)
+        if name is None:
+            return None
     based_on = recipes[name] if isinstance(name, str) else {}
     fields = {**based_on, **changes}
     for key in REQUIRED:

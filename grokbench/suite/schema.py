@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from grokbench.definition import Location, findings_in
+from grokbench.errors import meant, nearest
 from grokbench.record import ModelSize
 from grokbench.suite.mistakes import Report
 from grokbench.suite.model import Expected, Spending
@@ -103,21 +104,49 @@ class Table(BaseModel):
 
     @classmethod
     def read(cls, given: Mapping[str, Any], at: Location, report: Report) -> Self:
-        """Check the table at `at`. Wrong values are reported and become None; right values are kept."""
+        """Check the table at `at`. Wrong values are reported and become None; right values are kept.
+
+        A misspelt key is reported, and its value is checked as that of the key that was meant.
+        """
+        keys = cls.keys()
+        for key in given.keys() - set(keys):
+            report.add((*at, key), f"unknown key; {nearest(key, keys)}")
+        written = {meant: key for key, meant in cls.spelling(given).items()}
+        given = cls.repaired(given)
         for key in cls.required:
             if key not in given:
                 report.add((*at, key), "is missing")
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            keys = [field.alias or name for name, field in cls.model_fields.items()]
             findings = [
                 (without_tags(location), message)
                 for location, message in findings_in(error, {(): keys})
             ]
-        for location, message in findings:
-            report.add((*at, *location), message)
+        for (key, *inner), message in findings:
+            report.add((*at, written[str(key)], *inner), message)
         return cls.model_validate(without(given, [location for location, _ in findings], keys))
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The keys of the table."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @classmethod
+    def spelling(cls, given: Mapping[str, Any]) -> dict[str, str]:
+        """Each key that is given and known, or misspelt, → the key that is meant."""
+        keys = set(cls.keys())
+        found: dict[str, str] = {}
+        for key in given:
+            right = key if key in keys else meant(key, keys - given.keys() - set(found.values()))
+            if right is not None:
+                found[key] = right
+        return found
+
+    @classmethod
+    def repaired(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The table with the keys that are meant, without keys that nobody knows."""
+        return {right: given[key] for key, right in cls.spelling(given).items()}
 
 
 class SuiteTable(Table):

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import xarray as xr
 from hypothesis import strategies as st
 
+# Imported here and not at the first draw, which takes hypothesis's health check one second at most.
+from grokbench.phenomena import BUILT_IN
 from grokbench.record import Choice, ModelSize, Recipe, Status
 from grokbench.suite.model import Experiment
 from grokbench.testing.simulator import Layout
@@ -57,7 +59,8 @@ def datasets(
         {"learning_rate": rates} if sweeps else {},
     )
     runs = math.prod(experiment.shape)
-    status = np.reshape([draw(st.sampled_from(Status)) for _ in range(runs)], experiment.shape)
+    each = st.lists(st.sampled_from(Status), min_size=runs, max_size=runs)
+    status = np.reshape(draw(each), experiment.shape)
     names = ("all",) if parts == 1 else tuple(f"part_{i}" for i in range(parts))
     noise = np.random.default_rng(draw(st.integers(0, 2**32)))
     return _drawn(Layout(experiment, names), status, draw(st.booleans()), noise)
@@ -170,8 +173,6 @@ def experiment(draw: Draw, recipes: Sequence[str]) -> dict[str, Any]:
 @st.composite
 def claim(draw: Draw, experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A claim about one or two of the experiments, each looked at whole or at one model size."""
-    from grokbench.phenomena import BUILT_IN
-
     detector = draw(st.sampled_from([one for one in BUILT_IN if len(one.roles) <= 2]))
     names = st.sampled_from(sorted(experiments))
     table: dict[str, Any] = {

@@ -562,3 +562,122 @@ def test_a_look_with_too_few_seeds_for_any_claim_is_a_warning(read):
     (warning,) = warnings_about(looks, looks.plugins)
     assert warning.place == "sequential.looks[0]"
     assert "every claim takes at least 5" in warning.message
+
+
+ACROSS_LEVELS = """
+[recipes.small]
+optimizer = "adamw"
+steps = 60
+
+[experiments.addition]
+task = { name = "modular_adition", modulus = 7 }
+architecture = { name = "dense", head = 4 }
+recipe = "smal"
+model_sizes = [4, 6]
+data_sizes = [20, 50]
+seed = 5
+
+[claims.dip]
+statement = "Accuracy dips"
+detector = { name = "dynamics", expected = "groking" }
+experiment = "adition"
+where = { data_size = 30 }
+rule = { at_most = 0.1 }
+"""
+
+
+def test_what_was_probably_meant_is_checked_as_well(read):
+    """Typing errors do not hide a size that heads do not divide, nor too many examples."""
+    with pytest.raises(SuiteError) as error:
+        read(ACROSS_LEVELS)
+    found = [str(mistake) for mistake in error.value.mistakes]
+    expected = [
+        "experiments.addition.task.name: there is no task 'modular_adition'; did you mean",
+        "experiments.addition.architecture.head: unknown key; did you mean 'heads'?",
+        "experiments.addition.recipe: there is no recipe 'smal'; did you mean 'small'?",
+        "experiments.addition.model_sizes[1]: 4 heads do not divide a hidden size of 6; write 4 or 8",
+        "experiments.addition.data_sizes[1]: there are 49 pairs below 7; write 1 to 49, not 50",
+        "experiments.addition.seed: unknown key; did you mean 'seeds'?",
+        "claims.dip.detector.expected: should be ",
+        "claims.dip.experiment: there is no experiment 'adition'; did you mean 'addition'?",
+        "claims.dip.where.data_size: 'addition' has no data_size 30; it has 20, 50",
+    ]
+    assert len(expected) == len(found), found
+    for start, mistake in zip(expected, found, strict=True):
+        assert mistake.startswith(start), mistake
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("steps = 60", "steps = 100000000\nevaluate_every = 1"),
+            "experiments.addition.recipe: a run would be evaluated 100 000 001 times",
+        ),
+        (
+            ("steps = 60", "steps = 1000000\nevaluate_every = 2\nlearning_rate = [LIST]"),
+            "experiments.addition: the curves of its 3 200 runs would take 38 GB, and 32 GB at most",
+        ),
+        (
+            ("[5, 8]", "[5, 100000]", "data_sizes = [20]", "data_sizes = [20, 21, 22]"),
+            "experiments.addition: has 1 200 000 runs, and 1 000 000 at most can be planned",
+        ),
+        (
+            ("[4, 8, 16, 32]", "[4, 8, 16, 32, 1000000]"),
+            "experiments.addition.model_sizes[4]: the layers of a model of size 1000000 have 1.2e+13 "
+            "parameters, and 1e+10 at most can be trained",
+        ),
+    ],
+    ids=["evaluations", "curves", "runs", "parameters"],
+)
+def test_what_cannot_fit_in_memory_is_a_mistake(change, message, read):
+    """At the place of the suite where less can be written; nothing of that size is made."""
+    text = PLACES
+    for old, new in zip(change[::2], change[1::2], strict=True):
+        assert old in text
+        text = text.replace(old, new.replace("LIST", ", ".join(f"{n}e-4" for n in range(1, 101))))
+    with pytest.raises(SuiteError) as error:
+        read(text)
+    (mistake,) = error.value.mistakes
+    assert str(mistake).replace("\u202f", " ").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "rule = { at_least = 0.1 }",
+            "rule = { at_least = 0.1 }\nminimum_seeds = 9",
+            "claims.dip.minimum_seeds: is 9, but the last look has 8 seeds, so that the claim can "
+            "never be decided; write 8 or less, or a later look",
+        ),
+        (
+            'experiment = "addition"',
+            'experiment = "addition"\nwhere = { model_size = [4, 16, 32] }',
+            "claims.dip.where.model_size: leaves out 8, which `places` names, so that the claim can "
+            "never be judged",
+        ),
+    ],
+)
+def test_a_claim_that_could_never_be_judged_is_a_mistake(old, new, message, read):
+    with pytest.raises(SuiteError) as error:
+        read(PLACES.replace(old, new, 1))
+    (mistake,) = error.value.mistakes
+    assert str(mistake).startswith(message)
+
+
+def test_many_seeds_are_read_and_selected_one_by_one(read):
+    """A number of steps that grew with the square of the seeds would take minutes."""
+    seeds = list(range(100_000))
+    text = PLACES.replace("[sequential]\nlooks = [5, 8]\nfirst_seed = 100\n", "")
+    text = text.replace("data_sizes = [20]", f"data_sizes = [20]\nseeds = {seeds}")
+    text = text.replace("[4, 8, 16, 32]", "[4, 8]").split("[claims.dip.places]")[0]
+    selected = f'experiment = "addition"\nwhere = {{ seed = {seeds} }}'
+    suite = read(text.replace('experiment = "addition"', selected))
+    assert 200_000 == suite.size
+    assert seeds == suite.claims["dip"].where["seed"]
+
+
+def test_a_number_of_more_digits_than_python_prints_is_a_mistake():
+    with pytest.raises(SuiteError, match="cannot be read as TOML"):
+        parse_suite(f"[claims.a]\nwhere = {{ seed = 0x{'F' * 5000} }}", "huge.toml")
