@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -322,6 +323,26 @@ def test_names_that_are_no_tuple_of_strings_are_refused(write, attribute, value,
 def test_a_copy_of_a_suites_plugins_is_the_same_plugins(write):
     plugins = Plugins.load([write("parity.py", TASK.format(owner="Parity", name="parity"))])
     assert plugins is copy.deepcopy(plugins)
+
+
+def test_pickled_plugins_are_loaded_as_they_were_or_refused(write):
+    """Each pickle goes with the code that its plugins had."""
+    text = TASK.format(owner="Parity", name="parity")
+    file = write("mine.py", text)
+    plugins = Plugins.load([file])
+    assert "parity" in plugins.tasks
+    pickled = pickle.dumps(plugins)
+    first = pickle.loads(pickled)
+    assert first is pickle.loads(pickled), "executed once in a process"
+    assert "parity" in first.tasks
+    file.write_text(text.replace("parity", "oddness"))
+    with pytest.raises(PluginError, match=r"mine\.py was changed after it had been loaded"):
+        pickle.loads(pickled)
+    with pytest.raises(PluginError, match="load the suite again"):
+        pickle.loads(pickle.dumps(plugins))
+    again = pickle.loads(pickle.dumps(Plugins.load([file])))
+    assert "oddness" in again.tasks
+    assert "parity" not in again.tasks
 
 
 def test_a_name_that_two_plugins_register_belongs_to_neither(write):

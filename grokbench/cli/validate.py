@@ -31,6 +31,6 @@ def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
     click.echo(
         f"{suite}: no mistakes; "
         f"{amounts.count(len(checked.experiments), 'experiment')}, "
-        f"{amounts.count(checked.size, 'run')}, "
+        f"{amounts.count(checked.run_count, 'run')}, "
         f"{amounts.count(len(checked.claims), 'claim')}"
     )

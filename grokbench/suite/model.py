@@ -148,7 +148,7 @@ class Suite:
     """The looks at the data; None where all seeds are trained before the claims are judged."""
 
     @property
-    def size(self) -> int:
+    def run_count(self) -> int:
         """The number of `runs`. They are listed only where experiments may share some."""
         makings = {
             (experiment.task, experiment.architecture, experiment.measures)

@@ -674,7 +674,7 @@ def test_many_seeds_are_read_and_selected_one_by_one(read):
     text = text.replace("[4, 8, 16, 32]", "[4, 8]").split("[claims.dip.places]")[0]
     selected = f'experiment = "addition"\nwhere = {{ seed = {seeds} }}'
     suite = read(text.replace('experiment = "addition"', selected))
-    assert 200_000 == suite.size
+    assert 200_000 == suite.run_count
     assert seeds == suite.claims["dip"].where["seed"]
 
 

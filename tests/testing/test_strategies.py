@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +15,36 @@ from grokbench.phenomena import BUILT_IN
 from grokbench.record import Status
 from grokbench.schema import VARIABLES
 from grokbench.testing import strategies
+
+
+DRAWS = """
+import sys
+
+from hypothesis import HealthCheck, given, settings
+
+from grokbench.testing import strategies
+
+before = set(sys.modules)
+
+
+@settings(max_examples=20, suppress_health_check=list(HealthCheck), database=None)
+@given(strategies.suites(), strategies.datasets())
+def draw(suite, dataset):
+    pass
+
+
+draw()
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(new & {"grokbench", "scipy", "torch", "xarray", "pandas", "matplotlib"}))
+"""
+
+
+def test_drawing_imports_none_of_the_large_packages():
+    """An import at the first draw takes longer than hypothesis's health check allows."""
+    told = subprocess.run(
+        [sys.executable, "-c", DRAWS], capture_output=True, text=True, check=True
+    )
+    assert "[]" == told.stdout.strip()
 
 
 @given(strategies.suites())

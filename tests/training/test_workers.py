@@ -150,6 +150,23 @@ def test_a_worker_that_dies_takes_only_its_cohort_and_the_others_tell_all_their_
     assert sorted(3 * run().recipe.evaluation_steps()) == sorted(log.steps)
 
 
+def test_a_worker_does_not_train_with_a_plugin_that_was_edited_after_the_suite_was_read(
+    tmp_path: Path,
+) -> None:
+    plugin = tmp_path / "edited.py"
+    plugin.write_text(DEADLY)
+    plugins, log = Plugins([plugin]), Log()
+    assert "deadly" in plugins.tasks
+    plugin.write_text(f"{DEADLY}# edited")
+    with Crew() as crew:
+        some = cohorts(Choice("deadly", {"modulus": 11}), 1)
+        train_cohorts(some, plugins, log, jobs=1, crew=crew)
+    [(name, message)] = log.losses
+    assert "0" == name
+    assert "edited.py was changed after it had been loaded" in message
+    assert [] == log.records
+
+
 @pytest.mark.parametrize("jobs", [0, -1])
 def test_no_process_at_all_is_refused(jobs: int) -> None:
     with pytest.raises(ValueError, match=f"1 or more, not {jobs}"):
