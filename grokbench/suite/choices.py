@@ -73,7 +73,8 @@ def choose(
 
 def with_keys_meant(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """A table in which each misspelt key is the key that was meant; other unknown keys are left out."""
-    names, found = set(known), {}
+    names = set(known)
+    found: dict[str, Any] = {}
     for key, value in given.items():
         right = key if key in names else meant(key, names - given.keys())
         if right is not None:

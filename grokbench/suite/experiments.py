@@ -91,6 +91,7 @@ def read_experiment(
     sizes, data_sizes, seeds = (
         complete(values) for values in (table.model_sizes, table.data_sizes, listed)
     )
+    parts_axis = _parts_axis(task, (*at, "task"), report)
     if (
         recipe
         and _few_evaluations(recipe, (*at, "recipe"), report)
@@ -99,7 +100,7 @@ def read_experiment(
         and seeds
     ):
         shape = [*map(len, recipe.swept.values()), len(sizes), len(data_sizes), len(seeds)]
-        parts = len(_parts_axis(task).get("part") or ("all",))
+        parts = len(parts_axis.get("part") or ("all",))
         quantities = len(measured.quantities) if measured else 0
         _check_amount(math.prod(shape), recipe, parts, quantities, at, report)
     experiment = None
@@ -123,7 +124,7 @@ def read_experiment(
         "model_size": sizes,
         "data_size": data_sizes,
         "seed": seeds,
-        **_parts_axis(task, (*at, "task"), report),
+        **parts_axis,
     }
     return Draft(axes, experiment)
 

@@ -123,8 +123,8 @@ class Table(BaseModel):
                 (without_tags(location), message)
                 for location, message in findings_in(error, {(): keys})
             ]
-        for (key, *inner), message in findings:
-            report.add((*at, written[str(key)], *inner), message)
+        for (first, *inner), message in findings:
+            report.add((*at, written[str(first)], *inner), message)
         return cls.model_validate(without(given, [location for location, _ in findings], keys))
 
     @classmethod

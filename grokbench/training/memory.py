@@ -40,7 +40,9 @@ def keep_freed_memory() -> None:
 
 def out_of_memory(error: BaseException | None) -> bool:
     """Whether the device, or the machine, had too little memory; also as the cause of the error."""
-    while error is not None:
+    seen: list[BaseException] = []  # an error can be its own cause
+    while error is not None and all(error is not one for one in seen):
+        seen.append(error)
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
             return True
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:

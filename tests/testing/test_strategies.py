@@ -16,7 +16,6 @@ from grokbench.record import Status
 from grokbench.schema import VARIABLES
 from grokbench.testing import strategies
 
-
 DRAWS = """
 import sys
 
@@ -41,9 +40,7 @@ print(sorted(new & {"grokbench", "scipy", "torch", "xarray", "pandas", "matplotl
 
 def test_drawing_imports_none_of_the_large_packages():
     """An import at the first draw takes longer than hypothesis's health check allows."""
-    told = subprocess.run(
-        [sys.executable, "-c", DRAWS], capture_output=True, text=True, check=True
-    )
+    told = subprocess.run([sys.executable, "-c", DRAWS], capture_output=True, text=True, check=True)
     assert "[]" == told.stdout.strip()
 
 

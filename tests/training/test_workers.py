@@ -370,6 +370,13 @@ def test_a_cohort_that_finds_too_little_memory_is_trained_in_halves(memory: str)
     ]  # fmt: skip
 
 
+class SpeechlessError(RuntimeError):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
 def test_errors_that_are_no_lack_of_memory_are_not_taken_for_it() -> None:
     assert out_of_memory(MemoryError())
     assert out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
@@ -378,5 +385,8 @@ def test_errors_that_are_no_lack_of_memory_are_not_taken_for_it() -> None:
     assert not out_of_memory(wrapped)
     wrapped.__cause__ = MemoryError()
     assert out_of_memory(wrapped)
+    wrapped.__cause__ = wrapped
+    assert not out_of_memory(wrapped)
+    assert not out_of_memory(SpeechlessError())
     assert not out_of_memory(RuntimeError("shapes cannot be multiplied"))
     assert not out_of_memory(ValueError("can't allocate memory"))
