@@ -34,7 +34,8 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         SuiteError: the text is not TOML; with line and column.
     """
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
+        document = tomllib.loads(text.removeprefix("\ufeff"))
+        repr(document)  # refuses numbers of more digits than Python prints, in hexadecimal digits
     except tomllib.TOMLDecodeError as error:
         message, where = str(error), ""
         match = re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL)
@@ -48,3 +49,4 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         mistake = Mistake("", f"cannot be read as TOML: {error}")
         raise SuiteError(source, [mistake]) from None
+    return document
