@@ -171,7 +171,7 @@ def test_the_readme_describes_its_figure() -> None:
 
 def test_the_suite_in_the_readme_is_sound(documented: Path) -> None:
     result = CliRunner().invoke(cli, ["validate", "first.toml"])
-    assert result.output == "first.toml: no mistakes; 1 experiment, 30 runs, 1 claim\n"
+    assert result.stdout == "first.toml: no mistakes; 1 experiment, 30 runs, 1 claim\n"
 
 
 def test_the_plugin_in_the_readme_can_be_trained_on(documented: Path) -> None:
