@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,16 @@ def owner_of(claim: Claim) -> str:
 
 def copied(data: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """Copies of values, coordinates and attributes: other claims look at the same datasets."""
-    return {role: dataset.copy(deep=True) for role, dataset in data.items()}
+    return {role: _copied(dataset) for role, dataset in data.items()}
+
+
+def _copied(dataset: xr.Dataset) -> xr.Dataset:
+    # A deep copy shares the labels of the axes, which pandas takes for unchangeable.
+    labels = {
+        name: (dataset[name].dims, dataset[name].to_numpy().copy(), deepcopy(dataset[name].attrs))
+        for name in dataset.indexes
+    }
+    return dataset.copy(deep=True).assign_coords(labels)
 
 
 def _checked(found: object, owner: str) -> Finding:

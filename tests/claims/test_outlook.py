@@ -15,6 +15,7 @@ from grokbench.claims import (
     Outcome,
     Outlook,
     Verdict,
+    missing_at_next_look,
     score,
     seeds_expected,
     verdicts_document,
@@ -368,3 +369,23 @@ def decided(detector: Detector, rule: Rule, data: xr.Dataset) -> bool:
         return finding.low >= rule.at_least or finding.high < rule.at_least
     assert rule.at_most is not None
     return finding.high <= rule.at_most or finding.low > rule.at_most
+
+
+class Faulty(Detector):
+    """A detector with a mistake that no number of seeds heals."""
+
+    name = "of_seeds"
+
+    def find(self, data: Mapping[str, xr.Dataset]) -> Finding:
+        return Finding(*([data["experiment"].sizes["seed"]] * 2), "unit", 5, "seen")
+
+
+def test_a_detector_that_fails_alike_with_more_seeds_is_given_no_more():
+    asked = suite(OPEN, sequential=Sequential((5, 12, 20)))
+    (verdict,) = score(asked, tree(5), {"of_seeds": Faulty})
+    assert Outcome.UNDECIDED is verdict.outcome
+    assert [5] == [look.seeds for look in verdict.looks]
+    assert verdict.next_look is None
+    assert "raised TypeError" in verdict.reason
+    assert "no more seeds are trained for this claim" in verdict.reason
+    assert {} == missing_at_next_look(asked, tree(5), [verdict])
