@@ -125,8 +125,12 @@ def run_suite(
     begun = time.monotonic()
     check_numbers(jobs, seeds, shard, budget)
     watcher = watcher or Watcher()
+    here = Path.cwd()  # found before any plugin runs, which may leave the folder, or remove it
     suite = suite if isinstance(suite, Suite) else load_suite(suite, files)
-    asking = partial(assign, suite, out, (), only=only, seeds=seeds, device=device, shard=shard)
+    folder = Path(out) if out is not None else Path("results") / suite.name
+    asking = partial(
+        assign, suite, here / folder, (), only=only, seeds=seeds, device=device, shard=shard
+    )
     asked = asking(retry_failed=retry_failed)
     store = asked.store
     checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
@@ -150,7 +154,7 @@ def run_suite(
     if not remaining and not unfinished:
         checkpoints.clear()
     return Sitting(
-        store.folder,
+        folder,
         tree,
         verdicts,
         trained=recorder.trained,

@@ -73,6 +73,9 @@ def check(
     from grokbench.claims.junit import junit, surprise
     from grokbench.claims.markdown import markdown_summary
 
+    # Found before any plugin runs, which may leave the working folder.
+    junit_xml = junit_xml and junit_xml.absolute()
+    summary = summary and summary.absolute()
     judged = judge(results, suite, plugin, trust=trust_plugins).with_outlooks()
     shortfall = Shortfall.of(runs_of(judged.verdicts, judged.tree))
     if junit_xml is not None:

@@ -36,11 +36,12 @@ def write_report(
     Returns:
         The path.
     """
+    # Found before a plugin draws, which may leave the working folder.
+    target = Path(path).absolute()
     page = _template().render(_context(tree, suite, verdicts))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
-    return path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8", errors="backslashreplace")
+    return Path(path)
 
 
 def save_figures(
@@ -65,7 +66,8 @@ def save_figures(
             it are written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    target = folder.absolute()
+    target.mkdir(parents=True, exist_ok=True)
     drawings = [
         (section.name, section.owner, section.drawing) for section in sections_of(tree, verdicts)
     ]
@@ -79,7 +81,7 @@ def save_figures(
             with guard(owner):
                 content = file_of(drawing, name, suffix)
             written.append(folder / f"{name}.{suffix}")
-            written[-1].write_bytes(content)
+            (target / written[-1].name).write_bytes(content)
     return written
 
 
