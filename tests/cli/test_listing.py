@@ -40,7 +40,7 @@ def test_what_is_built_in_is_listed_with_its_origin(
 def test_options_are_listed_with_their_defaults(grokbench: Grokbench) -> None:
     options = rows(grokbench("list", "tasks", "--json"))["modular_addition"]["options"]
     defaults = {name: option["default"] for name, option in options.items()}
-    assert {"modulus": 113, "split": "ordered"} == defaults
+    assert {"modulus": 113, "operator_token": False, "split": "ordered"} == defaults
     table = grokbench("list", "tasks").stdout
     assert "modulus = 113" in table
     assert 'split = "ordered"' in table
