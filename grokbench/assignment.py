@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,11 @@ from grokbench.claims import Verdict, missing_at_next_look, score
 from grokbench.cores import usable_cores
 from grokbench.errors import PluginError
 from grokbench.plan import Cohort, Plan, make_plan
-from grokbench.record import Record, Status
+from grokbench.plugins import Plugins
+from grokbench.record import Choice, Record, Run, Status
 from grokbench.store import Store, assembled
 from grokbench.suite import Suite, load_suite
+from grokbench.suite.mistakes import ask
 from grokbench.training.device import check_device, why_untrainable
 
 
@@ -31,6 +33,12 @@ class Assignment:
     """In a sequential suite, the verdicts on the results so far; otherwise empty."""
     untrainable: Mapping[str, str]
     """The cohorts' precisions in which the device cannot compute, each with the reason."""
+    lacking: Mapping[Choice, str]
+    """The cohorts' tasks whose data are missing on this machine, each with what to do."""
+
+    def can_train(self, run: Run) -> bool:
+        """Whether this machine has the run's data and can compute in its precision."""
+        return run.recipe.precision not in self.untrainable and run.task not in self.lacking
 
 
 def assign(
@@ -77,8 +85,19 @@ def assign(
                 name: one for name, one in records.items() if one.status is not Status.FAILED
             }
         verdicts, cohorts = _of_next_look(suite, records, wanted)
-    precisions = {run.recipe.precision for cohort in cohorts for run in cohort.runs}
-    return Assignment(suite, store, plan, cohorts, verdicts, why_untrainable(precisions, device))
+    runs = [run for cohort in cohorts for run in cohort.runs]
+    untrainable = why_untrainable({run.recipe.precision for run in runs}, device)
+    lacking = missing_data(runs, suite.plugins)
+    return Assignment(suite, store, plan, cohorts, verdicts, untrainable, lacking)
+
+
+def missing_data(runs: Iterable[Run], plugins: Plugins) -> dict[Choice, str]:
+    """The tasks of `runs` whose data are missing on this machine, each with what to do."""
+    asked = {
+        choice: ask(choice.name, plugins.tasks[choice.name].from_options(choice.options).missing)
+        for choice in {run.task for run in runs}
+    }
+    return {choice: answer for choice, answer in asked.items() if answer}
 
 
 def _of_next_look(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grokbench.assignment import Assignment, assign, check_numbers, worker_count
+from grokbench.assignment import Assignment, assign, check_numbers, missing_data, worker_count
 from grokbench.plan import Cohort, Plan, shape_of
 from grokbench.plugins import Plugins, guard
 from grokbench.prospects import (
@@ -85,11 +85,7 @@ def plan_suite(
         retry_failed=retry_failed,
     )
     plugins = asked.suite.plugins
-    cohorts = tuple(
-        cohort
-        for cohort in asked.cohorts
-        if cohort.runs[0].recipe.precision not in asked.untrainable
-    )
+    cohorts = tuple(cohort for cohort in asked.cohorts if asked.can_train(cohort.runs[0]))
     disk = sum(curve_bytes(run, plugins) for cohort in cohorts for run in cohort.runs)
     notes = _of_modules(cohorts, plugins) + _left_out(asked) + _look_by_look(asked)
     prospects = prospects_of(asked.suite, asked.store.records())
@@ -98,9 +94,13 @@ def plan_suite(
         return Forecast(asked.plan, cohorts, None, None, disk, notes, prospects)
     precisions = {run.recipe.precision for run in further}
     untrainable = why_untrainable(precisions, device)
-    measured = samples(
-        asked.suite, [run for run in further if run.recipe.precision not in untrainable], device
-    )
+    lacking = missing_data(further, plugins)
+    trainable = [
+        run
+        for run in further
+        if run.recipe.precision not in untrainable and run.task not in lacking
+    ]
+    measured = samples(asked.suite, trainable, device)
     workers = worker_count(jobs, device, len(cohorts))
     costs = measure_costs((*cohorts, *measured), plugins, jobs=workers, device=device)
     seconds = makespan([costs.cohorts[cohort.id].seconds(cohort) for cohort in cohorts], workers)
@@ -155,7 +155,7 @@ def _look_by_look(asked: Assignment) -> tuple[str, ...]:
 
 
 def _left_out(asked: Assignment) -> tuple[str, ...]:
-    """A note for each precision in which this device cannot compute."""
+    """A note for each precision in which this device cannot compute, and for each lack of data."""
     notes = []
     for precision, reason in asked.untrainable.items():
         runs = sum(
@@ -164,6 +164,9 @@ def _left_out(asked: Assignment) -> tuple[str, ...]:
             if cohort.runs[0].recipe.precision == precision
         )
         notes.append(f"{runs} runs ask for precision {precision!r} and are left out: {reason}")
+    for task, reason in asked.lacking.items():
+        runs = sum(len(cohort.runs) for cohort in asked.cohorts if cohort.runs[0].task == task)
+        notes.append(f"{runs} runs of {task} are left out: {reason}")
     return tuple(notes)
 
 

@@ -22,7 +22,7 @@ from grokbench.claims import (
 )
 from grokbench.claims.changes import changed_plugins, plugin_warning
 from grokbench.durable import encoded
-from grokbench.errors import DeviceError
+from grokbench.errors import DataError, DeviceError
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
@@ -118,6 +118,7 @@ def run_suite(
         UnknownNameError: `only` names an experiment that the suite does not have.
         DeviceError: the device is not there, or cannot compute in a precision that a run asks for;
             nothing has been written.
+        DataError: data that a task needs are missing on this machine; nothing has been written.
         ResultsError: the results folder holds something that grokbench did not write, or cannot be
             written to.
         ValueError: `jobs`, `seeds`, `shard` or `budget` is out of its range.
@@ -135,7 +136,7 @@ def run_suite(
     store = asked.store
     checkpoints = Checkpoints(store.folder / "checkpoints", checkpoint_every)
     recorder = Recorder(store, checkpoints, watcher, declare(suite, store, watcher))
-    check_precisions(asked)
+    check_trainable(asked)
     unfinished, interrupted = train_looks(
         asked, partial(asking, retry_failed=False), recorder, device, jobs, budget, begun
     )
@@ -221,10 +222,10 @@ def train_looks(
             try:
                 # The next look: which runs it takes depends on what this look decided.
                 asked = again()
-                check_precisions(asked)
+                check_trainable(asked)
             except KeyboardInterrupt:
                 return unfinished, True
-            except DeviceError as error:
+            except (DeviceError, DataError) as error:
                 # What was trained is still stored and judged.
                 watcher.warned(f"warning: the next look cannot be trained here: {error}")
                 return unfinished, False
@@ -247,30 +248,36 @@ def needs_process(asked: Assignment, checkpoints: Checkpoints, budget: float | N
     )
 
 
-def check_precisions(asked: Assignment) -> None:
-    """Check that the device can compute in every precision that a run asks for.
+def check_trainable(asked: Assignment) -> None:
+    """Check that the device can compute in every precision that a run asks for, and that all data are there.
 
     Raises:
         DeviceError: the device cannot. The message says why, which experiments ask for the
             precision, and how to train the other experiments.
+        DataError: data are missing. The message says where to get them, and the same as above.
     """
-    why = asked.untrainable
-    if not why:
-        return
+    if asked.untrainable:
+        reasons = "; ".join(
+            f"precision {precision!r} is not available: {reason}"
+            for precision, reason in asked.untrainable.items()
+        )
+        raise DeviceError(reasons + hint_of_others(asked))
+    if asked.lacking:
+        raise DataError("; ".join(asked.lacking.values()) + hint_of_others(asked))
+
+
+def hint_of_others(asked: Assignment) -> str:
+    """How to train the experiments that this machine can train; empty if it can train none."""
     missing = {run.id for cohort in asked.cohorts for run in cohort.runs}
     experiments = asked.suite.experiments
-    asking = {
+    without = {
         name
         for name, experiment in experiments.items()
         for _, run in experiment.grid()
-        if run.id in missing and run.recipe.precision in why
+        if run.id in missing and not asked.can_train(run)
     }
-    others = " ".join(f"--only {name}" for name in experiments if name not in asking)
-    reasons = "; ".join(
-        f"precision {precision!r} is not available: {reason}" for precision, reason in why.items()
-    )
-    hint = f"; without {', '.join(sorted(asking))}: {others}" if others else ""
-    raise DeviceError(f"{reasons}{hint}")
+    others = " ".join(f"--only {name}" for name in experiments if name not in without)
+    return f"; without {', '.join(sorted(without))}: {others}" if others else ""
 
 
 class Recorder(Events):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbench import CrossEntropy, DataError, Images, SquaredError, Streams
+from grokbench import CrossEntropy, DataError, Images, SquaredError, Streams, plan_suite, run_suite
 from grokbench.tasks import ImageClassification
 from grokbench.tasks.image_sets import IMAGE_SETS
 from tests.tasks.idx_files import idx
@@ -192,3 +192,44 @@ def test_a_damaged_file_is_told(folder: Path, damage, message: str) -> None:
     assert message in str(task("mnist").missing())
     with pytest.raises(DataError, match="t10k-labels"):
         task("mnist").examples(5, Streams(0))
+
+
+SUITE = """
+[experiments.images]
+task = { name = "image_classification", dataset = "mnist", validation_size = 2 }
+architecture = "mlp"
+recipe = { optimizer = "adamw", steps = 3 }
+model_sizes = [4]
+data_sizes = [5]
+seeds = 2
+
+[experiments.numbers]
+task = { name = "modular_addition", modulus = 5 }
+architecture = "mlp"
+recipe = { optimizer = "adamw", steps = 3 }
+model_sizes = [4]
+data_sizes = [9]
+seeds = 1
+"""
+
+
+def test_without_the_files_nothing_is_trained_and_stored_results_are_still_judged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite, out = folder / "images.toml", folder / "out"
+    suite.write_text(SUITE, encoding="utf-8")
+    monkeypatch.delenv("GROKBENCH_DATA")
+    with pytest.raises(DataError, match=r"not inside grokbench.*; without images: --only numbers"):
+        run_suite(suite, out, jobs=1)
+    assert not out.exists()
+    [note] = plan_suite(suite, out, measure=False).notes
+    assert note.startswith("2 runs of image_classification(loss=cross_entropy, validation_size=2, ")
+    assert "are left out: mnist is not inside grokbench; get its four files from" in note
+    assert 1 == run_suite(suite, out, only=["numbers"], jobs=1).trained
+
+    monkeypatch.setenv("GROKBENCH_DATA", str(folder))
+    sitting = run_suite(suite, out, jobs=1)
+    assert (2, 0) == (sitting.trained, sitting.failed)
+
+    monkeypatch.delenv("GROKBENCH_DATA")
+    assert 0 == run_suite(suite, out, jobs=1).remaining
