@@ -56,7 +56,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
         path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "script", *arguments],
-            env={"PATH": path, "GITHUB_OUTPUT": "output", **environment},
+            env={
+                "PATH": path,
+                "PROGRAM": str(stand_in),
+                "GITHUB_OUTPUT": "output",
+                "GITHUB_PATH": "path",
+                "GITHUB_JOB": "quick",
+                "GITHUB_RUN_ATTEMPT": "1",
+                "RUNNER_TEMP": str(tmp_path),
+                **environment,
+            },
             capture_output=True,
             text=True,
         )
@@ -116,11 +125,102 @@ def test_the_action_trains_as_it_is_asked(run: Script) -> None:
     script = step_script("Train what is missing")
     assert 0 == run(script, OPTIONS="--seeds 5 --jobs 2", **asked).returncode
     assert ["run suites/quick.toml --out results/quick --budget 5m --seeds 5 --jobs 2"] == calls()
-    assert {"results": "results/quick"} == output()
+    assert {"results": "results/quick", "artifact": ""} == output()
+    for options in ("--seeds 5\n--jobs 2", "--seeds\n  5\n\n--jobs 2\n"):
+        assert 0 == run(script, OPTIONS=options, **asked).returncode
+        assert calls()[0] == calls()[-1]
+    assert 0 == run(script, OPTIONS="--only *", **asked).returncode
+    assert calls()[-1].endswith("--only *")
     assert 0 == run(script, OPTIONS="", RUN_CODE="4", **asked).returncode
     assert 2 == run(script, OPTIONS="", RUN_CODE="2", **asked).returncode
     run(script, **(asked | {"RESULTS": "results/mine"}))
     assert "run suites/quick.toml --out results/mine --budget 5m" == calls()[-1]
+
+
+@pytest.mark.parametrize("name", ["SUITE", "RESULTS", "ARTIFACT"])
+def test_an_input_of_the_action_cannot_set_another_output(run: Script, name: str) -> None:
+    script = step_script("Train what is missing")
+    given = {"SUITE": "suites/quick.toml", "RESULTS": "", "BUDGET": "5m", "OPTIONS": ""}
+    for end in ("\nexit-code=0", "\rexit-code=0", "\n"):
+        assert 2 == run(script, **{**given, name: f"any{end}"}).returncode
+    assert not Path("calls").exists()
+    assert not Path("output").exists()
+
+
+def test_the_artifact_has_a_name_of_its_own_unless_one_is_given(run: Script) -> None:
+    script = step_script("Train what is missing")
+    names = []
+    for given in (
+        {},
+        {},
+        {"JOB_INDEX": "1"},
+        {"GITHUB_JOB": "paper"},
+        {"RESULTS": "a b/c:d"},
+        {"GITHUB_RUN_ATTEMPT": "2"},
+    ):
+        asked = {"SUITE": "quick.toml", "BUDGET": "5m", "ARTIFACT": "auto", **given}
+        assert 0 == run(script, **asked).returncode
+        names.append(output()["artifact"])
+    assert 6 == len(set(names))
+    assert "grokbench-quick-0-1-results-quick" == names[0]
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
+    run(script, SUITE="quick.toml", BUDGET="5m", ARTIFACT="mine")
+    assert "mine" == output()["artifact"]
+
+
+REAL_VENV = """#!/usr/bin/env bash
+echo "$@" >> calls
+case " $* " in *" -m venv "*)
+    folder=${!#}
+    "$REAL" "${@:1:$#-1}" --without-pip "$folder"
+    ln -sf "$(command -v python)" "$folder/bin/python"
+esac
+"""
+"""A stand-in for Python that really makes the environment, and only writes down what pip is asked."""
+
+
+def test_the_action_installs_without_the_modules_of_the_repository(
+    run: Script, tmp_path: Path
+) -> None:
+    for name in ("venv", "pip", "ensurepip"):
+        Path(f"{name}.py").write_text("open('executed', 'w')", encoding="utf-8")
+    python = tmp_path / "bin" / "python"
+    python.write_text(REAL_VENV, encoding="utf-8")
+    python.chmod(0o755)
+    ended = run(
+        step_script("Install grokbench"),
+        SOURCE="/action",
+        PLUGINS="./my-plugin\r\n\ngrokbench-fourier==0.1",
+        TORCH_INDEX="https://example.org/cpu",
+        REAL=sys.executable,
+    )
+    assert 0 == ended.returncode, ended.stderr
+    assert not Path("executed").exists()
+    assert not Path("path").exists()
+    program = Path(output()["program"])
+    assert (program.parent / "python").is_symlink()
+    made, *installs = calls()
+    assert f"-I -m venv {program.parents[1]}" == made
+    pip = "-I -m pip --disable-pip-version-check install --quiet"
+    pinned = f"{pip} --constraint /action/constraints.txt"
+    assert [
+        f"{pinned} --extra-index-url https://example.org/cpu torch",
+        f"{pinned} /action",
+        f"{pip} ./my-plugin",
+        f"{pip} grokbench-fourier==0.1",
+    ] == installs
+
+
+def test_no_script_of_the_action_contains_an_expression() -> None:
+    """An expression is replaced before the shell reads the script, so its value would be code."""
+    steps = ACTION.split("\n    - ")[1:]
+    scripts = [step.partition("run:")[2] for step in steps if "run:" in step]
+    assert 4 == len(scripts)
+    assert not any("${{" in script for script in scripts)
+    assert ["https://download.pytorch.org/whl"] == sorted(
+        set(re.findall(r"https?://[\w./]+?(?=/c)", ACTION))
+    )
+    assert "--index-url" not in ACTION.replace("--extra-index-url", "")
 
 
 @pytest.mark.parametrize("undecided", ["fail", "pass"])
