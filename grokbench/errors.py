@@ -20,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from grokbench.plain import on_one_line
+
 
 class GrokbenchError(Exception):
     """The base of all errors that grokbench raises on purpose."""
@@ -33,7 +35,7 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.place else self.message
+        return on_one_line(f"{self.place}: {self.message}" if self.place else self.message)
 
 
 class SuiteError(GrokbenchError):
@@ -43,7 +45,8 @@ class SuiteError(GrokbenchError):
         self.source = source
         self.mistakes = tuple(mistakes)
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {m}" for m in self.mistakes)]))
+        head = f"{on_one_line(source)}: {count}"
+        super().__init__("\n".join([head, *(f"  {mistake}" for mistake in self.mistakes)]))
 
 
 class PluginError(GrokbenchError):
@@ -81,6 +84,13 @@ class OptionsError(GrokbenchError):
         self.owner = owner
         self.mistakes = tuple(mistakes)
         super().__init__(f"{owner}: " + "; ".join(str(m) for m in self.mistakes))
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """What is printed of an error: one line, and one for each mistake in a suite."""
+    if isinstance(error, SuiteError):
+        return str(error).split("\n")
+    return [on_one_line(error)]
 
 
 class ResultsError(GrokbenchError):

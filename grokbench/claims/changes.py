@@ -6,7 +6,7 @@ are compared with the suite that the results are judged by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
@@ -70,30 +70,44 @@ def changes_after_training(
 
 
 def changed_plugins(
-    suite: Suite, then: Iterable[Mapping[str, Any]], now: Mapping[str, Any]
+    suite: Suite,
+    then: Iterable[Mapping[str, Any]],
+    now: Mapping[str, Any],
+    runs: Collection[str] | None = None,
 ) -> tuple[str, ...]:
-    """The plugins of which code behind the suite was changed after the suite's runs had been trained.
+    """The plugins of which code behind the suite was changed after runs had been trained.
 
     Args:
-        suite: its runs count, and no others: a plugin's new version makes other runs.
+        suite: the suite.
         then: the declarations that runs were trained under, each with its runs.
         now: the declarations of the suite.
+        runs: the runs that count; by default those of the suite, because a plugin's new version makes
+            other runs.
 
     Returns:
-        The plugins' names at training.
+        The plugins' names at training, each with both versions if they differ.
     """
     if not now["plugins"]:
         return ()
-    runs = suite.runs().keys()
+    asked = suite.runs().keys() if runs is None else set(runs)
     return tuple(
         dict.fromkeys(
-            declared["plugin"]
+            edited
             for entry in then
-            if not runs.isdisjoint(entry["runs"])
-            for definition, declared in entry["plugins"].items()
-            if _edited(definition, entry, now)
+            if not asked.isdisjoint(entry["runs"])
+            for definition in entry["plugins"]
+            if (edited := _edited(definition, entry, now))
         )
     )
+
+
+def plugin_warnings(suite: Suite, tree: xr.DataTree) -> list[str]:
+    """What is said of plugins that are not those with which the runs in the results were trained."""
+    trained = [
+        str(run) for group in tree.children.values() for run in group["run_id"].to_numpy().ravel()
+    ]
+    then, now = declarations_in(tree), declarations(suite)
+    return [plugin_warning(plugin) for plugin in changed_plugins(suite, then, now, trained)]
 
 
 def plugin_warning(plugin: str) -> str:
@@ -161,14 +175,27 @@ def _differences(
         # The probability of error is shared by the claims that are judged together.
         yield f"judged with fewer claims than declared (there were {len(claims)})"
     for definition in sorted(used):
-        if _edited(definition, then, now):
-            yield f"plugin {then['plugins'][definition]['plugin']} changed after training"
+        if edited := _edited(definition, then, now):
+            yield f"plugin {edited} changed after training"
 
 
-def _edited(definition: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether a definition comes from other code of a plugin now; false where one is not known."""
-    before, after = (side["plugins"].get(definition) for side in (then, now))
-    return bool(before and after) and before["sha256"] != after["sha256"]
+def _edited(definition: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The plugin of a definition that comes from other code now; "" if the code is the same or unknown.
+
+    A package is another also if only its version differs: it may contain more than Python files.
+    """
+    before, after = (side["plugins"].get(definition, {}) for side in (then, now))
+    differing = [
+        key
+        for key in ("version", "sha256")
+        if before.get(key) and after.get(key) and before[key] != after[key]
+    ]
+    if not differing:
+        return ""
+    name: str = before["plugin"]
+    if "version" in differing:
+        return f"{name} ({before['version']} at training, {after['version']} now)"
+    return name
 
 
 def _redeclared(

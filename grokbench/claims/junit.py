@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from xml.etree import ElementTree as ET
@@ -10,11 +9,8 @@ from xml.etree import ElementTree as ET
 from grokbench.claims.summary import Shortfall
 from grokbench.claims.verdict import Verdict
 from grokbench.claims.words import calibrated, interval, percent, rule_words
+from grokbench.plain import in_xml
 from grokbench.suite.model import Suite
-
-NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, escaped or not (section 2.2)."""
-
 
 RUNS = "runs behind the claims"
 """The name of one more test case; no claim has spaces in its name."""
@@ -50,7 +46,7 @@ def junit(
         root,
         "testsuite",
         {
-            "name": clean(suite.name),
+            "name": in_xml(suite.name),
             **counts,
             "skipped": "0",
             "time": "0",
@@ -62,14 +58,14 @@ def junit(
         case = ET.SubElement(
             listed,
             "testcase",
-            {"classname": clean(suite.name), "name": clean(name), "time": "0"},
+            {"classname": in_xml(suite.name), "name": in_xml(name), "time": "0"},
         )
         if wrong is not None:
             message, kind = wrong
-            attributes = {"message": clean(message), "type": kind}
-            ET.SubElement(case, "failure", attributes).text = clean(told)
+            attributes = {"message": in_xml(message), "type": kind}
+            ET.SubElement(case, "failure", attributes).text = in_xml(told)
         else:
-            ET.SubElement(case, "system-out").text = clean(told)
+            ET.SubElement(case, "system-out").text = in_xml(told)
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
@@ -108,7 +104,3 @@ def account(verdict: Verdict) -> str:
     if claim.calibrated_on:
         lines.append(calibrated(claim))
     return "\n".join([*lines, *verdict.changes, verdict.reason])
-
-
-def clean(text: str) -> str:
-    return NOT_IN_XML.sub("\ufffd", text)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from grokbench.claims.summary import Shortfall, Summary
 from grokbench.claims.verdict import Outcome, Verdict
 from grokbench.claims.words import calibrated, interval, rule_words
+from grokbench.plain import in_markdown
 from grokbench.suite.model import Suite
 
 SYMBOLS = {
@@ -27,18 +28,18 @@ def markdown_summary(
 
     `shortfall` adds a line where runs crashed or are missing.
     """
-    lines = [f"## {suite.title or suite.name}", "", str(Summary.of(verdicts)), ""]
+    lines = [f"## {in_markdown(suite.title or suite.name)}", "", str(Summary.of(verdicts)), ""]
     if verdicts:
         lines.append(verdict_table(verdicts))
     for verdict in verdicts:
         if not verdict.expected:
-            reason = " ".join(verdict.reason.split())
             lines.append(
-                f"- **{verdict.claim.name}**, expected to be {verdict.claim.expect}, came out "
-                f"{verdict.outcome.description}: {reason}"
+                f"- **{in_markdown(verdict.claim.name)}**, expected to be {verdict.claim.expect}, came "
+                f"out {verdict.outcome.description}: {in_markdown(verdict.reason)}"
             )
         if verdict.changes:
-            lines.append(f"- **{verdict.claim.name}**: {'; '.join(verdict.changes)}")
+            changes = in_markdown("; ".join(verdict.changes))
+            lines.append(f"- **{in_markdown(verdict.claim.name)}**: {changes}")
     if shortfall:
         lines.append(f"- **{shortfall}**")
     return "\n".join(lines) + "\n"
@@ -52,15 +53,15 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     ]
     for verdict in verdicts:
         claim, finding = verdict.claim, verdict.finding
+        said = [calibrated(claim), *verdict.changes]
         outcome = f"{SYMBOLS[verdict.outcome]} {verdict.outcome.description}"
         cells = (
-            claim.statement,
-            claim.source,
-            "; ".join(filter(None, [outcome, calibrated(claim), *verdict.changes])),
-            "" if finding is None else f"{interval(finding)} {finding.unit}",
+            in_markdown(claim.statement),
+            in_markdown(claim.source),
+            "; ".join([outcome, *map(in_markdown, filter(None, said))]),
+            "" if finding is None else f"{interval(finding)} {in_markdown(finding.unit)}",
             rule_words(claim.rule),
             "" if finding is None else str(finding.seeds),
         )
-        row = " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in cells)
-        lines.append(f"| {row} |")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import print_json, say_what_is_done, writing
+from grokbench.cli.console import print_json, say, say_what_is_done, writing
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.judged import Judged, judge
 from grokbench.cli.verdicts import print_verdicts
@@ -100,7 +100,7 @@ def check(
         print_verdicts(judged.verdicts)
         for verdict in judged.verdicts:
             if not verdict.expected:
-                click.echo(f"{verdict.claim.name}: {surprise(verdict)}")
+                say(f"{verdict.claim.name}: {surprise(verdict)}")
     context.exit(exit_code(judged, shortfall, strict_rules=strict_rules))
 
 
@@ -117,10 +117,10 @@ def exit_code(judged: Judged, shortfall: Shortfall, *, strict_rules: bool) -> Ex
             remedies.append("the dataset's variable `message` says why")
         if shortfall.missing:
             remedies.append("`grokbench run` trains what is missing")
-        click.echo(f"{shortfall}: {'; '.join(remedies)}.", err=True)
+        say(f"{shortfall}: {'; '.join(remedies)}.", err=True)
     unknown = unknown_rules(judged)
     if unknown:
-        click.echo(unknown, err=True)
+        say(unknown, err=True)
     summary = Summary.of(judged.verdicts)
     if summary.contrary:
         return ExitCode.CLAIM_FAILED

@@ -11,7 +11,7 @@ import click
 
 from grokbench.amounts import count
 from grokbench.cli import options
-from grokbench.cli.console import console, print_json, say_what_is_done, table
+from grokbench.cli.console import console, print_json, say, say_what_is_done, table
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.judged import judge, open_and_tell
 from grokbench.cli.verdicts import spelled
@@ -76,7 +76,8 @@ def compare(
         print_json(comparison.document())
     else:
         out = console()
-        out.print(f"A: {first}\nB: {second}", soft_wrap=True)
+        out.print(f"A: {first}", soft_wrap=True)
+        out.print(f"B: {second}", soft_wrap=True)
         print_verdict_pairs(out, comparison.verdicts)
         print_cells(out, comparison.cells)
         print_provenance(out, comparison)
@@ -93,12 +94,15 @@ def scored(
     seeds than those that were trained.
     """
     from grokbench.claims import score
+    from grokbench.claims.changes import plugin_warnings
     from grokbench.suite import load_suite
 
     if suite is None:
         judged = judge(results, None, files, trust=trust)
         return judged.tree, judged.verdicts
     tree, asked = open_and_tell(results), load_suite(suite, files)
+    for warning in plugin_warnings(asked, tree):
+        say(f"{results}: {warning}", err=True)
     return tree, score(asked, tree, asked.plugins.detectors)
 
 
@@ -114,7 +118,8 @@ def print_verdict_pairs(out: Console, pairs: tuple[VerdictPair, ...]) -> None:
         return Text.assemble((words, verdict.outcome.style), (marked, "bold red"))
 
     if not pairs:
-        out.print("\nNeither suite makes claims.")
+        out.print()
+        out.print("Neither suite makes claims.")
         return
     listed = table("claim", "A", "B", "")
     for pair in pairs:
@@ -162,6 +167,12 @@ def print_cells(out: Console, cells: CellComparison) -> None:
     )
     if cells.different:
         print_readings(out, cells.different)
+    for one in cells.one_sided:
+        part = f" ({one.part})" if one.part else ""
+        out.print(
+            f"Only {one.side} has the reading {one.measured}{part} in {count(one.cells, 'cell')} of "
+            f"{one.experiment}: it is not compared."
+        )
     for seeds in cells.seeds:
         of = f"{seeds.first} against {count(seeds.second, 'seed')} ({count(seeds.cells, 'cell')})"
         if math.isinf(seeds.visible_gap):
@@ -227,6 +238,8 @@ def value(measured: str, number: float) -> str:
     """The number with four digits; a step that was not reached is `never`."""
     from grokbench.comparison.readings import STEPS
 
+    if math.isnan(number):
+        return "–"
     if math.isinf(number):
         return "never" if measured in STEPS else "∞" if number > 0 else "−∞"
     return f"{number:.4g}"
@@ -245,8 +258,10 @@ def print_provenance(out: Console, comparison: Comparison) -> None:
         out.print(listed)
     if comparison.suite:
         lines = comparison.suite[:SHOWN]
-        out.print("\nThe suites' texts differ:")
-        out.print("\n".join(f"    {line}" for line in lines), soft_wrap=True)
+        out.print()
+        out.print("The suites' texts differ:")
+        for line in lines:
+            out.print(f"    {line}", soft_wrap=True)
         if len(comparison.suite) > SHOWN:
             out.print(f"    … and {len(comparison.suite) - SHOWN} more lines; --json has them all.")
 

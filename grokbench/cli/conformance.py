@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import print_json, say_what_is_done
+from grokbench.cli.console import print_json, say, say_what_is_done
 from grokbench.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def conformance(
         with redirect_stdout(sys.stderr):
             results.append(check.result())
         if not json:
-            click.echo(str(results[-1]))
+            say(str(results[-1]))
     counts = Counter(result.outcome for result in results)
     if json:
         print_json([result.document() for result in results])
     else:
-        click.echo(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in CheckOutcome))
+        say(", ".join(f"{counts[outcome]} {outcome.value}" for outcome in CheckOutcome))
     if counts[CheckOutcome.FAILED]:
         context.exit(ExitCode.CHECK_FAILED)

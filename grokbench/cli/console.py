@@ -13,16 +13,23 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from grokbench.errors import ResultsError
+from grokbench.plain import in_json, on_one_line
 from grokbench.streams import Output
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print one line. Text in it comes from suites, results or plugins, and nothing in it acts."""
+    click.echo(on_one_line(text), err=err)
 
 
 def say_what_is_done(doing: str) -> None:
     """Print what a command does first. Importing libraries may take half a minute on a busy machine."""
-    click.echo(f"{doing} …", err=True)
+    say(f"{doing} …", err=True)
 
 
 @contextmanager
@@ -41,13 +48,27 @@ def writing(path: Path, example: str) -> Iterator[None]:
 
 
 def console() -> Console:
-    """A console that prints text unchanged: square brackets are not markup."""
+    """A console on which each string is one line or one cell, and is shown as it is.
+
+    Square brackets are not markup. A `Text` must be made of harmless strings (`styled`).
+    """
     from rich.console import Console
 
-    plain = Console(markup=False, highlight=False, emoji=False)
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(on_one_line(text), **options)
+
+    plain = Plain(markup=False, highlight=False, emoji=False)
     if not plain.is_terminal and "COLUMNS" not in os.environ:
         plain.width = 120
     return plain
+
+
+def styled(text: object, style: str = "") -> Text:
+    """One line, or one cell of a table, in a colour."""
+    from rich.text import Text
+
+    return Text(on_one_line(text), style)
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -102,9 +123,9 @@ def copied(stream: Output) -> Output | None:
 def print_json(document: Any) -> None:
     """Print a JSON document. Characters that the encoding lacks become JSON's own escapes."""
     stream = click.get_current_context().meta[JSON_STREAM]
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    text = in_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
     try:
         text.encode(stream.encoding)
     except UnicodeEncodeError:
-        text = json.dumps(document, indent=2, allow_nan=False)
+        text = in_json(json.dumps(document, indent=2, allow_nan=False))
     click.echo(text, file=stream)

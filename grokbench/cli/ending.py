@@ -15,6 +15,7 @@ import click
 
 from grokbench import __version__
 from grokbench.cli.exit_code import ExitCode
+from grokbench.plain import on_one_line
 from grokbench.streams import OutputLostError, drop_what_is_lost, print_any_character
 
 LONGEST = 300
@@ -67,7 +68,7 @@ def tell_lost_output(error: OutputLostError) -> None:
 
 def tell_unforeseen(error: BaseException) -> None:
     """Print one paragraph about an error that nobody foresaw, and put the traceback into a file."""
-    said = " ".join("".join(traceback.format_exception_only(error)).split())
+    said = on_one_line(" ".join("".join(traceback.format_exception_only(error)).split()))
     said = said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
     try:
         where = f"The traceback is in {traceback_file(error)}."

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 
 from grokbench.cli.ending import exit_code_of
 from grokbench.cli.exit_code import ExitCode
-from grokbench.errors import GrokbenchError
+from grokbench.errors import GrokbenchError, lines_of
+from grokbench.plain import on_one_line
 
 
 class CommandLine(click.Group):
@@ -53,14 +54,14 @@ class CommandLine(click.Group):
             name_the_variable(error)
             raise
         except GrokbenchError as error:
-            raise Failure(str(error)) from None
+            raise Failure("\n".join(lines_of(error))) from None
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
         except OSError as error:
             if error.filename is None:
                 raise
-            raise Failure(f"{error.filename}: {error.strerror}") from None
+            raise Failure(on_one_line(f"{error.filename}: {error.strerror}")) from None
         except SystemExit as error:
             if not self._is_own(ctx.invoked_subcommand):
                 raise click.exceptions.Exit(exit_code(error)) from None

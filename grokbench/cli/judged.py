@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from grokbench.cli.console import say
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,7 +40,7 @@ def open_and_tell(results: Path) -> xr.DataTree:
 
     tree = open_results(results)
     for other in other_datasets(results):
-        click.echo(
+        say(
             f"note: {results} also holds {other.name}, the dataset of another suite, which is not read; to "
             f"read it, write {other}",
             err=True,
@@ -73,11 +73,10 @@ def judge(
     """
     from grokbench.carried import carried_suite
     from grokbench.claims import score
-    from grokbench.claims.changes import changed_plugins, declarations_in, plugin_warning
+    from grokbench.claims.changes import plugin_warnings
     from grokbench.store import provenance, records_in
     from grokbench.store.dataset import assembled
     from grokbench.suite import load_suite
-    from grokbench.suite.declarations import declarations
 
     tree = open_and_tell(results)
     folder = results if results.is_dir() else results.parent
@@ -87,11 +86,11 @@ def judge(
     else:
         source = f"{results}, the suite that it carries (--suite FILE judges by another)"
         asked = carried_suite(tree, files, trusted=folder if trust else None, source=source)
-    for plugin in changed_plugins(asked, declarations_in(tree), declarations(asked)):
-        click.echo(plugin_warning(plugin), err=True)
+    for warning in plugin_warnings(asked, tree):
+        say(warning, err=True)
     verdicts = score(asked, tree, asked.plugins.detectors)
     if asked.plugins.absent():
-        click.echo(absence(asked, verdicts, results), err=True)
+        say(absence(asked, verdicts, results), err=True)
     return Judged(tree, asked, verdicts)
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import console, print_json, say_what_is_done, table
+from grokbench.cli.console import console, print_json, say, say_what_is_done, styled, table
 from grokbench.errors import SuiteError
 from grokbench.schema import DEFINITION_KINDS
 from grokbench.toml import parse_toml, read_text
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from grokbench.definition import Definition
     from grokbench.plugins import Plugins
 
@@ -46,10 +48,10 @@ def listing(context: click.Context, kind: str, plugin: tuple[Path, ...], json: b
     elif rows:
         listed = table(*rows[0])
         for row in rows:
-            listed.add_row(*map(spelled, row.values()))
+            listed.add_row(*map(cell, row.values()))
         console().print(listed)
     else:
-        click.echo(f"There are no {kind} here.")
+        say(f"There are no {kind} here.")
 
 
 def rows_of(kind: str, context: click.Context, files: tuple[Path, ...]) -> Rows:
@@ -70,10 +72,10 @@ def definitions(plugins: Plugins, kind: str) -> Rows:
     """The definitions of one kind. Conflicts of names are printed on standard error."""
     catalogue = getattr(plugins, kind)
     for conflict in catalogue.conflicts.values():
-        click.echo(conflict, err=True)
+        say(conflict, err=True)
     broken = sorted({sender.origin for sender in catalogue.senders if sender.errors})
     if broken:
-        click.echo(
+        say(
             f"These plugins have errors: {', '.join(broken)}. See `grokbench list plugins`.",
             err=True,
         )
@@ -98,7 +100,7 @@ def described(definition: type[Definition]) -> dict[str, Any]:
             options = definition.Options.model_json_schema()["properties"]
             return {"summary": str(definition.summary()), "options": options}
     except PluginFailure as failure:
-        click.echo(str(failure), err=True)
+        say(failure, err=True)
         return {"summary": "", "options": {}}
 
 
@@ -118,13 +120,15 @@ def suites(folders: tuple[Path, ...]) -> Rows:
     return rows
 
 
-def spelled(value: Any) -> str:
-    """The text of a table cell: one line for each item, options as a suite writes them."""
+def cell(value: Any) -> Text:
+    """A cell of the table: one line for each item, options as a suite writes them."""
+    from rich.text import Text
+
     if isinstance(value, dict):
-        return "\n".join(
+        items = [
             f"{name} = {dumps(option['default'])}" if "default" in option else name
             for name, option in value.items()
-        )
-    if isinstance(value, tuple):
-        return "\n".join(value)
-    return "" if value is None else str(value)
+        ]
+    else:
+        items = list(value) if isinstance(value, tuple) else [value]
+    return Text("\n").join(styled("" if item is None else item) for item in items)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from grokbench.cli.console import say
 from grokbench.schema import DEFINITION_KINDS
 
 KINDS = (*DEFINITION_KINDS, "command")
@@ -38,8 +39,8 @@ def new_plugin(name: str, kind: tuple[str, ...], into: Path) -> None:
 
     folder = into / name
     for path in scaffold.new_plugin(name, folder, kind):
-        click.echo(str(path))
-    click.echo(
+        say(str(path))
+    say(
         f"Next: cd {folder}; python -m pip install --editable '.[test]'; python -m pytest; "
         f"grokbench test-plugin {name}; grokbench run suite.toml"
     )

@@ -10,7 +10,7 @@ import click
 
 from grokbench import amounts
 from grokbench.cli import options
-from grokbench.cli.console import console, print_json, say_what_is_done, table
+from grokbench.cli.console import console, print_json, say, say_what_is_done, table
 
 if TYPE_CHECKING:
     from grokbench.forecast import Forecast
@@ -59,19 +59,19 @@ def show(forecast: Forecast, *, measured: bool) -> None:
     console().print(experiments)
     runs = sum(len(cohort.runs) for cohort in forecast.cohorts)
     if runs:
-        click.echo(
+        say(
             f"To train: {amounts.count(runs, 'run')} "
             f"in {amounts.count(len(forecast.cohorts), 'cohort')}{expense(forecast)}"
         )
     else:
-        click.echo("Nothing to train.")
+        say("Nothing to train.")
     for note in forecast.notes:
-        click.echo(f"  {note}")
+        say(f"  {note}")
     if runs and not measured:
-        click.echo("  The time was not measured (--no-measure).")
+        say("  The time was not measured (--no-measure).")
     show_claims(forecast)
     if plan.stale:
-        click.echo(
+        say(
             f"{amounts.count(plan.stale, 'record')} belong to no run of this suite any more, because "
             "the suite or the version of a plugin has changed. The records are kept."
         )
@@ -86,7 +86,7 @@ def show_claims(forecast: Forecast) -> None:
         return
     still_open = [one for one in prospects if not one.verdict.outcome.decided]
     decided = len(prospects) - len(still_open)
-    click.echo(f"Claims: {decided} of {len(prospects)} decided.")
+    say(f"Claims: {decided} of {len(prospects)} decided.")
     if not still_open:
         return
     counts = ("seeds", "expected", "more runs", "time")
@@ -104,12 +104,12 @@ def show_claims(forecast: Forecast) -> None:
     console().print(claims)
     for one in still_open:
         if one.seeds is None:
-            click.echo(f"{one.verdict.claim.name}: {words_of(one)}")
+            say(f"{one.verdict.claim.name}: {words_of(one)}")
     answered = [one for one in still_open if one.seeds is not None]
     if answered:
         took = "" if forecast.deciding is None else f": about {amounts.duration(forecast.deciding)}"
         runs = amounts.count(len(runs_in_all(answered)), "run")
-        click.echo(f"To decide {amounts.count(len(answered), 'claim')}: {runs}{took}")
+        say(f"To decide {amounts.count(len(answered), 'claim')}: {runs}{took}")
 
 
 def expected_seeds(prospect: Prospect) -> int | None:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from grokbench import amounts
 from grokbench.claims import Verdict
+from grokbench.cli.console import say
+from grokbench.plain import on_one_line
 from grokbench.plan import Cohort, Plan
 from grokbench.record import Record, Status
 from grokbench.session import Watcher
@@ -131,7 +132,7 @@ class Lines(Watcher):
             self.console.print(f"Look at {seeds} seeds: {', '.join(names)}", soft_wrap=True)
 
     def warned(self, warning: str) -> None:
-        click.echo(warning, err=True)
+        say(warning, err=True)
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:
         self.tally.advanced(cohort, step, validation_accuracy)
@@ -175,7 +176,7 @@ class Bars(Lines):
 
     def started(self, cohort: Cohort) -> None:
         self.cohorts[cohort.id] = self.bars.add_task(
-            f"  {cohort.label}", total=steps(cohort), note=""
+            on_one_line(f"  {cohort.label}"), total=steps(cohort), note=""
         )
 
     def advanced(self, cohort: Cohort, step: int, validation_accuracy: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from grokbench.cli import options
-from grokbench.cli.console import say_what_is_done, writing
+from grokbench.cli.console import say, say_what_is_done, writing
 from grokbench.cli.judged import judge
 
 
@@ -50,9 +50,9 @@ def report(
     page = output or folder / "report.html"
     with writing(page, "--output report.html"):
         write_report(judged.tree, judged.suite, judged.verdicts, page)
-    click.echo(page)
+    say(page)
     if figures is not None:
         with writing(figures, "--figures figures"):
             paths = save_figures(judged.tree, judged.verdicts, figures)
         for path in paths:
-            click.echo(path)
+            say(path)

@@ -11,7 +11,7 @@ import click
 
 from grokbench import amounts
 from grokbench.cli import options
-from grokbench.cli.console import console, say_what_is_done
+from grokbench.cli.console import console, say, say_what_is_done
 from grokbench.cli.exit_code import ExitCode
 from grokbench.cli.verdicts import print_verdicts
 
@@ -74,24 +74,22 @@ def run(
             if sequential
             else "All of these runs are trained and stored"
         )
-        click.echo(f"{what}; nothing to do.")
+        say(f"{what}; nothing to do.")
     judge(sitting)
     report(sitting, suite, plugin)
     command = shlex.join(["grokbench", *context.obj])
     if sitting.interrupted:
-        click.echo(
-            f"Interrupted; every finished cohort is stored. To continue:\n  {command}", err=True
-        )
+        say("Interrupted; every finished cohort is stored. To continue:", err=True)
+        say(f"  {command}", err=True)
         context.exit(ExitCode.INTERRUPTED)
     if budget is not None and progress.tally.runs and not progress.tally.share:
-        click.echo(
-            "The budget ended before any cohort reached a new evaluation; allow a longer --budget."
-        )
+        say("The budget ended before any cohort reached a new evaluation; allow a longer --budget.")
     if sitting.unfinished:
         left = amounts.count(sitting.unfinished, "run")
-        click.echo(f"Not trained yet: {left}. To continue:\n  {command}")
+        say(f"Not trained yet: {left}. To continue:")
+        say(f"  {command}")
     elif sitting.remaining:
-        click.echo(f"The suite has {amounts.count(sitting.remaining, 'more run')}.")
+        say(f"The suite has {amounts.count(sitting.remaining, 'more run')}.")
     context.exit(ExitCode.RUNS_CRASHED if sitting.failed or sitting.lost else ExitCode.OK)
 
 
@@ -106,7 +104,7 @@ def judge(sitting: Sitting) -> None:
             for experiment in sitting.tree.children.values()
         )
         why = "none of their runs succeeded" if ended else "none has been run yet"
-        click.echo(f"None of the claims can be judged: {why}.")
+        say(f"None of the claims can be judged: {why}.")
     else:
         print_verdicts(sitting.verdicts)
 
@@ -121,21 +119,20 @@ def report(sitting: Sitting, suite: Path, files: tuple[Path, ...]) -> None:
             str(suite),
             *(word for file in files for word in ("--plugin", str(file))),
         ]
-    click.echo(f"Results: {sitting.folder}. For figures: {shlex.join(words)}")
+    say(f"Results: {sitting.folder}. For figures: {shlex.join(words)}")
     if sitting.failed:
-        click.echo(
+        say(
             f"{amounts.count(sitting.failed, 'run')} failed; the variable `message` of the dataset "
             "says why. To train these runs again, add --retry-failed.",
             err=True,
         )
     if sitting.damaged:
-        click.echo(
+        say(
             f"Damaged: {amounts.count(len(sitting.damaged), 'record file')}, set aside; their runs were "
             f"trained again: {', '.join(str(path) for path in sitting.damaged)}",
             err=True,
         )
     if sitting.lost:
-        click.echo(
-            "\n  ".join([f"Lost: {amounts.count(len(sitting.lost), 'cohort')}.", *sitting.lost]),
-            err=True,
-        )
+        say(f"Lost: {amounts.count(len(sitting.lost), 'cohort')}.", err=True)
+        for message in sitting.lost:
+            say(f"  {message}", err=True)

@@ -8,7 +8,7 @@ import click
 
 from grokbench import amounts
 from grokbench.cli import options
-from grokbench.cli.console import say_what_is_done
+from grokbench.cli.console import say, say_what_is_done
 
 
 @click.command()
@@ -27,8 +27,8 @@ def validate(suite: Path, plugin: tuple[Path, ...]) -> None:
 
     checked = load_suite(suite, plugin)
     for warning in warnings_about(checked, checked.plugins):
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(
+        say(f"warning: {warning}", err=True)
+    say(
         f"{suite}: no mistakes; "
         f"{amounts.count(len(checked.experiments), 'experiment')}, "
         f"{amounts.count(checked.run_count, 'run')}, "

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from grokbench.cli.console import console, table
+from grokbench.cli.console import console, say, styled, table
 
 if TYPE_CHECKING:
     from grokbench.claims import Verdict
@@ -25,7 +23,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     from grokbench.claims.words import calibrated, rule_words
 
     if not verdicts:
-        click.echo("The suite makes no claims.")
+        say("The suite makes no claims.")
         return
     out = console()
     # Most suites expect every claim to be reproduced: then the column would say nothing.
@@ -53,7 +51,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
         if verdict.claim.calibrated_on:
             out.print(f"{verdict.claim.name}: {calibrated(verdict.claim)}")
         for change in verdict.changes:
-            out.print(Text(f"(!) {verdict.claim.name}: {change}", style="bold red"))
+            out.print(styled(f"(!) {verdict.claim.name}: {change}", "bold red"))
     out.print(str(Summary.of(verdicts)))
 
 

@@ -69,6 +69,7 @@ class Comparison:
                     }
                     for one in cells.readings
                 ],
+                "one_sided": [asdict(one) for one in cells.one_sided],
                 "provenance": [asdict(one) for one in self.provenance],
                 "suite": list(self.suite),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,6 +49,18 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class OneSided:
+    """A reading that only one of the two has, in cells that both have: it is not compared."""
+
+    experiment: str
+    measured: str
+    part: str
+    side: str
+    """The side that has the reading: "A" or "B"."""
+    cells: int
+
+
+@dataclass(frozen=True)
 class CellComparison:
     """Everything that was compared, in the order of the experiments and cells."""
 
@@ -56,6 +69,8 @@ class CellComparison:
     seeds: tuple[Sensitivity, ...]
     """For each combination of numbers of seeds, what could have been seen."""
     level: float
+    one_sided: tuple[OneSided, ...] = ()
+    """What could not be compared."""
 
     @property
     def different(self) -> tuple[Reading, ...]:
@@ -80,7 +95,13 @@ def compare_cells(first: xr.DataTree, second: xr.DataTree, level: float = LEVEL)
         for pair in pairs
         for reading in _readings(pair, p_values[pair.experiment, pair.cell])
     )
-    return CellComparison(overlap, readings, tuple(sensitivities(blocks, level)), level)
+    found = Counter(
+        (pair.experiment, name.measured, name.part, side)
+        for pair in pairs
+        for name, side in pair.one_sided.items()
+    )
+    one_sided = tuple(OneSided(*which, cells) for which, cells in found.items())
+    return CellComparison(overlap, readings, tuple(sensitivities(blocks, level)), level, one_sided)
 
 
 def _readings(pair: Pair, p_values: PValues) -> Iterator[Reading]:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from grokbench.comparison.readings import (
+    FINISHED,
     Point,
     ReadingName,
     Runs,
@@ -55,8 +56,32 @@ class Pair:
 
     @property
     def names(self) -> list[ReadingName]:
-        """The readings that both sides have."""
-        return [name for name in self.first.readings if name in self.second.readings]
+        """The readings that at least one run of each side has.
+
+        A reading without any value on one side can show nothing, and would weaken the correction of
+        all others.
+        """
+        return [name for name in self.first.readings if all(self.has(name))]
+
+    def has(self, name: ReadingName) -> tuple[bool, bool]:
+        """Whether any run of A and any run of B has a reading."""
+        first, second = (
+            bool((~np.isnan(side.readings[name])).any()) if name in side.readings else False
+            for side in (self.first, self.second)
+        )
+        return first, second
+
+    @property
+    def one_sided(self) -> dict[ReadingName, str]:
+        """The readings that only one side has, each with that side: "A" or "B".
+
+        Where no run of a side has finished, that side has no reading, and `finished` says so.
+        """
+        if not all((side.readings[FINISHED] > 0).any() for side in (self.first, self.second)):
+            return {}
+        names = dict.fromkeys([*self.first.readings, *self.second.readings])
+        sides = {(True, False): "A", (False, True): "B"}
+        return {name: sides[self.has(name)] for name in names if self.has(name) in sides}
 
     def values(self) -> tuple[Floats, Floats]:
         """[runs, readings] of A and of B, on the scale on which they are compared."""

@@ -57,6 +57,9 @@ def _origins(tree: xr.DataTree) -> Iterator[tuple[str, tuple[str, ...]]]:
         for attribute in ("task", "architecture", "recipe"):
             for path, value in _leaves(json.loads(group.attrs[attribute])):
                 yield f"{name}: {attribute}{path}", (value,)
+        for measure in json.loads(group.attrs.get("measures", "[]")):
+            for path, value in _leaves(measure):
+                yield f"{name}: measure {measure['name']}{path}", (value,)
 
 
 def _told(sitting: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -36,6 +37,8 @@ class ReadingName(NamedTuple):
     part: str = ""
     """Empty where the task has one part, and for readings of the whole model."""
 
+
+FINISHED = ReadingName("finished")
 
 SHARES = ("finished", "train_accuracy", "validation_accuracy", "mirror_free_accuracy")
 """Readings between 0 and 1. Their means over runs are shown; of all other readings the medians."""
@@ -96,7 +99,7 @@ def cells_of(dataset: xr.Dataset, also: Mapping[str, Any] | None = None) -> dict
 
 def readings_of(data: xr.Dataset) -> dict[ReadingName, xr.DataArray]:
     """Every reading over the grid; NaN for runs that did not finish."""
-    found = {ReadingName("finished"): finished(data).astype(float)}
+    found = {FINISHED: finished(data).astype(float)}
     # These belong to the whole model. Where the task has parts, the first part's training accuracy
     # tells `settled` whether the run collapsed at the end.
     whole = of_part(data, None)
@@ -154,9 +157,17 @@ def on_one_scale(
 
 
 def average(name: ReadingName, values: Floats) -> float:
-    """The mean over runs of a share, the median of any other reading; NaN entries are left out."""
-    known = values[~np.isnan(values)]
-    return float(np.mean(known) if name.measured in SHARES else np.median(known))
+    """The mean over runs of a share, the median of any other reading; NaN entries are left out.
+
+    The median is NaN where half of the runs have −∞ and half have ∞.
+    """
+    known = np.sort(values[~np.isnan(values)])
+    if name.measured in SHARES:
+        return float(np.mean(known))
+    low, high = known[(len(known) - 1) // 2], known[len(known) // 2]
+    if low == high:
+        return float(low)
+    return math.nan if np.isinf([low, high]).all() else float(low / 2 + high / 2)
 
 
 def fixed_fields(dataset: xr.Dataset, dimensions: set[str]) -> dict[str, Any]:

@@ -125,19 +125,21 @@ class Plugins:
 
         Returns:
             `detector final_accuracy` → the `plugin` (the name of the package, or of the single file
-            without its folder) and the `sha256` of its code. Grokbench's own definitions and unknown
-            names are left out.
+            without its folder), the `version` of a package, and the `sha256` of the code where the code
+            is known. Grokbench's own definitions and unknown names are left out.
         """
         found = {}
         for kind, name in used:
             with suppress(UnknownNameError, PluginError):
                 catalogue: Catalogue[Any] = getattr(self, f"{kind}s")
                 sender = catalogue.sender(name)
-                if digest := self._digest(sender):
-                    found[f"{kind} {name}"] = {
-                        "plugin": Path(sender.package).name,
-                        "sha256": digest,
-                    }
+                told = {
+                    "plugin": Path(sender.package).name,
+                    "version": sender.version,
+                    "sha256": self._digest(sender),
+                }
+                if sender.package != "grokbench" and (sender.version or told["sha256"]):
+                    found[f"{kind} {name}"] = {key: value for key, value in told.items() if value}
         return found
 
     def are_built_in(self, used: Iterable[tuple[str, str]]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pluggy
 
 from grokbench.catalogue import Sender
+from grokbench.plain import on_one_line
 from grokbench.plugins.guarding import describe
 
 
@@ -19,7 +20,7 @@ def traced() -> bool:
 
 
 def log(line: str) -> None:
-    print(f"grokbench: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    print(on_one_line(f"grokbench: {line}"), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def trace(manager: pluggy.PluginManager, sender: Sender, groups: Sequence[str]) -> None:

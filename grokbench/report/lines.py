@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from grokbench.amounts import count
+from grokbench.plain import in_figure
 from grokbench.report.palette import Stroke
 from grokbench.report.scales import amount
 from grokbench.statistics.intervals import Floats, t_interval
@@ -96,7 +97,7 @@ def draw_line(
         marker=stroke.marker,
         markeredgecolor="white",
         markeredgewidth=0.6,
-        label=line.label,
+        label=in_figure(line.label),
     )
     return mean
 

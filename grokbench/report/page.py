@@ -10,6 +10,7 @@ import jinja2
 import xarray as xr
 
 from grokbench.claims import Summary, Verdict, words
+from grokbench.plain import in_paragraphs
 from grokbench.plugins import guard
 from grokbench.record import Status
 from grokbench.report import runs, verdicts
@@ -92,6 +93,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: in_paragraphs(value) if type(value) is str else value,
     )
     environment.filters.update(
         bar=verdicts.bar,

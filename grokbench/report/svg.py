@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 
 from grokbench.phenomena.base import Drawing
+from grokbench.plain import in_paragraphs, in_xml
 from grokbench.report.palette import GRID, INK
 
 STYLE: dict[Any, Any] = {
@@ -46,6 +49,43 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.7,
     "figure.facecolor": "none",
 }
+
+DRAWN = frozenset(
+    [
+        "a",
+        "circle",
+        "clipPath",
+        "defs",
+        "ellipse",
+        "feColorMatrix",
+        "feComponentTransfer",
+        "feFuncA",
+        "feGaussianBlur",
+        "feMerge",
+        "feMergeNode",
+        "feOffset",
+        "filter",
+        "g",
+        "image",
+        "line",
+        "linearGradient",
+        "mask",
+        "path",
+        "pattern",
+        "polygon",
+        "polyline",
+        "radialGradient",
+        "rect",
+        "stop",
+        "style",
+        "text",
+        "tspan",
+        "use",
+    ]
+)
+"""The elements of SVG that draw. All others are left out, scripts and foreign elements among them."""
+
+REFERENCE = re.compile(r"(\burl\(#)")
 
 
 @contextmanager
@@ -87,11 +127,58 @@ def inline_svg(drawing: Drawing, name: str) -> str:
     """The figure as an `<svg>` element for an HTML page, where `name` keeps its identifiers apart."""
     # Text stays text, so that the page can be searched and is small.
     text = _rendered(drawing, name, "svg", {"svg.fonttype": "none"}).decode()
-    element = text[text.index("<svg") :].strip()
-    # matplotlib uses the same identifiers in every figure, and all figures share one page.
-    element = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", element)
-    element = re.sub(r'\s(xmlns(:xlink)?|version)="[^"]*"', "", element)
-    return element.replace("xlink:href=", "href=")
+    root = ET.fromstring(in_xml(in_paragraphs(text)))  # noqa: S314 (matplotlib has written it)
+    _make_harmless(root, f"{name}-")
+    return ET.tostring(root, encoding="unicode").strip()
+
+
+def _make_harmless(element: ET.Element, prefix: str) -> None:
+    """Keep drawings, text and links to web pages; put `prefix` before each identifier.
+
+    matplotlib uses the same identifiers in every figure, and all figures share one page.
+    """
+    element.tag = _local(element.tag)
+    attributes = {_local(key): value for key, value in element.attrib.items()}
+    element.attrib.clear()
+    for key, value in attributes.items():
+        if key == "id":
+            element.set(key, f"{prefix}{value}")
+        elif key == "href":
+            if value.startswith("#"):
+                element.set(key, f"#{prefix}{value[1:]}")
+            elif is_web_page(value) if element.tag == "a" else value.startswith("data:image/png;"):
+                # The parser has made spaces of the line breaks in the data of an image.
+                element.set(key, value.replace(" ", ""))
+        elif not key.startswith("on") and key != "version":
+            element.set(key, REFERENCE.sub(rf"\g<1>{prefix}", value))
+    if element.tag == "a":
+        element.set("rel", "noopener noreferrer")
+    for child in list(element):
+        if _local(child.tag) in DRAWN:
+            _make_harmless(child, prefix)
+        else:
+            element.remove(child)
+
+
+def _local(name: str) -> str:
+    """The name without its namespace, as HTML writes it."""
+    return name.rpartition("}")[2]
+
+
+def is_web_page(link: str) -> bool:
+    """Whether a link leads to a web page. Links such as `javascript:…` are programs."""
+    return re.match(r"https?://", link, re.IGNORECASE) is not None
+
+
+def without_programs(figure: Figure) -> None:
+    """Take from a figure the links that lead to no web page; plugins can set any."""
+    for artist in figure.findobj():
+        if artist.get_url() is not None and not is_web_page(str(artist.get_url())):
+            artist.set_url(None)
+        if isinstance(artist, Collection):
+            artist.set_urls(
+                [one if one and is_web_page(str(one)) else None for one in artist.get_urls()]
+            )
 
 
 def file_of(drawing: Drawing, name: str, kind: str) -> bytes:
@@ -111,6 +198,7 @@ def _rendered(
     # Without dates and versions, equal data give equal bytes.
     nothing = {"svg": ("Date", "Creator", "Format", "Type"), "png": ("Software",)}
     metadata = dict.fromkeys(nothing.get(kind, ("Creator", "Producer", "CreationDate")))
+    without_programs(drawing.figure)
     with house_style(), mpl.rc_context({"svg.hashsalt": salt, **settings}):
         drawing.figure.savefig(buffer, format=kind, metadata=metadata, facecolor=facecolor, dpi=160)
     return buffer.getvalue()

@@ -8,6 +8,7 @@ from grokbench.claims import Shortfall, Verdict, data_of, runs_of
 from grokbench.claims.words import interval, rule_words
 from grokbench.comparison.readings import Runs, average, cells_of
 from grokbench.errors import NotEnoughDataError
+from grokbench.plain import on_one_line
 from grokbench.record import Status
 from grokbench.session import Sitting
 
@@ -22,8 +23,8 @@ class UnexpectedVerdict(Exception):  # noqa: N818 - nothing went wrong in the pr
 def measured(verdict: Verdict) -> list[tuple[str, str]]:
     """The outcome, the effect and what was changed after training, for reports."""
     found = verdict.finding
-    effect = [("effect", f"{interval(found)} {found.unit}")] if found else []
-    changes = [("changed_after_training", change) for change in verdict.changes]
+    effect = [("effect", on_one_line(f"{interval(found)} {found.unit}"))] if found else []
+    changes = [("changed_after_training", on_one_line(change)) for change in verdict.changes]
     return [("verdict", verdict.outcome.description), *effect, *changes]
 
 
@@ -58,7 +59,7 @@ def explained(verdict: Verdict, sitting: Sitting, *, strict_rules: bool = False)
     try:
         datasets = data_of(verdict, sitting.tree)
     except NotEnoughDataError:
-        return "\n".join(lines)
+        return "\n".join(map(on_one_line, lines))
     messages = {
         str(message).strip().splitlines()[-1]
         for data in datasets.values()
@@ -74,7 +75,7 @@ def explained(verdict: Verdict, sitting: Sitting, *, strict_rules: bool = False)
             lines.append(f"    {place}: {ended(runs)}")
         if len(cells) > SHOWN:
             lines.append(f"    … and {len(cells) - SHOWN} more; `grokbench report` has them all")
-    return "\n".join(lines)
+    return "\n".join(map(on_one_line, lines))
 
 
 def ended(runs: Runs) -> str:

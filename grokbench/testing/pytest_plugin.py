@@ -109,10 +109,11 @@ class CheckItem(pytest.Item):
             self.add_report_section("call", "grokbench", note)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from grokbench.plain import on_one_line
         from grokbench.testing.conformance.checks import Fault
 
         if isinstance(excinfo.value, Fault):
-            return f"{self.check.promise.sentence}.\n{excinfo.value}"
+            return f"{self.check.promise.sentence}.\n{on_one_line(excinfo.value)}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
@@ -191,6 +192,7 @@ class ClaimItem(pytest.Item):
         self.claim = claim
 
     def runtest(self) -> None:
+        from grokbench.plain import on_one_line
         from grokbench.testing.claims_as_tests import UnexpectedVerdict, explained, measured
 
         if isinstance(self.parent.trained, Exception):
@@ -199,17 +201,20 @@ class ClaimItem(pytest.Item):
         (verdict,) = (one for one in sitting.verdicts if one.claim.name == self.claim.name)
         self.user_properties += measured(verdict)
         for change in verdict.changes:
-            warnings.warn(pytest.PytestWarning(f"{self.claim.name}: {change}"), stacklevel=1)
+            told = on_one_line(f"{self.claim.name}: {change}")
+            warnings.warn(pytest.PytestWarning(told), stacklevel=1)
         strict = self.config.getoption("--grokbench-strict-rules")
         if wrong := explained(verdict, sitting, strict_rules=strict):
             raise UnexpectedVerdict(wrong)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        from grokbench.errors import GrokbenchError
+        from grokbench.errors import GrokbenchError, lines_of
         from grokbench.testing.claims_as_tests import UnexpectedVerdict
 
-        if isinstance(excinfo.value, UnexpectedVerdict | GrokbenchError):
+        if isinstance(excinfo.value, UnexpectedVerdict):
             return str(excinfo.value)
+        if isinstance(excinfo.value, GrokbenchError):
+            return "\n".join(lines_of(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from grokbench.phenomena.base import Detector, Drawing, Finding
+from grokbench.plain import in_figure
 from grokbench.readout import capacities, settled
 from grokbench.report.figures.views import views_of
 from grokbench.report.lines import WHAT_IS_DRAWN, Line, draw_line, seeds_behind, summary
@@ -37,7 +38,7 @@ def capacity_against_model_size(
         curve = capacities(dataset, detector.options.saturated_at)
         _mark_saturated(axis, model_positions(curve), curve)
         _show_limit(axis, float(examples.max()))
-        axis.set_title(title)
+        axis.set_title(in_figure(title))
         axis.set_ylim(bottom=0)
         show_model_sizes(axis, dataset)
     axes[0].set_ylabel("memorization capacity (examples)")

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from grokbench.labels import text_of
 from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.places import Places
+from grokbench.plain import in_figure
 from grokbench.readout import critical_data_sizes, generalization_accuracy, settled
 from grokbench.readout.critical_data_size import THRESHOLD
 from grokbench.report.figures.views import View, views_of
@@ -108,7 +109,7 @@ def _shade(axes: Axes, dataset: xr.Dataset, places: Places) -> None:
             if np.isfinite([low, high]).all():
                 axes.axvspan(2**low, 2**high, color=GRID, alpha=0.5, linewidth=0, zorder=0)
                 axes.annotate(
-                    place,
+                    in_figure(place),
                     (2 ** ((low + high) / 2), 1),
                     (0, 2),
                     xycoords=axes.get_xaxis_transform(),
@@ -168,7 +169,7 @@ def _draw(
     strokes = dict(zip(labels, ordered(len(labels)), strict=True))
     handles = {}
     for axis, (view, lines) in zip(axes, chart, strict=True):
-        axis.set_title(fill(view.title, 80 // len(chart)))
+        axis.set_title(fill(in_figure(view.title), 80 // len(chart)))
         show_accuracy(axis)
         for line in lines:
             handles[line.label] = draw_line(
@@ -177,7 +178,12 @@ def _draw(
     axes[0].set_ylabel(name.lower())
     # More data, or a larger model, mostly ends higher: the legend has the order of the line ends.
     order = list(reversed(labels))
-    figure.legend([handles[n] for n in order], order, title=legend, loc="outside right upper")
+    figure.legend(
+        [handles[n] for n in order],
+        [*map(in_figure, order)],
+        title=legend,
+        loc="outside right upper",
+    )
     return strokes
 
 

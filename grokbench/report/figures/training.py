@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Drawing, Finding
+from grokbench.plain import in_figure
 from grokbench.readout import Dynamic, Thresholds, classify
 from grokbench.report.figures.views import View, views_of
 from grokbench.report.palette import BLUE, DASHES, FILLS, INK, PALE, VERMILLION
@@ -135,8 +136,9 @@ def _draw_accuracies(axes: Axes, example: Example) -> None:
     for metric, look in ACCURACIES.items():
         axes.plot(*_evaluated(example.curves, metric), linewidth=1.6, **look)
     axes.set_title(f"{example.dynamic.label}\n", pad=4)
+    words = in_figure(example.words)
     axes.annotate(
-        example.words.replace(", seed", ",\nseed") if len(example.words) > 30 else example.words,
+        words.replace(", seed", ",\nseed") if len(words) > 30 else words,
         (0, 1),
         xytext=(0, 4),
         xycoords="axes fraction",

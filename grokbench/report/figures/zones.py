@@ -17,6 +17,7 @@ from matplotlib.patheffects import Normal, Stroke
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Drawing, Finding
 from grokbench.phenomena.crossing import Crossing
+from grokbench.plain import in_figure
 from grokbench.readout import Dynamic, classify, log2_parameters
 from grokbench.report.figures.measured_curves import (
     CAPACITY,
@@ -211,7 +212,7 @@ def _draw(axes: Axes, one: Panel) -> None:
     data_sizes = one.dataset["data_size"].to_numpy().astype(float)
     columns, rows = _edges(np.log2(model_positions(one.dataset))), _edges(np.log2(data_sizes))
     axes.grid(visible=False)
-    axes.set_title(one.title)
+    axes.set_title(in_figure(one.title))
     show_model_sizes(axes, one.dataset)
     axes.set_yscale("log", base=2)
     mark(axes.yaxis, data_sizes, np.log2(data_sizes))
