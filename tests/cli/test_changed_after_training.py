@@ -371,3 +371,97 @@ def test_a_module_beside_a_plugin_that_was_edited_is_marked(
     suite.with_name("helper_of_the_helper.py").write_text("weight = 2\n", encoding="utf-8")
     mark = "plugin plugin.py changed after training"
     assert {"hardly_anything": [mark]} == changes(grokbench, Path("results/small"))
+
+
+KINDS = {
+    "task": """
+from grokbench.tasks.modular import ModularAddition
+
+
+class Mine(ModularAddition):
+    name = "mine"
+""",
+    "architecture": """
+from grokbench.architectures.transformer import Dense
+
+
+class Mine(Dense):
+    name = "mine"
+""",
+    "optimizer": """
+from grokbench.optimizers.sgd import SGD
+
+
+class Mine(SGD):
+    name = "mine"
+""",
+    "measure": """
+class Mine(grokbench.Measure):
+    name = "mine"
+    quantities = {"one": "the number 1"}
+
+    def measure(self, snapshot):
+        return {"one": 1.0}
+""",
+}
+
+
+def test_an_edit_of_any_kind_of_definition_is_warned_of_wherever_results_are_judged(
+    grokbench: Grokbench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file holds each kind; the detector is in a package, whose version alone differs."""
+    for kind, text in KINDS.items():
+        register = f"@grokbench.hookimpl\ndef register_{kind}s(register):\n    register(Mine)\n"
+        Path(f"{kind}.py").write_text(f"import grokbench\n{text}\n\n{register}", encoding="utf-8")
+    for command in ("SCORE", "CHECK", "REPORT", "COMPARE"):
+        monkeypatch.delenv(f"GROKBENCH_{command}_PLUGIN")
+    site = Path("site").absolute()
+    site.mkdir()
+    (site / "acme_detector.py").write_text(PLUGIN, encoding="utf-8")
+    about = site / "acme-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[grokbench]\nacme = acme_detector\n")
+    monkeypatch.syspath_prepend(site)
+    text = suite.read_text(encoding="utf-8")
+    for old, new in (
+        ('["plugin.py"]', json.dumps([f"{kind}.py" for kind in KINDS])),
+        ('"adamw"', '"mine"'),
+        ('"modular_addition"', '"mine"'),
+        ('"dense"', '"mine"\nmeasures = ["mine"]'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    suite.write_text(text, encoding="utf-8")
+    told = grokbench("run", suite, "--jobs", 1)
+    assert 0 == told.exit_code, told.output
+    results = Path("results/small")
+    (sitting,) = provenance(open_results(results))["sittings"]
+    assert "1.0" == sitting["plugins"]["acme"]
+    files = {str(Path(f"{kind}.py").resolve()) for kind in KINDS}
+    assert files | {"acme"} <= sitting["plugin_sha256"].keys()
+    assert "" == grokbench("score", results, "--suite", suite).stderr
+
+    for kind in KINDS:
+        with Path(f"{kind}.py").open("a", encoding="utf-8") as file:
+            file.write("# edited\n")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.1\n")
+    about.rename(site / "acme-1.1.dist-info")
+    names = [*(f"{kind}.py" for kind in KINDS), "acme (1.0 at training, 1.1 now)"]
+    for command in (
+        ("score", results, "--suite", suite),
+        ("check", results, "--suite", suite),
+        ("report", results, "--suite", suite),
+        ("compare", results, results, "--suite", suite),
+        ("run", suite, "--jobs", 1),
+    ):
+        told = grokbench(*command)
+        assert 0 == told.exit_code, told.output
+        for name in names:
+            assert f"warning: plugin {name} was changed after runs had been" in told.stderr
+    # The package is installed, so results that are read without their suite are compared as well.
+    assert (
+        "plugin acme (1.0 at training, 1.1 now) was changed" in grokbench("score", results).stderr
+    )
+    (marks,) = changes(grokbench, results, "--suite", suite).values()
+    assert {f"plugin {name} changed after training" for name in names} == set(marks)

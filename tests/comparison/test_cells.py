@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from functools import cache
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokbench.comparison import compare
-from grokbench.comparison.cells import CellComparison, Reading, compare_cells
-from grokbench.comparison.readings import ReadingName, on_one_scale
+from grokbench.comparison.cells import CellComparison, OneSided, Reading, compare_cells
+from grokbench.comparison.readings import ReadingName, average, on_one_scale
 from grokbench.errors import ResultsError
 from grokbench.record import ModelSize, Status
 from tests.comparison.results import ADDITION, MEASURED, RECIPE, Fate, noisy, planted, results
@@ -282,3 +283,52 @@ def test_the_document_survives_json_and_holds_every_reading() -> None:
     assert len(comparison.cells.different) == document["different"]
     assert "inf" in {one["second"] for one in document["readings"]}
     assert np.isfinite(document["level"])
+
+
+def test_a_quantity_that_only_one_of_them_has_is_named_and_weakens_no_other_reading() -> None:
+    """Once as a measure that B lacks, once as one whose values are all NaN in B."""
+    one = results(planted(16, 300, norm=60.0), experiments=[MEASURED])
+    plain = results(seeds=OTHERS)
+    empty = results(
+        lambda run: replace(noisy(run), sharpness=np.nan), experiments=[MEASURED], seeds=OTHERS
+    )
+    expected = [OneSided("addition", "hessian_sharpness", "", "A", 6)]
+    found = [compare_cells(one, other) for other in (plain, empty)]
+    for comparison in found:
+        assert expected == list(comparison.one_sided)
+        assert "hessian_sharpness" not in {reading.measured for reading in comparison.readings}
+    p_values = [[reading.corrected for reading in comparison.readings] for comparison in found]
+    assert p_values[0] == p_values[1]
+    back = compare_cells(empty, one).one_sided
+    assert [replace(expected[0], side="B")] == list(back)
+
+
+def test_readings_that_runs_lack_because_none_of_them_finished_are_not_named() -> None:
+    other = results(planted(16, 300, status=Status.DIVERGED), seeds=OTHERS)
+    assert () == compare_cells(results(), other).one_sided
+
+
+@pytest.mark.parametrize(
+    ("values", "median"),
+    [
+        ([np.inf, -np.inf], np.nan),
+        ([np.inf, -np.inf, 3.0], 3.0),
+        ([np.inf, np.inf, -np.inf, np.nan], np.inf),
+        ([1.0, np.inf], np.inf),
+        ([1.0, 2.0], 1.5),
+        ([1.7e308, 1.7e308], 1.7e308),
+    ],
+)
+def test_infinities_of_both_signs_are_compared_without_a_warning(values, median) -> None:
+    """The tests turn warnings into errors."""
+
+    def tell(run):
+        index = run.seed % len(values)
+        return replace(noisy(run), sharpness=values[index])
+
+    assert np.array_equal(median, average(ReadingName("any"), np.array(values)), equal_nan=True)
+    infinite = [value for value in values if not np.isfinite(value)]
+    if infinite:
+        tree = results(tell, experiments=[MEASURED])
+        comparison = compare(tree, results(experiments=[MEASURED], seeds=OTHERS))
+        json.dumps(comparison.document(), allow_nan=False)

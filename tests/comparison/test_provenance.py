@@ -48,3 +48,14 @@ def test_the_lines_in_which_suites_differ_are_shown() -> None:
     assert ["-b", "+c"] == [
         one for one in lines if one[0] in "+-" and one[:3] not in ("---", "+++")
     ]
+
+
+def test_the_options_of_measures_are_compared() -> None:
+    measured = replace(ADDITION, measures=(Choice("hessian", {"vectors": 3}),))
+    other = replace(ADDITION, measures=(Choice("hessian", {"vectors": 5}, version=2),))
+    assert (
+        Contrast("addition: measure hessian.options.vectors", ("3",), ("5",)),
+        Contrast("addition: measure hessian.version", ("1",), ("2",)),
+    ) == contrasts(results(experiments=[measured]), results(experiments=[other]))
+    told = {one.name: one for one in contrasts(results(), results(experiments=[other]))}
+    assert ("–",) == told["addition: measure hessian.name"].first
