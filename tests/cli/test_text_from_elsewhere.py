@@ -228,7 +228,7 @@ def test_the_page_and_the_figures_show_it(grokbench: Grokbench, nasty: None) -> 
     # The text of a label is no identifier, and every reference leads to one.
     assert '>id="a" url(#b) &lt;b&gt; &amp; href="#c"</text>' in page
     identifiers = set(re.findall(r'<[^>]*\bid="([^"]*)"', page))
-    references = re.findall(r'\b(?:href="#|(?:clip-path|style)="[^"]*url\(#)([^")]*)', page)
+    references = re.findall(r'<[^<>]*\b(?:href="#|(?:clip-path|style)="[^"]*url\(#)([^")]*)', page)
     assert references
     assert set(references) <= identifiers
     for figure in Path("figures").glob("*.svg"):
