@@ -32,13 +32,15 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def take_over(model: nn.Module, values: Mapping[str, Tensor]) -> None:
-    """Write values into a module's parameters and buffers, by name.
+    """Write values into those of a module's parameters and buffers that they name.
 
     Tensors are changed in place, because other objects may share their memory. A buffer that has
     another shape or type now is replaced.
     """
     for name, own in tensors_of(model).items():
-        value = values[name]
+        value = values.get(name)
+        if value is None:
+            continue  # a program of its own knows no buffers
         if own.shape == value.shape and own.dtype == value.dtype:
             # An expanded tensor cannot be written into, and seldom has to be.
             if not torch.equal(own, value.to(own.device)):
