@@ -263,5 +263,5 @@ def test_every_command_and_option_that_they_show_exists() -> None:
 
 
 def test_the_page_knows_every_code_of_check() -> None:
-    listed = {int(code) for code in re.findall(r"^\| (\d) \|", PAGE, re.MULTILINE)}
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     assert set(ExitCode) - {ExitCode.INTERRUPTED} == listed

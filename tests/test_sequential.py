@@ -126,7 +126,7 @@ def test_a_look_that_this_device_cannot_train_costs_no_earlier_look(
         if len(asked.cohorts) != 4:
             raise DeviceError("no such precision")
 
-    monkeypatch.setattr(session, "check_precisions", refuses_the_second_look)
+    monkeypatch.setattr(session, "check_trainable", refuses_the_second_look)
     sitting = run_suite(sequential(tmp_path), tmp_path / "out", jobs=1, watcher=Hears())
     assert ["warning: the next look cannot be trained here: no such precision"] == told
     assert (False, 8) == (sitting.interrupted, sitting.trained)

@@ -60,7 +60,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
             in_markdown(claim.source),
             "; ".join([outcome, *map(in_markdown, filter(None, said))]),
             "" if finding is None else f"{interval(finding)} {in_markdown(finding.unit)}",
-            rule_words(claim.rule),
+            in_markdown(rule_words(claim.rule)).replace("\xa0", " "),
             "" if finding is None else str(finding.seeds),
         )
         lines.append(f"| {' | '.join(cells)} |")

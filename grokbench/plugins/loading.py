@@ -81,6 +81,10 @@ class _Beside(MetaPathFinder):
     ) -> ModuleSpec | None:
         return PathFinder.find_spec(fullname, cls.folders, target) if path is None else None
 
+    @classmethod
+    def invalidate_caches(cls) -> None:
+        """Nothing: the caches belong to `PathFinder`. Python calls this method on the class."""
+
 
 def _check_modules_beside(path: Path) -> None:
     """Check that the modules beside a file are the ones that the file has imported.

@@ -440,7 +440,7 @@ def test_an_edit_of_any_kind_of_definition_is_warned_of_wherever_results_are_jud
     assert "1.0" == sitting["plugins"]["acme"]
     files = {str(Path(f"{kind}.py").resolve()) for kind in KINDS}
     assert files | {"acme"} <= sitting["plugin_sha256"].keys()
-    assert "" == grokbench("score", results, "--suite", suite).stderr
+    assert "Reading results/small …\n" == grokbench("score", results, "--suite", suite).stderr
 
     for kind in KINDS:
         with Path(f"{kind}.py").open("a", encoding="utf-8") as file:

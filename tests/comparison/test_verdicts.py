@@ -30,9 +30,13 @@ def pair(first: Verdict, second: Verdict) -> VerdictPair:
     return only
 
 
-def test_another_outcome_without_intervals_is_a_change_whatever_it_is() -> None:
+def test_another_outcome_without_intervals_is_a_change_unless_a_claim_was_not_judged() -> None:
+    judged = [outcome for outcome in Outcome if outcome is not Outcome.NOT_JUDGED]
     for one in Outcome:
-        for other in Outcome:
+        assert not pair(verdict(one), verdict(Outcome.NOT_JUDGED)).changed
+        assert not pair(verdict(Outcome.NOT_JUDGED), verdict(one)).changed
+    for one in judged:
+        for other in judged:
             assert (one is not other) == pair(verdict(one), verdict(other)).changed
 
 

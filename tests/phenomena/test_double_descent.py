@@ -100,7 +100,7 @@ def test_seeds_that_share_no_model_size_are_enough():
 
 
 def test_a_width_that_the_grid_does_not_have_is_refused_and_warned_of():
-    with pytest.raises(NotEnoughDataError, match=r"12 sizes for a width of 4.*10 sizes"):
+    with pytest.raises(NotEnoughDataError, match=r"12 sizes for a width of 4.*there are 10"):
         found(curve(DIPPING), width=4)
     detector = DoubleDescent.from_options({"width": 4})
     assert "takes 12 model sizes, and the grid has 10" in detector.warning(
