@@ -104,11 +104,11 @@ def seeds_trained(datasets: Iterable[xr.Dataset]) -> int:
     """How many different seeds have a trained run in any dataset; diverged runs count as trained."""
     found: set[Any] = set()
     for dataset in datasets:
-        by_seed = dataset["status"].transpose("seed", ...).to_numpy()
-        trained = (by_seed == Status.DONE) | (by_seed == Status.DIVERGED)
-        found.update(
-            dataset["seed"].to_numpy()[trained.reshape(len(by_seed), -1).any(axis=1)].tolist()
-        )
+        status = dataset.variables["status"]
+        by_seed = np.moveaxis(status.to_numpy(), status.dims.index("seed"), 0)
+        trained = np.isin(by_seed, [Status.DONE, Status.DIVERGED])
+        of_seed = trained.reshape(len(by_seed), -1).any(axis=1)
+        found.update(dataset.variables["seed"].to_numpy()[of_seed].tolist())
     return len(found)
 
 
@@ -156,6 +156,7 @@ def _runs(data: Mapping[str, xr.Dataset]) -> dict[str, Status]:
 
 
 def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
+    places: dict[str, list[int]] = {}
     for dimension, wanted in where.items():
         if dimension not in dataset.dims:
             continue
@@ -171,5 +172,5 @@ def _select(dataset: xr.Dataset, where: Mapping[str, Any]) -> xr.Dataset:
             positions.add(at[text_of(value)])
         # In the order of the grid, whatever the order in the suite.
         if len(positions) < len(labels):
-            dataset = dataset.isel({dimension: sorted(positions)})
-    return dataset
+            places[dimension] = sorted(positions)
+    return dataset.isel(places) if places else dataset

@@ -6,14 +6,17 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import xarray as xr
 
+from grokbench.claims import asking, judging
 from grokbench.phenomena.base import Detector, Finding
 from grokbench.plugins import Plugins
 from studies.sequential.exact import MeanAccuracy
@@ -94,7 +97,24 @@ def simulated(
 
 
 def outcome_of(world: World, number: int) -> Outcome:
-    return world.decisions(number, remembering(known_detectors()))
+    with unguarded():
+        return world.decisions(number, remembering(known_detectors()))
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """Within, detectors are called without guard, and look at the simulated data themselves.
+
+    grokbench gives each detector a copy of the data, and puts the state of the process back after each call.
+    Both take a quarter of the time of a simulation, and neither changes an outcome here: the detectors of
+    the study belong to grokbench, and change nothing.
+    """
+    with (
+        patch.object(asking, "guard", lambda *_: nullcontext()),
+        patch.object(judging, "guard", lambda *_: nullcontext()),
+        patch.object(judging, "copied", dict),
+    ):
+        yield
 
 
 @cache

@@ -35,6 +35,7 @@ from studies.sequential.runner import (
     missing,
     outcome_of,
     remembering,
+    unguarded,
 )
 from studies.sequential.tables import MARKS, MISTAKES, SUITES, in_words, label, tables
 from studies.sequential.world import Stated, World
@@ -108,6 +109,17 @@ def test_every_claim_of_a_suite_has_a_finding_in_its_first_seeds(suite: World) -
     assert list(suite.claims) == [one.claim.name for one in verdicts if one.finding is not None]
     (capacity,) = (one for one in verdicts if one.claim.name == "memorization_capacity_rises")
     assert (suite is NOTHING_IS_THERE) == (capacity.outcome is Outcome.NOT_REPRODUCED)
+
+
+@pytest.mark.parametrize("suite", [AT_THE_BOUNDS, NOTHING_IS_THERE], ids=lambda suite: suite.key)
+def test_detectors_without_guards_and_copies_find_the_same(suite: World) -> None:
+    tree = first(suite.results(2), 5)
+    before = score(suite.suite, tree, known_detectors())
+    with unguarded():
+        found = score(suite.suite, tree, known_detectors())
+    assert [(one.outcome, one.finding, one.reason) for one in before] == [
+        (one.outcome, one.finding, one.reason) for one in found
+    ]
 
 
 def test_a_finding_is_computed_once_for_the_same_data_and_confidence() -> None:
