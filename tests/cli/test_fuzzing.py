@@ -102,7 +102,10 @@ def altered(draw: st.DrawFn, tree: xr.DataTree) -> xr.DataTree:
         data = data.isel({dimension: chosen})
     elif how == "type":
         variable = draw(st.sampled_from(sorted(map(str, data.data_vars))))
-        data[variable] = data[variable].astype(draw(st.sampled_from(["U8", "float64", "int64"])))
+        kind = draw(st.sampled_from(["U8", "float64", "int64"]))
+        if data[variable].dtype.kind in "OUS":  # words are no numbers: zeros stand in their place
+            data[variable] = xr.zeros_like(data[variable], dtype="int64")
+        data[variable] = data[variable].astype(kind)
     elif how == "group":
         groups[f"{name}2"] = data
         del groups[draw(st.sampled_from([name, f"{name}2"]))]
