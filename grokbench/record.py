@@ -96,8 +96,20 @@ class Recipe:
     precision: str = "float32"
     """`float32` or `float64` for all numbers. With `tf32` and `bfloat16`, the factors of matrix
     products are rounded to that precision, and all else is float32."""
+    norm: str = "free"
+    """`free`, or `initial`: after every step the trained parameters are rescaled together, so that
+    their joint L2 norm keeps its initial value (Liu et al. 2022, Omnigrok, arXiv:2210.01117)."""
     evaluate_every: int = 100
     """Steps between two evaluations. Before the first of them, steps 0, 1, 2, 4, 8, … are evaluated."""
+
+    def stored(self) -> dict[str, Any]:
+        """All fields, as ids and results hold them: later fields only where they are no default."""
+        later = later_defaults(self)
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in later or getattr(self, name) != later[name]
+        }
 
     @property
     def evaluations(self) -> int:
@@ -110,6 +122,11 @@ class Recipe:
         early = {0} | {2**k for k in range(64) if 2**k < min(self.evaluate_every, self.steps)}
         even = set(range(self.evaluate_every, self.steps, self.evaluate_every))
         return tuple(sorted(early | even | {self.steps}))
+
+
+def later_defaults(recipe: Recipe | type[Recipe] = Recipe) -> dict[str, Any]:
+    """The default of each field that is not among FIRST_FIELDS: what results without it mean."""
+    return {one.name: one.default for one in fields(recipe) if one.name not in FIRST_FIELDS}
 
 
 @dataclass(frozen=True)
@@ -143,12 +160,9 @@ class Run:
 
         The device, the cohort and the order of the suite file are not part of the id.
         """
-        decisive = {"schema": RECORD_SCHEMA, **asdict(self)}
+        decisive = {"schema": RECORD_SCHEMA, **asdict(self), "recipe": self.recipe.stored()}
         if not self.measures:  # ids from before there were measures stay valid
             del decisive["measures"]
-        for later in fields(self.recipe):
-            if later.name not in FIRST_FIELDS and getattr(self.recipe, later.name) == later.default:
-                del decisive["recipe"][later.name]
         spelled = canonical_json(decisive)
         return hashlib.sha256(spelled.encode()).hexdigest()[:32]
 

@@ -74,6 +74,7 @@ RECIPE_FIELDS = (
     "warmup_steps",
     "initial_scale",
     "precision",
+    "norm",
     "evaluate_every",
 )
 """The fields of a recipe. A field that a suite sweeps is a dimension with a coordinate of its name."""

@@ -60,6 +60,7 @@ def test_a_run_with_the_new_field_has_another_id() -> None:
         {"warmup_steps": 0},
         {"initial_scale": 2.0},
         {"precision": "float64"},
+        {"norm": "initial"},
         {"evaluate_every": 100},
     ],
     ids=str,

@@ -23,7 +23,7 @@ from grokbench.readout import (
     sustained_crossing,
 )
 from grokbench.readout.dynamics import Thresholds
-from grokbench.record import Choice, Status
+from grokbench.record import Choice, Status, later_defaults
 from grokbench.statistics.intervals import Floats
 
 Point = tuple[tuple[str, str], ...]
@@ -172,7 +172,8 @@ def average(name: ReadingName, values: Floats) -> float:
 
 def fixed_fields(dataset: xr.Dataset, dimensions: set[str]) -> dict[str, Any]:
     """The values of those recipe fields that another experiment sweeps and this one does not."""
-    recipe = json.loads(dataset.attrs["recipe"])
+    # Results do not hold a later field at its default.
+    recipe = later_defaults() | json.loads(dataset.attrs["recipe"])
     values = {name: recipe[name] for name in dimensions if name in recipe}
     return {
         name: Choice(**value).name if isinstance(value, dict) else value

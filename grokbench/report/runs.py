@@ -111,6 +111,8 @@ def _recipe(experiment: Experiment) -> str:
         f"initial scale {value('initial_scale')}",
         value("precision"),
     ]
+    if recipe.norm != "free" or "norm" in swept:
+        words.append(f"norm {value('norm')}")
     return ", ".join(words)
 
 

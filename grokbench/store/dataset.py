@@ -194,7 +194,7 @@ def _encoding(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 def _attributes(experiment: Experiment, parts: tuple[str, ...]) -> dict[str, str]:
     """What the experiment was, so that a group can be read without the suite's file."""
-    recipe = asdict(experiment.recipe) | {
+    recipe = experiment.recipe.stored() | {
         field: [asdict(v) if isinstance(v, Choice) else v for v in values]
         for field, values in experiment.swept.items()
     }

@@ -182,6 +182,7 @@ class RecipeTable(Table):
     warmup_steps: Swept[Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
     initial_scale: Swept[Positive] | None = None
     precision: Swept[Literal["float32", "float64", "tf32", "bfloat16"]] | None = None
+    norm: Swept[Literal["free", "initial"]] | None = None
     evaluate_every: Swept[Count] | None = None
 
 

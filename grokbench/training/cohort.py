@@ -12,6 +12,7 @@ from grokbench.architectures.base import Program
 from grokbench.plugins import Plugins
 from grokbench.record import Run
 from grokbench.training.compiling import compile_program, pays
+from grokbench.training.held_norm import HeldNorm
 from grokbench.training.measuring import Measuring
 from grokbench.training.meter import Meter
 from grokbench.training.precision import arithmetic, factors
@@ -66,6 +67,7 @@ class CohortTraining:
         decay = initial.flat.new_tensor([[run.recipe.weight_decay] for run in runs])
         self.weight_decay = decay * initial.decayed(self.recipe.decay_on)
         self.factors = factors(self.recipe.precision, device)
+        self.held_norm = HeldNorm(self.parameters) if self.recipe.norm == "initial" else None
         self.taken = 0
         # A tensor that each step increments: a captured step would repeat a Python number.
         self.count = torch.zeros((), dtype=torch.float64, device=device)
@@ -100,6 +102,8 @@ class CohortTraining:
             self.weight_decay,
             self.count,
         )
+        if self.held_norm:
+            self.held_norm.hold(self.parameters)
 
     def evaluate(self) -> Tensor:
         """Losses, accuracies and norms after `taken` steps: see `Meter.judge`."""

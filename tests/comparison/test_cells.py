@@ -239,6 +239,15 @@ def test_runs_that_diverge_are_a_difference() -> None:
     } == told(compare_cells(one, other))
 
 
+def test_a_later_field_that_one_of_them_sweeps_has_its_default_in_the_other() -> None:
+    """Results do not hold the default: older results, which lack the field, mean the same."""
+    swept = replace(ADDITION, swept={"norm": ("free", "initial")})
+    first = results()
+    assert "norm" not in first["addition"].attrs["recipe"]
+    overlap = compare_cells(first, results(experiments=[swept], seeds=OTHERS)).overlap
+    assert (6, {}, {"addition": 6}) == (overlap.cells, overlap.only_first, overlap.only_second)
+
+
 def test_a_field_that_one_of_them_sweeps_is_a_dimension_of_both() -> None:
     swept = replace(ADDITION, swept={"learning_rate": (1e-3, 3e-3)})
     comparison = compare_cells(results(), results(experiments=[swept], seeds=OTHERS))

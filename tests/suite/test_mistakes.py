@@ -132,6 +132,10 @@ ONE_MISTAKE = {
         "steps = 60", 'steps = 60\nprecision = "half"',
         "recipes.small.precision: should be 'float32', 'float64', 'tf32' or 'bfloat16', not 'half'",
     ),
+    "a norm that is no way to hold one": (
+        "steps = 60", 'steps = 60\nnorm = 2.0',
+        "recipes.small.norm: should be 'free' or 'initial', not 2.0",
+    ),
     "a recipe that leaves out its steps": (
         "steps = 60\n", "",
         "experiments.alone.recipe.steps: is missing; write steps = … here or in recipes.small",

@@ -24,6 +24,7 @@ from grokbench.testing.conformance.checks import (
     reported_by,
 )
 from grokbench.testing.conformance.exercises import Exercise
+from grokbench.training.held_norm import HeldNorm
 
 SHAPES = {"gain": (), "bias": (1,), "matrix.weight": (2, 3), "kernel.weight": (2, 1, 2)}
 """The parameters of each run: an optimizer may treat matrices differently from other parameters."""
@@ -100,6 +101,14 @@ class Bowls:
         """Take several steps; the parameters, [runs, parameters]."""
         for _ in range(number):
             self.step(spoil)
+        return self.parameters
+
+    def held_steps(self, number: int) -> Tensor:
+        """Take several steps, each followed by a rescaling to the initial norm."""
+        held = HeldNorm(self.parameters)
+        for _ in range(number):
+            self.step()
+            held.hold(self.parameters)
         return self.parameters
 
 
@@ -278,6 +287,29 @@ def goes_downhill(specimen: Specimen) -> None:
         if bool((after < before).all()):
             return
     raise Fault(f"50 steps lead no run downhill at any learning rate of {listed(RATES)}")
+
+
+@promises(
+    "optimizer",
+    why='a recipe with norm = "initial" rescales each run\'s parameters after every step',
+    instead="step from `parameters` as they are given, and keep no copy of them",
+)
+def bears_a_held_norm(specimen: Specimen) -> None:
+    """Rescaled after every step, parameters stay finite, and each run ends where it ends alone."""
+    stack = Bowls.of(specimen)
+    together = stack.held_steps(10)
+    must(together.isfinite().all(), "rescaled after every step, parameters are not finite")
+    for row in range(RUNS):
+        alone = stack.rows(specimen, [row]).held_steps(10)
+        must(near(alone[0], together[row]), f"rescaled, run {row} ends elsewhere than alone")
+    # A learning rate of zero shows where a step begins.
+    still = Bowls.of(specimen, rate=column(0, 0, 0))
+    still.steps(3)
+    still.parameters.mul_(0.5)
+    must(
+        torch.equal(still.steps(1), random(0) * 0.5),
+        "a step does not begin at the parameters that it is given, once they were rescaled",
+    )
 
 
 @promises("optimizer", why="an interrupted run could not be continued with the same bits")

@@ -218,6 +218,29 @@ class Forgetting(Descending):
         pass
 
 
+class Averaging(Descending):
+    """Steps a copy of the parameters, and shows the copy."""
+
+    def start(self, parameters):
+        super().start(parameters)
+        self.own = parameters.clone()
+
+    def step(self, parameters, gradients, learning_rate, weight_decay, count):
+        super().step(self.own, gradients, learning_rate, weight_decay, count)
+        parameters.copy_(self.own)
+
+
+class Leaping(Descending):
+    """Divides by how far it is from where it began."""
+
+    def start(self, parameters):
+        super().start(parameters)
+        self.norm = parameters.norm(dim=1, keepdim=True)
+
+    def direction(self, gradients):
+        return gradients / (self.norm - self.norm.clone())
+
+
 FAULTS = [
     (Clipping, "a_run_is_the_same_in_a_stack", "rows are separate runs"),
     (Spreading, "a_run_is_the_same_in_a_stack", "when one run's gradient is NaN"),
@@ -243,6 +266,8 @@ FAULTS = [
     (Asking, "reads_nothing_back", "no .item()"),
     (Beginning, "changes_parameters_in_place", "start() changes the parameters"),
     (Broken, "changes_parameters_in_place", "no way down"),
+    (Averaging, "bears_a_held_norm", "does not begin at the parameters that it is given"),
+    (Leaping, "bears_a_held_norm", "parameters are not finite"),
     (Forgetting, "goes_on_from_its_state", "restored after five steps"),
 ]
 

@@ -1,0 +1,107 @@
+"""A recipe with `norm = "initial"` is a plain loop that rescales the parameters after every step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from grokbench.randomness import Streams
+from grokbench.record import Choice, ModelSize, Run, Status
+from grokbench.training import Setup, train
+from grokbench.training.models import build_model
+from tests.training.small_runs import DIGITS, PLUGINS, STEADY, TEACHER, run, trained
+
+SEVEN = Choice("modular_addition", {"modulus": 7})
+NESTEROV = Choice("sgd", {"momentum": 0.9, "nesterov": True})
+CASES = {
+    "factored": (SEVEN, "dense", ModelSize(8), STEADY),
+    "factored, sgd": (SEVEN, "dense", ModelSize(8), NESTEROV),
+    "prefix": (SEVEN, "dense", ModelSize(8, layers=2), STEADY),
+    "stacked": (TEACHER, "perceptron", ModelSize(8), STEADY),
+    "stacked images, sgd": (DIGITS, "mlp", ModelSize(8), NESTEROV),
+    "one by one": (SEVEN, "lstm", ModelSize(8), STEADY),
+    "one by one with batch norm": (TEACHER, "normalizing", ModelSize(8), NESTEROV),
+    "a frozen parameter": (SEVEN, "frozen", ModelSize(8), STEADY),
+}
+
+
+def runs_of(case: str, steps: int) -> list[Run]:
+    task, architecture, size, optimizer = CASES[case]
+    faster = 10 if optimizer is NESTEROV else 1
+    return [
+        run(
+            task, architecture, size, data, seed, optimizer=optimizer, steps=steps,
+            learning_rate=faster * rate, weight_decay=decay, initial_scale=scale, norm="initial",
+            precision="float64",
+        )
+        for seed, (data, rate, decay, scale) in enumerate(
+            [(20, 5e-4, 1.0, 1.0), (33, 1e-3, 0.1, 0.8)]
+        )
+    ]  # fmt: skip
+
+
+def in_a_plain_loop(one: Run) -> torch.Tensor:
+    """The final parameters of a loop that is written with torch alone: [parameters]."""
+    setup, recipe = Setup.of(one, PLUGINS), one.recipe
+    model = build_model(one, setup.architecture, setup.task).train()
+    examples = setup.task.examples(one.data_size, Streams(one.seed))
+    inputs, labels = examples.inputs[examples.train], examples.labels[examples.train]
+    inputs = inputs.double() if inputs.is_floating_point() else inputs
+    wanted = [value for value in model.parameters() if value.requires_grad]
+    options = recipe.optimizer.options
+    optimizer: torch.optim.Optimizer
+    if recipe.optimizer.name == "adamw":
+        optimizer = torch.optim.AdamW(
+            wanted, betas=(0.9, 0.98), eps=options["epsilon"], weight_decay=recipe.weight_decay
+        )
+    else:
+        optimizer = torch.optim.SGD(wanted, lr=1.0, weight_decay=recipe.weight_decay, **options)
+    with torch.no_grad():
+        initial = torch.cat([value.flatten() for value in wanted]).norm()
+    for step in range(recipe.steps):
+        warm = min(1.0, (step + 1) / recipe.warmup_steps)
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * warm
+        optimizer.zero_grad()
+        outputs = model(inputs)
+        if labels.is_floating_point():
+            loss = functional.mse_loss(outputs, labels.double())
+        else:
+            loss = functional.cross_entropy(outputs, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            factor = initial / torch.cat([value.flatten() for value in wanted]).norm()
+            for value in wanted:
+                value.mul_(factor)
+    return torch.cat([value.detach().flatten() for value in model.parameters()])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_300_steps_end_where_a_plain_loop_ends_to_1e_8_stacked_and_alone(case: str) -> None:
+    runs = runs_of(case, steps=40 if case == "one by one" else 300)
+    together = trained(runs)
+    alone = trained(runs[1:2])
+    expected = [in_a_plain_loop(one) for one in runs]
+    for found, wanted in [*zip(together, expected, strict=True), (alone[0], expected[1])]:
+        assert (found - wanted).norm() <= 1e-8 * wanted.norm()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_the_norm_stays_at_its_initial_value_and_the_free_norm_does_not(precision: str) -> None:
+    held, free = (
+        train([run(SEVEN, data_size=30, steps=200, norm=norm, precision=precision)], PLUGINS)[0]
+        for norm in ("initial", "free")
+    )
+    norms = held.curves["parameter_norm"]
+    np.testing.assert_allclose(norms, norms[0], rtol=2e-7)
+    assert free.curves["parameter_norm"][0] == norms[0]
+    assert abs(free.curves["parameter_norm"][-1] / norms[0] - 1) > 0.03
+
+
+def test_initial_parameters_that_are_all_zero_are_refused_in_words() -> None:
+    one = run(SEVEN, data_size=30, initial_scale=1e-300, norm="initial")
+    [record] = train([one], PLUGINS)
+    assert Status.FAILED is record.status
+    assert 'write norm = "free" in the recipe' in record.message
