@@ -117,7 +117,7 @@ def two_decimals(value: float | str) -> str:
 
 def shown(claim: dict[str, Any]) -> str:
     """A claim's cell in the README's table: symbol, effect and interval."""
-    mark = "*" if claim["reason"].startswith("would be reproduced by its") else ""
+    mark = "*" if " interval alone, but not by " in claim["reason"] else ""
     symbol = SYMBOLS[Outcome(claim["outcome"])] + mark
     if claim["finding"] is None:
         return symbol
