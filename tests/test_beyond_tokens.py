@@ -9,7 +9,7 @@ import pytest
 
 from grokbench import load_suite, plan_suite, run_suite
 from grokbench.architectures import CNN, MLP
-from grokbench.tasks import ImageClassification
+from grokbench.tasks import ImageClassification, TeacherStudent
 from grokbench.tasks.image_sets import IMAGE_SETS
 from grokbench.testing import checks_for
 from tests.documented import saved, written
@@ -47,11 +47,14 @@ def test_the_plugin_of_the_page_keeps_its_contract(folder: Path) -> None:
             check()
 
 
-def test_the_first_suite_of_the_page_has_no_mistakes(folder: Path) -> None:
+def test_the_suites_of_the_page_have_no_mistakes(folder: Path) -> None:
     assert 4 == len(load_suite(folder / "digits.toml").runs())
+    assert 9 == len(load_suite(folder / "students.toml").runs())
 
 
-@pytest.mark.parametrize("definition", [ImageClassification, MLP, CNN], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "definition", [ImageClassification, TeacherStudent, MLP, CNN], ids=lambda one: one.name
+)
 def test_every_option_is_on_the_page(definition: type) -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [] == [name for name in definition.Options.model_fields if f"`{name}`" not in text]

@@ -22,7 +22,7 @@ import xarray as xr
 
 from grokbench.errors import NotEnoughDataError
 from grokbench.phenomena.base import Detector, Finding
-from grokbench.readout import canonical
+from grokbench.readout import canonical, chance_level
 from grokbench.readout.dynamics import Dynamic, DynamicName, Thresholds, classify
 from grokbench.statistics.intervals import Floats, share_interval
 
@@ -85,6 +85,22 @@ def _shown(dataset: xr.Dataset, options: DynamicsOptions) -> _Shown:
     return _Shown(
         shown.mean(cells).dropna("seed").to_numpy(),
         f"{counts[options.expected]} of {int(known.sum())} runs show {options.expected}; {censored} "
-        "had not generalized by their last step",
+        f"had not generalized by their last step{_of_guessing(dataset, options)}",
         {"runs": counts, "censored": censored, "collapsed": int(runs["collapsed"].sum())},
+    )
+
+
+def _of_guessing(dataset: xr.Dataset, options: DynamicsOptions) -> str:
+    """What to add to the evidence where a model that guesses may seem to generalize."""
+    if options.above_chance:
+        return ""
+    try:
+        chance = chance_level(dataset, options.part)
+    except NotEnoughDataError:
+        return ""
+    if chance < options.generalizing_at / 2:
+        return ""
+    return (
+        f"; untrained models have an accuracy of {chance:.2f}, so that generalizing_at = "
+        f"{options.generalizing_at:g} says little: write above_chance = true"
     )

@@ -33,7 +33,7 @@ from grokbench.readout import (
     sustained_crossing,
     value_at,
 )
-from grokbench.readout.dynamics import Dynamic, Share, Thresholds, classify
+from grokbench.readout.dynamics import Dynamic, Share, Thresholds, classify, levels_of
 from grokbench.statistics.intervals import Floats, Interval, t_interval
 from grokbench.statistics.stratified import stratified_interval
 
@@ -69,7 +69,7 @@ def transitions(dataset: xr.Dataset, options: NormChangeOptions) -> xr.Dataset:
         accuracy = generalization_accuracy(data)
         nearly = options.nearly_final * runs["final_accuracy"]
         # A run that ends below generalizing_at / nearly_final must still have left the floor.
-        risen = nearly.clip(min=options.generalizing_at)
+        risen = nearly.clip(min=levels_of(dataset, options).generalizing)
         kind, start = Dynamic.PROGRESSION, _before(data, runs["generalizing_step"])
         end = sustained_crossing(data, accuracy, risen, options.sustained)
     shown = (runs["dynamic"] == int(kind)) & (start < end)
@@ -174,7 +174,7 @@ class NormChange(Detector):
         if not runs and _nothing_generalizes(dataset, self.options):
             raise OutOfReachError(
                 f"{words}; no run of any cell reaches a mirror-free accuracy of "
-                f"{self.options.generalizing_at:g}, so more seeds cannot test the claim: try other "
+                f"{levels_of(dataset, self.options).generalizing:g}, so more seeds cannot test the claim: try other "
                 "model sizes, more examples or more steps"
             )
 

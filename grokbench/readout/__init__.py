@@ -6,6 +6,7 @@ unchanged. Runs that have not finished read NaN.
 | question | function |
 | --- | --- |
 | What is the final value of a curve? | `settled` |
+| Which accuracy does guessing give? | `chance_level` |
 | Which validation accuracy measures generalization? | `generalization_accuracy` |
 | At which step does a curve cross a level? | `sustained_crossing` |
 | What value has a curve at a step? | `value_at` |
@@ -25,6 +26,7 @@ are compared.
 """
 
 from grokbench.readout.capacity import capacities, memorization
+from grokbench.readout.chance import chance_level
 from grokbench.readout.critical_data_size import critical_data_size_brackets, critical_data_sizes
 from grokbench.readout.curves import (
     collapsed,
@@ -51,6 +53,7 @@ __all__ = [
     "Thresholds",
     "canonical",
     "capacities",
+    "chance_level",
     "classify",
     "collapsed",
     "critical_data_size_brackets",

@@ -6,6 +6,7 @@ the steps at which the curves cross them tells progression from grokking.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Literal, Self
 
@@ -14,6 +15,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from grokbench.definition import Options
+from grokbench.readout.chance import above_chance, chance_level
 from grokbench.readout.curves import (
     ROUNDING,
     SUSTAINED,
@@ -74,6 +76,11 @@ class Thresholds(Options):
     """Mirror-free accuracy from which a run generalizes at least in part."""
     generalized_at: Share = 0.9
     """Mirror-free accuracy from which a run has generalized."""
+    above_chance: bool = False
+    """Whether `generalizing_at` and `generalized_at` count from chance: 0 is the accuracy of the untrained
+    models (`chance_level`), and 1 is every answer right. With 10 classes, `generalizing_at` = 0.1 is then an
+    accuracy of 0.19, and not that of a model that guesses. Without the option, accuracies count from 0,
+    which is about the same with 31 classes and more."""
     sustained: Annotated[int, Field(ge=1)] = SUSTAINED
     """How many evaluations in a row must reach a threshold."""
     part: str | None = None
@@ -84,6 +91,28 @@ class Thresholds(Options):
         if self.generalizing_at >= self.generalized_at:
             raise ValueError("generalizing_at must be below generalized_at")
         return self
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The mirror-free accuracies that thresholds mean in a dataset."""
+
+    generalizing: float
+    generalized: float
+
+
+def levels_of(dataset: xr.Dataset, thresholds: Thresholds) -> Levels:
+    """The accuracies from which runs generalize in part, and from which they have generalized.
+
+    Raises:
+        NotEnoughDataError: the task does not have the part, or with `above_chance`, the chance level is
+            not known (see `chance_level`).
+    """
+    partly, fully = thresholds.generalizing_at, thresholds.generalized_at
+    if not thresholds.above_chance:
+        return Levels(partly, fully)
+    chance = chance_level(dataset, thresholds.part)
+    return Levels(above_chance(partly, chance), above_chance(fully, chance))
 
 
 def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Dataset:
@@ -101,16 +130,18 @@ def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Da
         the threshold was not crossed); `final_accuracy` (settled mirror-free accuracy).
 
     Raises:
-        NotEnoughDataError: the task does not have the part.
+        NotEnoughDataError: the task does not have the part, or with `above_chance`, the chance level is
+            not known.
     """
     options = thresholds or Thresholds()
     data = of_part(dataset, options.part)
+    levels = levels_of(dataset, options)
     accuracy = generalization_accuracy(data)
     memorized = sustained_crossing(
         data, data["train_accuracy"], options.memorized_at, options.sustained
     )
-    generalizing = sustained_crossing(data, accuracy, options.generalizing_at, options.sustained)
-    generalized = sustained_crossing(data, accuracy, options.generalized_at, options.sustained)
+    generalizing = sustained_crossing(data, accuracy, levels.generalizing, options.sustained)
+    generalized = sustained_crossing(data, accuracy, levels.generalized, options.sustained)
     final = settled(data, accuracy)
     fallen = collapsed(data)
     # All readings lie over the same grid, in the same order. In numpy, because a suite is classified hundreds
@@ -125,8 +156,8 @@ def classify(dataset: xr.Dataset, thresholds: Thresholds | None = None) -> xr.Da
     # A run that crossed a threshold and fell back again still crossed it, except that partial
     # generalization must last to the end: a run that loses it is ungrokking.
     has_generalized = ~np.isnan(at_generalized)
-    some = has_generalized | (ended >= options.generalizing_at - ROUNDING)
-    full = has_generalized | (ended >= options.generalized_at - ROUNDING)
+    some = has_generalized | (ended >= levels.generalizing - ROUNDING)
+    full = has_generalized | (ended >= levels.generalized - ROUNDING)
     # Where both thresholds are crossed at one evaluation, neither is known to come first. Grokking
     # needs evidence that the run memorized first, so such a run is progression.
     first_memorized = at_memorized < np.where(np.isnan(at_generalizing), np.inf, at_generalizing)

@@ -13,6 +13,7 @@ from grokbench.tasks.modular import (
     ModularSubtraction,
 )
 from grokbench.tasks.random_labels import RandomLabels
+from grokbench.tasks.teacher_student import TeacherStudent
 
 BUILT_IN: tuple[type[Task], ...] = (
     ModularAddition,
@@ -23,6 +24,7 @@ BUILT_IN: tuple[type[Task], ...] = (
     RandomLabels,
     Mixture,
     ImageClassification,
+    TeacherStudent,
 )
 
 __all__ = [
@@ -45,5 +47,6 @@ __all__ = [
     "RandomLabels",
     "SquaredError",
     "Task",
+    "TeacherStudent",
     "Tokens",
 ]

@@ -17,8 +17,14 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-Way = Literal["argmax", "sign", "tolerance"]
+Way = Literal["argmax", "sign", "tolerance", "mean_square"]
 """When an answer to a question with target values is correct: see `SquaredError`."""
+
+LIMITS = {
+    "tolerance": "the largest difference between an output and its label that counts as correct",
+    "mean_square": "which the mean squared error of a correct answer does not reach",
+}
+"""What the tolerance limits, in words, for each way that has one."""
 
 
 class Judgement(ABC):
@@ -99,8 +105,9 @@ class SquaredError(Judgement):
         correct_by: when an example is correct. `argmax`, for one-hot labels: the largest output and
             the largest label have the same index. `sign`, for labels such as −1 and 1: each output
             has the sign of its label. `tolerance`: no output differs from its label by more than
-            `tolerance`.
-        tolerance: above 0; in the units of the labels.
+            `tolerance`. `mean_square`: the squared error of the example, the mean over outputs, is below
+            `tolerance`, as in Omnigrok's regression (Liu et al. 2022, arXiv:2210.01117).
+        tolerance: above 0; in the units of the labels, and for `mean_square` of their squares.
 
     Raises:
         ValueError: the accuracy would be 1, or 0, whatever a model answers.
@@ -121,10 +128,10 @@ class SquaredError(Judgement):
                 "correct_by='sign') for labels below and above zero, or correct_by='tolerance' "
                 "with a tolerance"
             )
-        if self.correct_by == "tolerance" and not 0 < self.tolerance < math.inf:
+        if self.correct_by in LIMITS and not 0 < self.tolerance < math.inf:
             raise ValueError(
-                f"the tolerance is {self.tolerance}; write a finite number above 0, the largest "
-                "difference between an output and its label that counts as correct"
+                f"the tolerance is {self.tolerance}; write a finite number above 0, "
+                f"{LIMITS[self.correct_by]}"
             )
 
     def refuses(self, labels: Tensor) -> str | None:
@@ -153,4 +160,6 @@ class SquaredError(Judgement):
             return outputs.argmax(-1) == labels.argmax(-1)
         if self.correct_by == "sign":
             return (outputs.sign() == labels.sign()).all(-1)
+        if self.correct_by == "mean_square":
+            return self.loss(outputs, labels) < self.tolerance
         return (outputs - labels).abs().amax(-1) <= self.tolerance

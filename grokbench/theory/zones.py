@@ -13,11 +13,11 @@ The two curves are measured with errors, so each zone has a probability in each 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import stats
 
 from grokbench.errors import NotEnoughDataError
@@ -48,6 +48,14 @@ ZONES = (
 class CurveOptions(Thresholds):
     saturated_at: Annotated[float, Field(gt=0, le=1)] = SATURATED_AT
     """Mean accuracy on random labels from which a capacity is only a lower bound."""
+
+    @model_validator(mode="after")
+    def _from_zero(self) -> Self:
+        if self.above_chance:
+            raise ValueError(
+                "above_chance: curves and zones are read with accuracies that count from 0; leave it out"
+            )
+        return self
 
 
 class ZoneOptions(CurveOptions):

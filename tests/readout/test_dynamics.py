@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from grokbench.readout import Dynamic, Thresholds, classify
+from grokbench.errors import NotEnoughDataError
+from grokbench.readout import Dynamic, Thresholds, chance_level, classify
+from grokbench.record import Status
 from tests.phenomena.worlds import (
     NOT_RUN,
     STEPS,
@@ -22,10 +25,11 @@ from tests.phenomena.worlds import (
     ramp,
     semi_grokking,
     single,
+    world,
 )
 
 
-def dynamic_of(run: Run, **thresholds: float) -> Dynamic:
+def dynamic_of(run: Run, **thresholds: Any) -> Dynamic:
     return Dynamic(classify(single(run), Thresholds(**thresholds))["dynamic"].item())
 
 
@@ -122,3 +126,51 @@ def test_a_run_that_never_memorizes_shows_progression_or_nothing(
         train=ramp(100, memorized, 0.0, train), mirror_free=ramp(100, generalized, 0, validation)
     )
     assert dynamic_of(run) in (Dynamic.NONE, Dynamic.PROGRESSION)
+
+
+def with_ten_classes(validation: np.ndarray) -> Run:
+    """A run that has memorized by step 500, of a task in which guessing gives 0.1."""
+    return Run(train=ramp(100, 500, 0.1, 1.0), mirror_free=validation)
+
+
+@pytest.mark.parametrize(
+    ("validation", "expected"),
+    [
+        (ramp(1000, 2000, 0.1, 0.8), Dynamic.SEMI_GROKKING),
+        (ramp(1000, 2000, 0.1, 1.0), Dynamic.GROKKING),
+        (ramp(1000, 2000, 0.1, 0.15), Dynamic.UNGROKKING),
+        (ramp(100, 300, 0.1, 0.8), Dynamic.PROGRESSION),
+    ],
+)
+def test_above_chance_a_run_of_ten_classes_generalizes_when_it_leaves_chance(validation, expected):
+    """From 0, each of these runs is progression, because guessing reaches 0.1 before any training."""
+    run = with_ten_classes(validation)
+    assert Dynamic.PROGRESSION is dynamic_of(run)
+    assert expected is dynamic_of(run, above_chance=True)
+
+
+def test_above_chance_a_run_has_generalized_at_nine_tenths_of_the_way_from_chance():
+    nearly, fully = (with_ten_classes(ramp(1000, 2000, 0.1, end)) for end in (0.905, 0.915))
+    assert Dynamic.SEMI_GROKKING is dynamic_of(nearly, above_chance=True)
+    assert Dynamic.GROKKING is dynamic_of(fully, above_chance=True)
+
+
+def test_the_chance_level_is_the_mean_accuracy_of_the_finished_untrained_models():
+    start = {0: 0.05, 1: 0.1, 2: 0.18, 3: 0.9}
+    status = {3: Status.DIVERGED}
+    dataset = world(
+        lambda size, _, seed: replace(
+            with_ten_classes(ramp(1000, 2000, start[seed], 0.8)),
+            status=status.get(seed, Status.DONE),
+        ),
+        seeds=(0, 1, 2, 3),
+    )
+    assert pytest.approx(0.11) == chance_level(dataset)
+
+
+def test_without_untrained_models_there_is_no_chance_level():
+    dataset = single(grokking())
+    later = dataset.isel(step=slice(1, None))
+    with pytest.raises(NotEnoughDataError, match="accuracy of untrained models"):
+        classify(later, Thresholds(above_chance=True))
+    assert Dynamic.GROKKING == classify(later)["dynamic"].item()

@@ -74,6 +74,15 @@ def test_squared_error_judges_by_the_largest_output_or_by_a_tolerance() -> None:
     assert [True, False] == strict.correct(outputs, labels).tolist()
 
 
+def test_squared_error_judges_by_the_mean_square_over_outputs_below_a_tolerance() -> None:
+    labels = torch.zeros(3, 2)
+    outputs = torch.tensor([[0.1, 0.1], [0.0, 0.3], [0.0, 0.19]])
+    judge = SquaredError(2, correct_by="mean_square", tolerance=0.02)
+    assert [True, False, True] == judge.correct(outputs, labels).tolist()
+    at_the_limit = SquaredError(1, correct_by="mean_square", tolerance=0.25)
+    assert not at_the_limit.correct(torch.tensor([[0.5]]), torch.tensor([[0.0]]))
+
+
 def test_squared_error_judges_one_output_by_its_sign() -> None:
     labels = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
     outputs = torch.tensor([[0.2], [-0.3], [0.0], [-9.0]])
@@ -93,7 +102,8 @@ def test_squared_error_judges_one_output_by_its_sign() -> None:
         (lambda: SquaredError(1, "tolerance", -0.1), "the tolerance is -0.1"),
         (lambda: SquaredError(1, "tolerance", torch.inf), "the tolerance is inf"),
         (lambda: SquaredError(1, "tolerance", torch.nan), "the tolerance is nan"),
-        (lambda: SquaredError(2, "nearest"), "write one of argmax, sign, tolerance"),  # type: ignore[arg-type]
+        (lambda: SquaredError(2, "mean_square", 0.0), "does not reach"),
+        (lambda: SquaredError(2, "nearest"), "write one of argmax, sign, tolerance, mean_square"),  # type: ignore[arg-type]
     ],
 )
 def test_a_judgement_whose_accuracy_says_nothing_is_an_error(
