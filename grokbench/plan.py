@@ -30,6 +30,9 @@ OTHER_PARAMETERS = 9000
 `suites/quick-fixed.toml` on two cores: with 500 examples a step took 0.45 ms at 500 parameters and 3.2 ms
 at 54 000."""
 
+BATCHES_READY = 32
+"""The batches of this many steps lie ready on the device (`training.batches.WINDOW`)."""
+
 PER_RUN = ("learning_rate", "weight_decay", "initial_scale")
 """Recipe fields in which runs of one cohort may differ."""
 
@@ -216,7 +219,7 @@ def lay_out(
         shapes = Shapes.of(members[-1], plugins)
         # All members are padded to the largest data size. For each parameter and example there are
         # two operations in the forward pass and four in the backward pass.
-        step = 6.0 * shapes.multiplications * max(run.data_size for run in members)
+        step = 6.0 * shapes.multiplications * max(run.step_examples for run in members)
         size = round(STACKED_WORK[kind] / max(1.0, step))
         room = COHORT_BYTES[kind] // bytes_of(members[-1], shapes)
         size = max(1, min(size, LARGEST_COHORT[kind], room, len(members)))
@@ -241,18 +244,23 @@ def make_cohort(runs: Sequence[Run], shapes: Shapes) -> Cohort:
         digest,
         tuple(runs),
         f"{first.task.name}, {first.architecture.name} {first.size.label}, data {data}",
-        sum(work_of(run, shapes.multiplications) for run in runs),
+        sum(work_of(run, shapes) for run in runs),
         len(runs) * bytes_of(last, shapes),
     )
 
 
-def work_of(run: Run, multiplications: int) -> float:
+def work_of(run: Run, shapes: Shapes) -> float:
     """How long a run takes, up to a factor: to share work evenly, and to show progress.
 
     The time of products grows with the multiplications of an example. Embedding, attention and loss cost about as much
     for each example as OTHER_PARAMETERS further parameters.
     """
-    return float(multiplications + OTHER_PARAMETERS) * run.data_size * run.recipe.steps
+    examples = float(run.step_examples * run.recipe.steps)
+    if run.recipe.batch_size is not None:
+        # With small batches, evaluations take much of the time. An evaluation has no backward pass,
+        # which is two thirds of a step.
+        examples += shapes.examples * run.recipe.evaluations / 3
+    return (shapes.multiplications + OTHER_PARAMETERS) * examples
 
 
 def bytes_of(run: Run, shapes: Shapes) -> int:
@@ -266,9 +274,16 @@ def bytes_of(run: Run, shapes: Shapes) -> int:
     # gradient. Vectors and images are there twice as well (as the task made them, and stacked), and
     # those that train a third time.
     units = 20 * run.size.hidden_size * run.size.layers * shapes.length
-    hidden = (2 * shapes.kept or units) * run.data_size
+    hidden = (2 * shapes.kept or units) * run.step_examples
     inputs = shapes.numbers * (2 * shapes.examples + run.data_size)
     outputs = 4 * shapes.outputs * shapes.examples
+    if run.recipe.batch_size is not None:
+        # An evaluation keeps nothing for a gradient, but it takes all examples at once: about a fifth
+        # of what a step keeps, layer by layer. A batch is a copy, and batches lie ready (16 bytes an
+        # example: `training.batches`).
+        passing = (2 * shapes.kept or units) * shapes.examples // (5 * run.size.layers)
+        hidden = max(hidden, passing)
+        inputs += (shapes.numbers + 4 * BATCHES_READY) * run.step_examples
     return 4 * (7 * shapes.parameters + hidden + inputs + outputs + 1)
 
 

@@ -82,7 +82,7 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: full batches, for a fixed number of steps."""
+    """How a model is trained, for a fixed number of steps."""
 
     optimizer: Choice
     steps: int
@@ -99,6 +99,10 @@ class Recipe:
     norm: str = "free"
     """`free`, or `initial`: after every step the trained parameters are rescaled together, so that
     their joint L2 norm keeps its initial value (Liu et al. 2022, Omnigrok, arXiv:2210.01117)."""
+    batch_size: int | None = None
+    """The training examples of one step; all of them where this is None. Each epoch goes through all
+    training examples in an order of its own. Its last batch has what is left, so that a run with
+    fewer examples has full batches (as `torch.utils.data.DataLoader` with `drop_last=False`)."""
     evaluate_every: int = 100
     """Steps between two evaluations. Before the first of them, steps 0, 1, 2, 4, 8, … are evaluated."""
 
@@ -153,6 +157,11 @@ class Run:
                 *(("measure", measure.name) for measure in self.measures),
             }
         )
+
+    @property
+    def step_examples(self) -> int:
+        """About how many examples a step takes: a task may train on more than the data size."""
+        return min(self.data_size, self.recipe.batch_size or self.data_size)
 
     @cached_property
     def id(self) -> str:

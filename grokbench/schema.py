@@ -75,6 +75,7 @@ RECIPE_FIELDS = (
     "initial_scale",
     "precision",
     "norm",
+    "batch_size",
     "evaluate_every",
 )
 """The fields of a recipe. A field that a suite sweeps is a dimension with a coordinate of its name."""

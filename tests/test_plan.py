@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,29 @@ def test_large_models_stand_alone_on_a_cpu_and_together_on_a_gpu() -> None:
     runs = list(suite(large).runs().values())
     assert [1, 1, 1] == [len(cohort.runs) for cohort in lay_out(runs, PLUGINS, "cpu")]
     assert [3] == [len(cohort.runs) for cohort in lay_out(runs, PLUGINS, "cuda:0")]
+
+
+def test_batches_are_less_work_and_more_runs_share_a_cohort() -> None:
+    """The work of a run follows the batch, and its evaluations look at all examples all the same."""
+    full, halves, small = (
+        experiment(
+            task=Choice("modular_addition", {"modulus": 31, "split": "ordered"}),
+            model_sizes=(ModelSize(64),),
+            data_sizes=(900,),
+            recipe=replace(RECIPE, batch_size=size),
+        )
+        for size in (None, 450, 30)
+    )
+    laid_out = [cohorts_of(list(suite(one).runs().values())) for one in (full, halves, small)]
+    numbers = [len(cohorts) for cohorts in laid_out]
+    assert numbers == sorted(numbers, reverse=True)
+    assert numbers[0] > numbers[-1] == 1
+    works = [sum(one.work for one in cohorts) for cohorts in laid_out]
+    evaluated = 961 * RECIPE.evaluations / 3
+    assert works[1] / works[0] == pytest.approx((450 * 100 + evaluated) / (900 * 100))
+    assert works[2] / works[0] == pytest.approx((30 * 100 + evaluated) / (900 * 100))
+    memories = [sum(one.memory for one in cohorts) for cohorts in laid_out]
+    assert memories[0] > memories[1] > memories[2]
 
 
 def test_the_layout_does_not_depend_on_what_is_missing() -> None:

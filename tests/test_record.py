@@ -61,6 +61,7 @@ def test_a_run_with_the_new_field_has_another_id() -> None:
         {"initial_scale": 2.0},
         {"precision": "float64"},
         {"norm": "initial"},
+        {"batch_size": 200},
         {"evaluate_every": 100},
     ],
     ids=str,

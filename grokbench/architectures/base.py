@@ -52,9 +52,26 @@ class Batch:
     part: Tensor
     weights: Tensor
 
+    def pick(self, rows: Tensor, weights: Tensor) -> Batch:
+        """Some examples of every run, with weights of their own.
+
+        Args:
+            rows: [runs, picked] int64.
+            weights: [runs, picked].
+        """
+        run = torch.arange(len(rows), device=rows.device)[:, None]
+        return Batch(self.inputs[run, rows], self.labels[run, rows], self.part[run, rows], weights)
+
+    def overwrite(self, other: Batch) -> None:
+        """Copy the values of a batch of the same shapes into this one."""
+        for name, value in vars(self).items():
+            value.copy_(getattr(other, name))
+
 
 class Program(ABC):
     """Computes the gradients and outputs of a stack of runs; made once for constant examples.
+
+    Where a recipe has a batch size, each step selects some of the training examples.
 
     A program must give the gradients of each run's own loss, as if the run were alone. The losses
     of the runs are summed and not averaged: Adam's epsilon is not scale-free, so that gradients
@@ -63,6 +80,10 @@ class Program(ABC):
 
     autocasts: ClassVar[bool] = False
     """Whether the program may run under `torch.autocast`, for a recipe with bfloat16 products."""
+
+    takes_batches: ClassVar[bool] = False
+    """Whether `select` is there. A program without it trains full batches alone; where a recipe has a
+    batch size, the trainer then stacks the modules itself."""
 
     capturable: bool = True
     """Whether a step may be captured in a CUDA graph: the program changes nothing but tensors, in
@@ -95,6 +116,19 @@ class Program(ABC):
                 changed, unless the module itself writes into them.
             gradients: of the same shapes, for some names; zero for a parameter without a gradient.
         """
+
+    def select(self, rows: Tensor, weights: Tensor) -> None:
+        """Let `gradient` be that of these training examples alone, until the next call.
+
+        Called before every gradient, with the same shapes, or never. What a compiled or captured
+        `gradient` reads must be written in place, and no value may be read back from the device.
+
+        Args:
+            rows: [runs, size] int64, the places of the examples among the run's training examples.
+            weights: [runs, size], 1 / the number of the run's examples in the batch, and zero for
+                padding, which names some example of the run.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes no batches")
 
     @abstractmethod
     def outputs(self, parameters: Views) -> Tensor:

@@ -60,6 +60,11 @@ class DeterministicIndexAdd:
         each = torch.arange(places, device=index.device)
         self.starts = torch.searchsorted(index[self.order], each)
 
+    def overwrite(self, other: DeterministicIndexAdd) -> None:
+        """Become an addition to the places of another index, of the same length."""
+        self.order.copy_(other.order)
+        self.starts.copy_(other.starts)
+
     def add(self, values: Tensor, into: Tensor) -> None:
         """Add `values` [values, width] to `into` [places, width]."""
         # A bag is a place: the values from its start to the next place's start, in sorted order.
@@ -85,6 +90,15 @@ class Block:
     weights: Tensor
     units: Tensor | None
 
+    def overwrite(self, other: Block) -> None:
+        """Copy other examples, as many, into this block."""
+        self.index.copy_(other.index)
+        self.index_add.overwrite(other.index_add)
+        self.labels.copy_(other.labels)
+        self.weights.copy_(other.weights)
+        if self.units is not None and other.units is not None:
+            self.units.copy_(other.units)
+
 
 class FactoredTransformer(Program):
     """Gradients and outputs in the token-factored form: see the module's docstring.
@@ -96,6 +110,8 @@ class FactoredTransformer(Program):
         units: [parts, hidden], which hidden units serve which part; None where all serve all.
     """
 
+    takes_batches = True
+
     def __init__(
         self,
         heads: int,
@@ -106,8 +122,21 @@ class FactoredTransformer(Program):
     ) -> None:
         self.heads, self.units, self.judgement = heads, units, judgement
         self.batches = {"train": train, "evaluation": evaluation}
+        self.every: Batch | None = None
         self.blocks: dict[str, list[Block]] = {}
         self.rows = TokenRows.of(train.inputs, evaluation.inputs)
+
+    def select(self, rows: Tensor, weights: Tensor) -> None:
+        if self.every is None:
+            self.every = self.batches["train"]
+        picked = self.every.pick(rows, weights)
+        if "train" not in self.blocks:
+            self.batches["train"] = picked
+            return
+        blocks = self.blocks["train"]
+        fresh = self._cut(picked, blocks[0].index.shape[2])
+        for block, other in zip(blocks, fresh, strict=True):
+            block.overwrite(other)
 
     def gradient(self, parameters: Views, gradients: Views) -> None:
         for gradient in gradients.values():
@@ -136,21 +165,25 @@ class FactoredTransformer(Program):
             runs, hidden = widest.shape[:2]
             bytes_each = runs * hidden * widest.element_size()
             length = max(SMALLEST_BLOCK, BLOCK_BYTES[widest.device.type] // bytes_each)
-            index = self.rows.index(batch.inputs)[:-1]
-            units = None if self.units is None else self.units.to(widest)
-            places = runs * len(self.rows.tokens)
-            self.blocks[name] = [
-                Block(
-                    index[:, :, cut].contiguous(),
-                    DeterministicIndexAdd(index[:, :, cut].flatten(), places),
-                    batch.labels[:, cut].contiguous(),
-                    batch.weights[:, cut].contiguous(),
-                    None if units is None else units[batch.part[:, cut]],
-                )
-                for start in range(0, index.shape[2], length)
-                for cut in [slice(start, start + length)]
-            ]
+            self.blocks[name] = self._cut(batch, length)
         return self.blocks[name]
+
+    def _cut(self, batch: Batch, length: int) -> list[Block]:
+        """A batch in blocks of this length; the last block may be shorter."""
+        index = self.rows.index(batch.inputs)[:-1]
+        units = None if self.units is None else self.units.to(batch.weights)
+        places = index.shape[1] * len(self.rows.tokens)
+        return [
+            Block(
+                index[:, :, cut].contiguous(),
+                DeterministicIndexAdd(index[:, :, cut].flatten(), places),
+                batch.labels[:, cut].contiguous(),
+                batch.weights[:, cut].contiguous(),
+                None if units is None else units[batch.part[:, cut]],
+            )
+            for start in range(0, index.shape[2], length)
+            for cut in [slice(start, start + length)]
+        ]
 
 
 class Table:

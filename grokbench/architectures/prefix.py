@@ -42,11 +42,19 @@ class Block:
     labels: Tensor
     weights: Tensor
 
+    def overwrite(self, other: Block) -> None:
+        """Copy other examples, as many, into this block."""
+        for mine, others in ((self, other), (self.sequences, other.sequences)):
+            for name, value in vars(mine).items():
+                if isinstance(value, Tensor):
+                    value.copy_(getattr(others, name))
+
 
 class PrefixTransformer(Program):
     """Gradients and outputs in the prefix form: see the module's docstring."""
 
     autocasts = True
+    takes_batches = True
 
     def __init__(
         self, design: Design, judgement: Judgement, train: Batch, evaluation: Batch
@@ -58,8 +66,18 @@ class PrefixTransformer(Program):
         self.prefixes, training, evaluated = split_prefixes(
             self.rows, (train, evaluation), design.layers, by_part=design.units is not None
         )
+        self.every, self.selecting = (train, training), False
         self.train = blocks(design, train, training)
         self.evaluation = blocks(design, evaluation, evaluated)
+
+    def select(self, rows: Tensor, weights: Tensor) -> None:
+        batch, sequences = self.every
+        fresh = blocks(self.design, batch.pick(rows, weights), sequences.pick(rows))
+        if not self.selecting:
+            self.train, self.selecting = fresh, True
+            return
+        for block, other in zip(self.train, fresh, strict=True):
+            block.overwrite(other)
 
     def gradient(self, parameters: Views, gradients: Views) -> None:
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}

@@ -38,6 +38,14 @@ class Sequences:
         rows, earlier, part = self.rows[..., where], self.earlier[..., where], self.part[:, where]
         return Sequences(rows.contiguous(), earlier.contiguous(), part.contiguous())
 
+    def pick(self, which: Tensor) -> Sequences:
+        """Some sequences of every run: those at the places `which` [runs, picked] int64."""
+        rows, earlier = (
+            one.gather(2, which.unsqueeze(1).expand(-1, one.shape[1], -1))
+            for one in (self.rows, self.earlier)
+        )
+        return Sequences(rows, earlier, self.part.gather(1, which))
+
 
 def split_prefixes(
     rows: TokenRows, batches: Sequence[Batch], layers: int, *, by_part: bool

@@ -113,6 +113,8 @@ def _recipe(experiment: Experiment) -> str:
     ]
     if recipe.norm != "free" or "norm" in swept:
         words.append(f"norm {value('norm')}")
+    if recipe.batch_size is not None or "batch_size" in swept:
+        words.append(f"batches of {value('batch_size')}")
     return ", ".join(words)
 
 

@@ -183,6 +183,7 @@ class RecipeTable(Table):
     initial_scale: Swept[Positive] | None = None
     precision: Swept[Literal["float32", "float64", "tf32", "bfloat16"]] | None = None
     norm: Swept[Literal["free", "initial"]] | None = None
+    batch_size: Swept[Count] | None = None
     evaluate_every: Swept[Count] | None = None
 
 

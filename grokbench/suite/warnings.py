@@ -34,13 +34,34 @@ def warnings_about(suite: Suite, plugins: Plugins) -> list[Mistake]:
         if seeds < claim.minimum_seeds:
             few = f"is {claim.minimum_seeds}, but the grid has {count(seeds, 'seed')}: the claim stays undecided"
             found.append(Mistake(place(("claims", claim.name, "minimum_seeds")), few))
-    return found + _never_trained(suite) + _looks_that_decide_nothing(suite)
+    return [
+        *found,
+        *_batches_that_are_never_filled(suite),
+        *_never_trained(suite),
+        *_looks_that_decide_nothing(suite),
+    ]
 
 
 def _warning(
     detector: type[Detector], claim: Claim, lengths: Mapping[str, Mapping[str, int]]
 ) -> str | None:
     return detector.from_options(claim.detector.options).warning(lengths)
+
+
+def _batches_that_are_never_filled(suite: Suite) -> list[Mistake]:
+    """The batch sizes above every data size of their experiment: most likely typing errors."""
+    found = []
+    for name, experiment in suite.experiments.items():
+        most = max(experiment.data_sizes)
+        for batch in experiment.swept.get("batch_size", (experiment.recipe.batch_size,)):
+            if batch is not None and batch > most:
+                why = (
+                    f"is {batch}, and no data size is above {most}: a run with no more training "
+                    f"examples than a batch has full batches; write a smaller number, or leave "
+                    f"batch_size out"
+                )
+                found.append(Mistake(place(("experiments", name, "recipe", "batch_size")), why))
+    return found
 
 
 def _looks_that_decide_nothing(suite: Suite) -> list[Mistake]:

@@ -129,6 +129,7 @@ def recipe(draw: Draw) -> dict[str, Any]:
         "initial_scale": st.floats(1e-3, 100),
         "precision": st.sampled_from(["float32", "float64"]),
         "norm": st.sampled_from(["free", "initial"]),
+        "batch_size": st.integers(1, 1000),
         "evaluate_every": st.integers(1, 1000),
     }
     given = draw(st.lists(st.sampled_from(sorted(fields)), unique=True))

@@ -11,6 +11,7 @@ from torch import Tensor
 from grokbench.architectures.base import Program
 from grokbench.plugins import Plugins
 from grokbench.record import Run
+from grokbench.training.batches import Batches
 from grokbench.training.compiling import compile_program, pays
 from grokbench.training.held_norm import HeldNorm
 from grokbench.training.measuring import Measuring
@@ -26,8 +27,9 @@ State = dict[str, Any]
 class CohortTraining:
     """Runs that differ in nothing but data size, seed and the fields `plan.PER_RUN` of the recipe.
 
-    The runs are trained at once, and every step uses all training examples. Every run has its own
-    examples, weights and optimizer state, and computes what it would compute alone.
+    The runs are trained at once. A step uses all training examples, or the next batch of the recipe's
+    size. Every run has its own examples, weights and optimizer state, and computes what it would
+    compute alone.
 
     Args:
         choose: picks the program that computes gradients and outputs.
@@ -68,6 +70,10 @@ class CohortTraining:
         self.weight_decay = decay * initial.decayed(self.recipe.decay_on)
         self.factors = factors(self.recipe.precision, device)
         self.held_norm = HeldNorm(self.parameters) if self.recipe.norm == "initial" else None
+        self.batches: Batches | None = None
+        if self.recipe.batch_size is not None:
+            counts = [int(one.train.sum()) for one in stack.examples]
+            self.batches = Batches(runs, counts, self.parameters)
         self.taken = 0
         # A tensor that each step increments: a captured step would repeat a Python number.
         self.count = torch.zeros((), dtype=torch.float64, device=device)
@@ -81,15 +87,24 @@ class CohortTraining:
 
     def compile(self) -> None:
         """Have the program compiled; before the first step."""
+        if self.batches:
+            self.program.select(*self.batches.next())
         with arithmetic(self.recipe.precision, self.device):
             compile_program(self.program, self.by_name, self.gradients_by_name)
 
+    def prepare(self, steps: int) -> None:
+        """Have ready what the next steps need, as many as are taken before the next call."""
+        if self.batches:
+            self.batches.prepare(self.taken, steps)
+
     def step(self) -> None:
-        """Take one step of all runs.
+        """Take one step of all runs, after `prepare`.
 
         A step changes nothing but tensors, in place, so that it can be captured and replayed. A
         replay runs no Python; the caller therefore adds to `taken`.
         """
+        if self.batches:
+            self.program.select(*self.batches.next())
         with self.factors:
             self.program.gradient(self.by_name, self.gradients_by_name)
         self.count += 1

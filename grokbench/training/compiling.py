@@ -33,7 +33,7 @@ def pays(runs: Sequence[Run], parameters: int, device: torch.device) -> bool:
     Args:
         parameters: the number of parameters of one run.
     """
-    examples = sum(run.data_size for run in runs)
+    examples = sum(run.step_examples for run in runs)
     # A multiplication and an addition per parameter, example and step in the forward pass, and
     # twice as many in the backward pass.
     work = 6.0 * parameters * examples * runs[0].recipe.steps

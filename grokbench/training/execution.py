@@ -32,6 +32,7 @@ class Execution:
 
     def advance(self, steps: int) -> None:
         """Take this many steps, at most `stride`."""
+        self.training.prepare(steps)
         for _ in range(steps):
             self.training.step()
         self.training.taken += steps
@@ -50,6 +51,7 @@ class Captured(Execution):
         self.stride = self.graphs.stride
 
     def advance(self, steps: int) -> None:
+        self.training.prepare(steps)
         self.graphs.advance(steps)
         self.training.taken += steps
 

@@ -38,4 +38,5 @@ class HeldNorm:
 def joint_norm(parameters: Tensor) -> Tensor:
     """The L2 norm of all parameters of each run: [runs, 1] float64."""
     # In float64: a sum of millions of squares would lose digits in float32.
-    return torch.linalg.vector_norm(parameters, dim=1, keepdim=True, dtype=torch.float64)
+    norm: Tensor = torch.linalg.vector_norm(parameters, dim=1, keepdim=True, dtype=torch.float64)
+    return norm

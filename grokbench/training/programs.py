@@ -25,7 +25,7 @@ def choose_program(stack: Stack) -> Program:
     """The architecture's own program, or the modules stacked by `torch.func`, or one by one.
 
     A single run is never stacked. An architecture's own program is not used for bfloat16 products
-    unless it may run under `torch.autocast`.
+    unless it may run under `torch.autocast`, and for batches only if it takes them.
 
     Raises:
         PluginError: modules cannot be trained as torch trains them. The message says why.
@@ -35,7 +35,13 @@ def choose_program(stack: Stack) -> Program:
     own = setup.architecture.program(
         stack.models[0], setup.task.judgement, stack.train, stack.evaluation
     )
-    if own is not None and (own.autocasts or stack.runs[0].recipe.precision != "bfloat16"):
+    recipe = stack.runs[0].recipe
+    if own is not None and all(
+        (
+            own.autocasts or recipe.precision != "bfloat16",
+            own.takes_batches or recipe.batch_size is None,
+        )
+    ):
         return own
     probe = Probe.of(stack)
     if probe.why_one_by_one or len(stack.models) == 1:

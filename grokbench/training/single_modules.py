@@ -41,6 +41,7 @@ class SingleModules(Program):
     """
 
     autocasts = True
+    takes_batches = True
     capturable = False
     compilable = False
 
@@ -61,6 +62,7 @@ class SingleModules(Program):
         self.takes_part, self.judgement = takes_part, judgement
         self.unreached, self.why_one_by_one = unreached, why_one_by_one
         self.train, self.evaluation = train, evaluation
+        self.batch = train
         self.own = [dict(model.named_parameters()) for model in self.models]
         self.built = [Attributes.of(model) for model in self.models]
         self.noise = [torch.Generator().manual_seed(seed).get_state() for seed in noise]
@@ -106,6 +108,9 @@ class SingleModules(Program):
             # A copy: torch reads the memory of a generator's state from its beginning.
             self.noise[run] = kept["noise"].clone()
 
+    def select(self, rows: Tensor, weights: Tensor) -> None:
+        self.batch = selected(self.train, self.batch, rows, weights)
+
     def gradient(self, parameters: Views, gradients: Views) -> None:
         for run, found in enumerate(self.differentiated(parameters)):
             without = {name for name, value in found.items() if value is None}
@@ -132,8 +137,9 @@ class SingleModules(Program):
         self._lend(own, parameters)
         for parameter in own.values():
             parameter.grad = None
-        real = self.train.weights[run] > 0
-        outputs = self._called(run, self.train, real)
+        batch = self.batch
+        real = batch.weights[run] > 0
+        outputs = self._called(run, batch, real)
         if not outputs.requires_grad:
             raise PluginError(
                 f"forward() of {type(model).__name__} gives outputs without a gradient; do not "
@@ -142,9 +148,9 @@ class SingleModules(Program):
         with torch.no_grad():
             # In the parameters' own precision: under autocast, outputs may be bfloat16.
             slope = self.judgement.gradient(
-                outputs.detach().to(self.train.weights),
-                self.train.labels[run][real],
-                self.train.weights[run][real],
+                outputs.detach().to(batch.weights),
+                batch.labels[run][real],
+                batch.weights[run][real],
             ).to(outputs)
         outputs.backward(slope)  # type: ignore[no-untyped-call]
         self.noise[run] = torch.get_rng_state()
@@ -200,6 +206,15 @@ class SingleModules(Program):
         module = type(self.models[0]).__name__
         with torchs_generators(self.device, f"forward() of {module}"):
             yield
+
+
+def selected(every: Batch, former: Batch, rows: Tensor, weights: Tensor) -> Batch:
+    """Some of the training examples, in the tensors of the former selection where there is one."""
+    picked = every.pick(rows, weights)
+    if former is every:
+        return picked
+    former.overwrite(picked)
+    return former
 
 
 def not_in_every_step(names: Set[str]) -> str:

@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 from grokbench.architectures.base import Batch, Program, Views
 from grokbench.errors import PluginError
 from grokbench.tasks.judging import Judgement
-from grokbench.training.single_modules import not_in_every_step
+from grokbench.training.single_modules import not_in_every_step, selected
 from grokbench.training.stack import Stack
 
 
@@ -35,6 +35,7 @@ class StackedModules(Program):
     """
 
     autocasts = True
+    takes_batches = True
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class StackedModules(Program):
         self.wanted = [n for n, one in self.model.named_parameters() if one.requires_grad]
         self.takes_part, self.judgement, self.unreached = takes_part, judgement, unreached
         self.train, self.evaluation = train, evaluation
+        self.batch = train
         states = [dict(model.named_buffers()) for model in models]
         self.buffers = {
             name: torch.stack([state[name].to(device) for state in states]) for name in states[0]
@@ -94,14 +96,17 @@ class StackedModules(Program):
         for name, buffer in self.buffers.items():
             buffer.copy_(state["buffers"][name])
 
+    def select(self, rows: Tensor, weights: Tensor) -> None:
+        self.batch = selected(self.train, self.batch, rows, weights)
+
     def gradient(self, parameters: Views, gradients: Views) -> None:
         self.model.train()
         leaves = {name: parameters[name].detach().requires_grad_() for name in self.wanted}
-        outputs = self._forward({**parameters, **leaves}, self.buffers, self.train)
+        outputs = self._forward({**parameters, **leaves}, self.buffers, self.batch)
         with torch.no_grad():
             # In the parameters' own precision: under autocast, outputs may be bfloat16.
             slope = self.judgement.gradient(
-                outputs.detach().to(self.train.weights), self.train.labels, self.train.weights
+                outputs.detach().to(self.batch.weights), self.batch.labels, self.batch.weights
             ).to(outputs)
         grads = torch.autograd.grad(outputs, list(leaves.values()), slope, allow_unused=True)
         found: dict[str, Tensor | None] = dict(zip(leaves, grads, strict=True))

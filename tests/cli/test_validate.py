@@ -87,6 +87,21 @@ def test_a_claim_that_the_grid_must_leave_undecided_is_warned_of(
     )
 
 
+@pytest.mark.parametrize(("sizes", "warned"), [("16", True), ("[5, 15, 99]", True), ("15", False)])
+def test_a_batch_that_is_larger_than_all_data_is_warned_of(
+    grokbench: Grokbench, suite: Path, sizes: str, warned: bool
+) -> None:
+    text = suite.read_text(encoding="utf-8")
+    suite.write_text(text.replace("steps = 4", f"steps = 4\nbatch_size = {sizes}"), "utf-8")
+    told = grokbench("validate", suite)
+    assert 0 == told.exit_code
+    where = "warning: experiments.addition.recipe.batch_size: is "
+    assert warned == (
+        f"{where}{sizes[-3:-1] if '[' in sizes else sizes}, and no data" in told.stderr
+    )
+    assert warned == ("leave batch_size out" in told.stderr.replace("\n", " "))
+
+
 def test_a_detector_that_cannot_say_what_to_warn_of_is_no_mistake(
     grokbench: Grokbench, suite: Path
 ) -> None:

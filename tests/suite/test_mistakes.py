@@ -136,6 +136,14 @@ ONE_MISTAKE = {
         "steps = 60", 'steps = 60\nnorm = 2.0',
         "recipes.small.norm: should be 'free' or 'initial', not 2.0",
     ),
+    "a batch of no examples": (
+        "steps = 60", "steps = 60\nbatch_size = 0",
+        "recipes.small.batch_size: should be greater than or equal to 1, not 0",
+    ),
+    "a batch that is no number": (
+        "steps = 60", 'steps = 60\nbatch_size = "all"',
+        "recipes.small.batch_size: should be a valid integer, not 'all'",
+    ),
     "a recipe that leaves out its steps": (
         "steps = 60\n", "",
         "experiments.alone.recipe.steps: is missing; write steps = … here or in recipes.small",

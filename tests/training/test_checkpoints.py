@@ -31,13 +31,18 @@ CASES: dict[str, tuple[Choice, str, ModelSize | int, dict[str, Any]]] = {
     "factored with momentum": (MIXTURE, "split_ffn", 8, MOMENTUM),
     "prefix": (ADDITION, "dense", DEEP, {}),
     "prefix in bfloat16": (ADDITION, "dense", DEEP, {"precision": "bfloat16"}),
+    "factored in batches": (ADDITION, "dense", 8, {"batch_size": 16}),
+    "prefix in batches": (ADDITION, "dense", DEEP, {"batch_size": 16, "norm": "initial"}),
+    "stacked in batches": (TEACHER, "perceptron", 8, {"batch_size": 16}),
+    "one by one with dropout, in batches": (ADDITION, "dropping", 8, {"batch_size": 16}),
     "stacked": (TEACHER, "perceptron", 8, {"decay_on": "matrices"}),
     "stacked with momentum": (TEACHER, "perceptron", 8, NESTEROV),
     "one by one with dropout": (ADDITION, "dropping", 8, {}),
     "one by one with a counter": (ADDITION, "ticking", 8, {}),
     "one by one with batch norm": (TEACHER, "normalizing", 8, MOMENTUM),
 }
-"""Each steps 40 times and evaluates after 0, 1, 2, 4, 8, 10, 20, 30 and 40 steps."""
+"""Each steps 40 times and evaluates after 0, 1, 2, 4, 8, 10, 20, 30 and 40 steps. Epochs of batches
+have four steps in one run and three in the other, so that stops come in the middle of one."""
 
 PROGRAMS = {
     "factored": "FactoredTransformer",

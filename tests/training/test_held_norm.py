@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional
 
-from grokbench.randomness import Streams
 from grokbench.record import Choice, ModelSize, Run, Status
-from grokbench.training import Setup, train
-from grokbench.training.models import build_model
+from grokbench.training import train
+from tests.training.plain import in_a_plain_loop
 from tests.training.small_runs import DIGITS, PLUGINS, STEADY, TEACHER, run, trained
 
 SEVEN = Choice("modular_addition", {"modulus": 7})
@@ -42,43 +39,10 @@ def runs_of(case: str, steps: int) -> list[Run]:
     ]  # fmt: skip
 
 
-def in_a_plain_loop(one: Run) -> torch.Tensor:
-    """The final parameters of a loop that is written with torch alone: [parameters]."""
-    setup, recipe = Setup.of(one, PLUGINS), one.recipe
-    model = build_model(one, setup.architecture, setup.task).train()
-    examples = setup.task.examples(one.data_size, Streams(one.seed))
-    inputs, labels = examples.inputs[examples.train], examples.labels[examples.train]
-    inputs = inputs.double() if inputs.is_floating_point() else inputs
-    wanted = [value for value in model.parameters() if value.requires_grad]
-    options = recipe.optimizer.options
-    optimizer: torch.optim.Optimizer
-    if recipe.optimizer.name == "adamw":
-        optimizer = torch.optim.AdamW(
-            wanted, betas=(0.9, 0.98), eps=options["epsilon"], weight_decay=recipe.weight_decay
-        )
-    else:
-        optimizer = torch.optim.SGD(wanted, lr=1.0, weight_decay=recipe.weight_decay, **options)
-    with torch.no_grad():
-        initial = torch.cat([value.flatten() for value in wanted]).norm()
-    for step in range(recipe.steps):
-        warm = min(1.0, (step + 1) / recipe.warmup_steps)
-        optimizer.param_groups[0]["lr"] = recipe.learning_rate * warm
-        optimizer.zero_grad()
-        outputs = model(inputs)
-        if labels.is_floating_point():
-            loss = functional.mse_loss(outputs, labels.double())
-        else:
-            loss = functional.cross_entropy(outputs, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        with torch.no_grad():
-            factor = initial / torch.cat([value.flatten() for value in wanted]).norm()
-            for value in wanted:
-                value.mul_(factor)
-    return torch.cat([value.detach().flatten() for value in model.parameters()])
-
-
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] * case.startswith("prefix")) for case in CASES],
+)
 def test_300_steps_end_where_a_plain_loop_ends_to_1e_8_stacked_and_alone(case: str) -> None:
     runs = runs_of(case, steps=40 if case == "one by one" else 300)
     together = trained(runs)

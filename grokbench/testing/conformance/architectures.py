@@ -26,9 +26,11 @@ from grokbench.testing.conformance.exercises import TORCH, Exercise, disturb
 from grokbench.testing.conformance.small_models import (
     HIDDEN_SIZES,
     Setting,
+    batches,
     compare,
     moved,
     plain_run,
+    select,
     served,
     settings,
     sizes,
@@ -262,11 +264,31 @@ def trains_as_its_module_does(specimen: Specimen) -> str:
         ]
         if not reason:
             programs += [("the stack", StackedModules.of(stack, unreached=unreached))]
-        model, batches = setting.model(), (stack.train, stack.evaluation)
-        if own := architecture.program(model, task.judgement, *batches):
+        model = setting.model()
+        if own := architecture.program(model, task.judgement, stack.train, stack.evaluation):
             how = "at once, by its own program"
             programs += [("its program", own), ("its program, asked again,", own)]
         for whose, program in programs:
+            compare(program, stack, plain, whose, str(setting))
+        chosen = batches(stack)
+        plain = [plain_run(setting, stack, run, some) for run, some in enumerate(chosen)]
+        shown: list[tuple[str, Program]] = [
+            ("the trainer", SingleModules.of(stack, unreached=unreached))
+        ]
+        if not reason:
+            shown += [("the stack", StackedModules.of(stack, unreached=unreached))]
+        own = architecture.program(model, task.judgement, stack.train, stack.evaluation)
+        if own and own.takes_batches:
+            shown += [("its program", own)]
+        for whose, program in shown:
+            whose = f"{whose}, shown a batch,"
+            with must_work(f"select() of {type(program).__name__}"):
+                # Twice, as in two steps: the second batch takes the place of the first.
+                select(program, [one.flip(0) for one in chosen], stack.train.weights)
+                if own is program:
+                    by_name, flat = stack.parameters.by_name, stack.parameters.flat
+                    program.gradient(by_name(flat), stack.parameters.views(flat.clone()))
+                select(program, chosen, stack.train.weights)
             compare(program, stack, plain, whose, str(setting))
         told.setdefault(how, []).append(task.name)
     return "; ".join(f"{how} ({', '.join(tasks)})" for how, tasks in told.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -228,13 +228,19 @@ def moved(setting: Setting) -> Stack:
     return replace(stack, parameters=Parameters.of(stack.models, device))
 
 
-def plain_run(setting: Setting, stack: Stack, run: int) -> Computed:
-    """What plain PyTorch computes for one run."""
+def plain_run(setting: Setting, stack: Stack, run: int, batch: Tensor | None = None) -> Computed:
+    """What plain PyTorch computes for one run, on all training examples or on some.
+
+    Args:
+        batch: [examples] int64, their places among the run's training examples.
+    """
     examples, model = stack.examples[run], stack.rebuilt()[run].train()
+    shown = examples.train.nonzero().squeeze(1)
+    shown = shown if batch is None else shown[batch]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Streams(stack.runs[run].seed).key("noise"))
-        outputs = model(*setting.arguments(examples, examples.train))
-    backward(setting.task.judgement, outputs, examples.labels[examples.train])
+        outputs = model(*setting.arguments(examples, shown))
+    backward(setting.task.judgement, outputs, examples.labels[shown])
     gradient = {
         name: torch.zeros_like(value) if value.grad is None else value.grad
         for name, value in model.named_parameters()
@@ -242,6 +248,21 @@ def plain_run(setting: Setting, stack: Stack, run: int) -> Computed:
     }
     with torch.no_grad():
         return gradient, model.eval()(*setting.arguments(examples))
+
+
+def batches(stack: Stack) -> list[Tensor]:
+    """Some of each run's training examples, in another order, and not as many in every run."""
+    counts = [int(one.train.sum()) for one in stack.examples]
+    return [torch.arange(n).flip(0)[: max(2, n // 2 - run % 2)] for run, n in enumerate(counts)]
+
+
+def select(program: Program, chosen: Sequence[Tensor], like: Tensor) -> Program:
+    """The program, shown these training examples of each run alone."""
+    longest = max(map(len, chosen))
+    rows = [torch.cat([one, one[:1].expand(longest - len(one))]) for one in chosen]
+    weights = [(torch.arange(longest) < len(one)).double() / len(one) for one in chosen]
+    program.select(torch.stack(rows), torch.stack(weights).to(like))
+    return program
 
 
 def backward(judgement: Judgement, outputs: Tensor, labels: Tensor) -> None:
