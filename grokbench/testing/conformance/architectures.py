@@ -281,10 +281,10 @@ def trains_as_its_module_does(specimen: Specimen) -> str:
         if own and own.takes_batches:
             shown += [("its program", own)]
         for whose, program in shown:
-            whose = f"{whose}, shown a batch,"
+            whose = f"with a batch, {whose}"
             with must_work(f"select() of {type(program).__name__}"):
                 # Twice, as in two steps: the second batch takes the place of the first.
-                select(program, [one.flip(0) for one in chosen], stack.train.weights)
+                select(program, [one - one.min() for one in chosen], stack.train.weights)
                 if own is program:
                     by_name, flat = stack.parameters.by_name, stack.parameters.flat
                     program.gradient(by_name(flat), stack.parameters.views(flat.clone()))

@@ -400,10 +400,32 @@ class Wrong(Program):
         ])  # fmt: skip
 
 
+BATCHED = ("nothing in batches", "unable to select", "keeping a batch", "weighing alike")
+
+
+class Batched(Wrong):
+    """Takes batches, but for one mistake."""
+
+    takes_batches = True
+
+    def __init__(self, model, judgement, train, evaluation, mistake):
+        super().__init__(model, judgement, train, evaluation, mistake)
+        self.every = train
+
+    def select(self, rows, weights):
+        if self.mistake == "unable to select":
+            super().select(rows, weights)
+        if self.mistake != "keeping a batch" or self.train is self.every:
+            self.train = self.every.pick(rows, weights)
+        if self.mistake == "weighing alike":
+            self.train = self.every.pick(rows, torch.full_like(weights, 1 / rows.shape[1]))
+
+
 def mistaken(mistake):
     class Mistaken(Reader):
         def program(self, model, judgement, train, evaluation):
-            return Wrong(model, judgement, train, evaluation, mistake)
+            kind = Batched if mistake in BATCHED else Wrong
+            return kind(model, judgement, train, evaluation, mistake)
 
     return Mistaken
 
@@ -486,6 +508,9 @@ FAULTS = [
     (mistaken("gradient"), "trains_as_its_module_does", "gradient of read.bias is off by"),
     (mistaken("outputs"), "trains_as_its_module_does", "outputs is off by 1e-06"),
     (mistaken("writing"), "trains_as_its_module_does", "changes the parameters"),
+    (mistaken("unable to select"), "trains_as_its_module_does", "Batched takes no batches"),
+    (mistaken("keeping a batch"), "trains_as_its_module_does", "with a batch, its program's"),
+    (mistaken("weighing alike"), "trains_as_its_module_does", "with a batch, its program's"),
     (mistaken("adding"), "trains_as_its_module_does", "adds to the gradient of"),
     (Remembering, "gives_the_same_again", "outputs change from one time to the next"),
     (Uncopied, "builds_what_it_does_not_refuse", "a module that can be copied"),
@@ -520,6 +545,7 @@ def test_what_is_frozen_needs_no_gradient():
 
 def test_a_correct_program_passes():
     assert {} == faults(mistaken("none"))
+    assert {} == faults(mistaken("nothing in batches"))
     assert "by its own program" in notes(mistaken("none"))["trains_as_its_module_does"]
 
 
