@@ -8,6 +8,7 @@ P² questions `a b =` have only 2P + 1 rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -52,10 +53,17 @@ class TokenRows:
         The tables of all runs lie one below the other: row r of run i has the number
         i · rows + r.
         """
-        length = inputs.shape[2]
-        position = torch.arange(length, device=inputs.device)
-        # number[position, token] is the row of a token at a position.
-        number = self.tokens.new_zeros(length, int(self.tokens.max()) + 1)
-        number[self.positions, self.tokens] = torch.arange(len(self.tokens), device=inputs.device)
+        position = torch.arange(inputs.shape[2], device=inputs.device)
         first = torch.arange(len(inputs), device=inputs.device) * len(self.tokens)
-        return (number[position, inputs] + first[:, None, None]).permute(2, 0, 1)
+        return (self._number[position, inputs] + first[:, None, None]).permute(2, 0, 1)
+
+    @cached_property
+    def _number(self) -> Tensor:
+        """[position, token]: the row of a token at a position.
+
+        Made once, because making it reads a value back from the device.
+        """
+        number = self.tokens.new_zeros(len(self.spans), int(self.tokens.max()) + 1)
+        rows = torch.arange(len(self.tokens), device=self.tokens.device)
+        number[self.positions, self.tokens] = rows
+        return number

@@ -17,6 +17,7 @@ from grokbench.training import train
 from grokbench.training.batches import WINDOW, Batches, Epochs
 from grokbench.training.checkpoints import Safekeeping
 from grokbench.training.cohort import CohortTraining
+from grokbench.training.execution import Execution
 from grokbench.training.graphs import STRIDE
 from grokbench.training.loop import train_to_end
 from grokbench.training.programs import choose_program
@@ -128,6 +129,29 @@ def test_a_program_that_takes_no_batches_is_left_for_stacked_modules(
     monkeypatch.setattr(FactoredTransformer, "takes_batches", False)
     assert isinstance(choose_program(stack), StackedModules)
     assert isinstance(choose_program(full), FactoredTransformer)
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["factored", "factored by part", "prefix", "prefix by part", "stacked", "stacked images"],
+)
+def test_after_the_first_steps_a_step_reads_no_value_back_from_the_device(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a step that selects its batch can be captured in a CUDA graph."""
+    training = CohortTraining(runs_of(case), PLUGINS, torch.device("cpu"))
+    Execution(training).advance(1)
+    Execution(training).advance(1)
+    training.prepare(3)
+
+    def refuse(tensor: Tensor, *arguments: object) -> None:
+        raise AssertionError("a value was read back")
+
+    with monkeypatch.context() as patch:
+        for name in ("__int__", "__float__", "__bool__", "__index__", "item", "tolist", "nonzero"):
+            patch.setattr(Tensor, name, refuse)
+        for _ in range(3):
+            training.step()
 
 
 @pytest.mark.slow

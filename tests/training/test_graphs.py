@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -272,12 +273,13 @@ GPU_CASES = {
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("case", GPU_CASES)
+@pytest.mark.parametrize("recipe", [{}, {"batch_size": 16, "norm": "initial"}], ids=str)
 def test_captured_steps_give_the_bits_of_steps_as_they_come(
-    case: str, monkeypatch: pytest.MonkeyPatch
+    case: str, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     task, architecture, size = GPU_CASES[case]
-    runs = [run(task, architecture, size, seed=seed, steps=100) for seed in range(3)]
+    runs = [run(task, architecture, size, seed=seed, steps=100, **recipe) for seed in range(3)]
     make = partial(CohortTraining, runs, PLUGINS, torch.device("cuda"))
     with stream_of_its_own(torch.device("cuda")):
         captured = make()
