@@ -13,11 +13,15 @@ from grokbench.phenomena.base import Detector, Finding
 from grokbench.phenomena.critical_data_size import CriticalDataSize
 from grokbench.phenomena.crossing import Crossing
 from grokbench.phenomena.deeper_double_descent import DeeperDoubleDescent
+from grokbench.phenomena.delay_law import DelayLaw
+from grokbench.phenomena.delay_ratio import DelayRatio
 from grokbench.phenomena.double_descent import DoubleDescent
 from grokbench.phenomena.dynamics import Dynamics
 from grokbench.phenomena.emergence import Emergence
+from grokbench.phenomena.grokking_delay import GrokkingDelay
 from grokbench.phenomena.memorization_capacity import MemorizationCapacity
 from grokbench.phenomena.norm_change import NormChange
+from grokbench.phenomena.reduced_loss import ReducedLoss
 from grokbench.phenomena.zone_prediction import ZonePrediction
 from grokbench.phenomena.zone_probabilities import ZoneProbabilities
 from grokbench.readout import Dynamic, Thresholds, capacities, classify, critical_data_sizes
@@ -36,6 +40,10 @@ BUILT_IN: tuple[type[Detector], ...] = (
     ZonePrediction,
     ZoneProbabilities,
     Crossing,
+    ReducedLoss,
+    GrokkingDelay,
+    DelayLaw,
+    DelayRatio,
 )
 
 # Plugins written for version 0.1.0 import these names, and the modules `curves` and `intervals`,

@@ -41,7 +41,7 @@ from grokbench.phenomena.base import Detector, Finding
 from grokbench.readout import finished, without_empty_seeds
 from grokbench.readout.dynamics import Share
 from grokbench.readout.emergence import EmergenceBrackets, emergence_brackets, size_to_try
-from grokbench.statistics.intervals import Floats, welch_interval
+from grokbench.statistics.intervals import Floats, at_least_apart, welch_interval
 from grokbench.statistics.minimum import minimum_upper_bound
 
 FEWEST = 3
@@ -152,7 +152,8 @@ class Emergence(Detector):
         if not np.isfinite([*shifted, *reference, *steps]).all():
             return -np.inf if end == "low" else np.inf
         first, second = (
-            _spread(values, step) for values, step in zip((shifted, reference), steps, strict=True)
+            at_least_apart(values, step)
+            for values, step in zip((shifted, reference), steps, strict=True)
         )
         interval = welch_interval(first, second, self.confidence)
         half = interval.high - interval.estimate
@@ -202,16 +203,6 @@ class Emergence(Detector):
                 f"that has any; one has {seeds}"
             )
         return seeds
-
-
-def _spread(values: Floats, step: float) -> Floats:
-    """The values of the seeds, or as many that agree but for one, which differs by one size.
-
-    Those with the larger spread: seeds that agree do not show that the next one does.
-    """
-    apart = np.full_like(values, values.mean())
-    apart[0] += step
-    return values if values.std() > apart.std() else apart
 
 
 def _tried_everywhere(dataset: xr.Dataset) -> bool:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import xarray as xr
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from grokbench.definition import Options
 from grokbench.readout.chance import above_chance, chance_level
@@ -91,6 +96,14 @@ class Thresholds(Options):
         if self.generalizing_at >= self.generalized_at:
             raise ValueError("generalizing_at must be below generalized_at")
         return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Declarations and verdicts contain the options. Those from before there was this option keep theirs.
+        options: dict[str, Any] = handler(self)
+        if not self.above_chance:
+            del options["above_chance"]
+        return options
 
 
 @dataclass(frozen=True)

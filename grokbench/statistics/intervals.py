@@ -111,3 +111,13 @@ def share_interval(share: float, trials: int, confidence: float = CONFIDENCE) ->
 def t_quantile(freedom: float, confidence: float) -> float:
     """How many standard errors a two-sided Student's t interval reaches to each side."""
     return float(stats.t.ppf((1 + confidence) / 2, freedom))
+
+
+def at_least_apart(values: Floats, step: float) -> Floats:
+    """The values of the seeds, or as many that agree but for one, which differs by `step`.
+
+    Those with the larger spread: seeds that agree do not show that the next one does.
+    """
+    apart = np.full_like(values, values.mean())
+    apart[0] += step
+    return values if values.std() > apart.std() else apart

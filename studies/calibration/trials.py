@@ -7,11 +7,21 @@ with the phenomenon has that number.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from grokbench.suite.model import Rule
-from grokbench.testing.simulator import Circuits, Emerging, Grid, Law, Levels, Memory
+from grokbench.testing.simulator import (
+    Circuits,
+    Delayed,
+    Emerging,
+    Goldilocks,
+    Grid,
+    Law,
+    Levels,
+    Memory,
+)
 from studies.calibration.accuracies import (
     AGREEING,
     ALL_OR_NOTHING,
@@ -179,6 +189,67 @@ def deeper_dip(width: int) -> Trial:
         variant=f"`width = {width}`" if width > 1 else "",
         cost=3,
     )
+
+
+DELAY_CELL = Grid((64,), evaluate_every=100)
+DECAYS = replace(DELAY_CELL, swept=(("weight_decay", (0.3, 1.0, 3.0)),))
+SCALES = replace(
+    DELAY_CELL,
+    steps=10_000,
+    evaluate_every=500,
+    swept=(("initial_scale", (0.1, 0.16, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0)),),
+)
+"""The eleven scales of Omnigrok's landscape (Liu et al. 2022)."""
+
+HUNDRED_TIMES = Delayed(100.0), DELAY_CELL
+"""At the end of training, about one run in eight has not generalized."""
+
+OMNIGROK = Goldilocks(left=2.3, right=5.1, lowest=7.8e-5), SCALES
+"""The walls of the stored landscape of Omnigrok's code, `teacher-student/landscape`."""
+
+WITH_DELAYS: tuple[Trial, ...] = (
+    Trial(
+        "reduced_loss",
+        alone("validation loss ten times the lowest at scale 0.1", (Goldilocks(left=1.0), SCALES)),
+        alone("walls of 2.3 and 5.1 decades (Omnigrok's landscape)", OMNIGROK),
+        truth=1.0,
+        rule=Rule(at_least=1.0),
+        cost=3,
+    ),
+    Trial(
+        "grokking_delay",
+        alone("a hundred times the steps, one run in eight is stopped before", HUNDRED_TIMES),
+        alone("a hundred times the steps, one run in eight is stopped before", HUNDRED_TIMES),
+        truth=2.0,
+        rule=Rule(at_least=1.0),
+        cost=3,
+    ),
+    Trial(
+        "delay_law",
+        alone("the same at each of three weight decays", (Delayed(30.0), DECAYS)),
+        alone(
+            "in proportion to 1 / weight decay (Omnigrok, § 3)",
+            (Delayed(30.0, -1.0, "weight_decay"), DECAYS),
+        ),
+        truth=0.0,
+        rule=Rule(at_most=-0.5),
+        cost=3,
+    ),
+    Trial(
+        "delay_ratio",
+        Scenario(
+            "the same, one run in eight is stopped before",
+            {"reference": HUNDRED_TIMES, "shifted": HUNDRED_TIMES},
+        ),
+        Scenario(
+            "a tenth of the delay",
+            {"reference": HUNDRED_TIMES, "shifted": (Delayed(10.0), DELAY_CELL)},
+        ),
+        truth=0.0,
+        rule=Rule(at_most=-0.5),
+        cost=3,
+    ),
+)
 
 
 EVERY_SIZE = tuple(size.hidden_size for size in LINE.sizes)
@@ -559,4 +630,5 @@ TRIALS: tuple[Trial, ...] = (
         rule=Rule(at_least=0.0),
         options={"coordinate": "data_size", "relative_to": 2600},
     ),
+    *WITH_DELAYS,
 )

@@ -153,4 +153,8 @@ WORLDS: tuple[World, ...] = (
     world("zones", trial("zone_prediction"), share=0.25),
     world("zone-probabilities", trial("zone_probabilities", "by data size"), share=0.5),
     world("crossing", trial("crossing"), share=0.25),
+    world("reduced-loss", trial("reduced_loss"), share=0.25),
+    world("delay", trial("grokking_delay"), share=0.25),
+    world("delay-law", trial("delay_law"), share=0.1),
+    world("delay-ratio", trial("delay_ratio"), share=0.25),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -70,9 +71,9 @@ def tables(found: Found, before: str = "") -> str:
     """
     parts = [
         errors(found, before.splitlines()),
-        mistakes_of_claims(found),
-        decided(found),
-        costs(found),
+        mistakes_of_claims(found, before.splitlines()),
+        decided(found, before.splitlines()),
+        costs(found, before.splitlines()),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -98,11 +99,13 @@ def errors(found: Found, older: Sequence[str] = ()) -> str:
     return table([*header[:3], *(f"{one}, %" for one in header[3:])], rows)
 
 
-def mistakes_of_claims(found: Found) -> str:
+def mistakes_of_claims(found: Found, older: Sequence[str] = ()) -> str:
     """For each claim of the suite at the bounds, how often it is decided at all, in each direction."""
+    header = ["claim whose effect lies at the bound", "rule", "reproduced, %", "not reproduced, %"]
     outcomes = found.get(AT_THE_BOUNDS.key, ())
     if len(outcomes) < FEWEST:
-        return ""
+        same = _table_of(row(*header), older)
+        return table(header, same) if same else ""
     rows = []
     for name, stated in AT_THE_BOUNDS.claims.items():
         ways = [
@@ -110,12 +113,10 @@ def mistakes_of_claims(found: Found) -> str:
             for letter in (REPRODUCED, NOT_REPRODUCED)
         ]
         rows.append([f"`{name}`", f"{stated.rule}", *ways])
-    return table(
-        ["claim whose effect lies at the bound", "rule", "reproduced, %", "not reproduced, %"], rows
-    )
+    return table(header, rows)
 
 
-def decided(found: Found) -> str:
+def decided(found: Found, older: Sequence[str] = ()) -> str:
     """How often a true claim is called reproduced, and how often wrongly not reproduced."""
 
     def cell(_: World, decisions: Sequence[Decision]) -> str:
@@ -123,14 +124,13 @@ def decided(found: Found) -> str:
         wrong = sum(one.outcome == NOT_REPRODUCED for one in decisions)
         return right + (f"; wrong {wrong}" if wrong else "")
 
-    def all_rows(rows: Sequence[tuple[World, Sequence[Decision]]]) -> str:
-        shares = [np.mean([one.outcome == REPRODUCED for one in made]) for _, made in rows]
-        return f"{100 * np.mean(shares):.0f}"
+    def all_rows(cells: Sequence[str]) -> str:
+        return f"{np.mean([float(one.partition(' ')[0]) for one in cells]):.0f}"
 
-    return _by_plan("reproduced, %", found, cell, all_rows)
+    return _by_plan("reproduced, %", found, cell, all_rows, older)
 
 
-def costs(found: Found) -> str:
+def costs(found: Found, older: Sequence[str] = ()) -> str:
     """Seeds, and CPU time of training, until a claim is decided or all seeds are spent."""
 
     def seeds_of(decisions: Sequence[Decision]) -> float:
@@ -143,42 +143,51 @@ def costs(found: Found) -> str:
     def cell(world: World, decisions: Sequence[Decision]) -> str:
         return f"{seeds_of(decisions):.1f} ({in_words(seconds_of(world, decisions))})"
 
-    def all_rows(rows: Sequence[tuple[World, Sequence[Decision]]]) -> str:
-        seeds = np.mean([seeds_of(made) for _, made in rows])
-        return f"{seeds:.1f} ({in_words(float(np.mean([seconds_of(*one) for one in rows])))})"
+    def all_rows(cells: Sequence[str]) -> str:
+        seeds = np.mean([float(one.partition(" ")[0]) for one in cells])
+        times = [in_seconds(one.partition("(")[2].rstrip(")")) for one in cells]
+        return f"{seeds:.1f} ({in_words(float(np.mean(times)))})"
 
-    return _by_plan("seeds (CPU time)", found, cell, all_rows)
+    return _by_plan("seeds (CPU time)", found, cell, all_rows, older)
 
 
 def _by_plan(
     title: str,
     found: Found,
     cell: Callable[[World, Sequence[Decision]], str],
-    all_rows: Callable[[Sequence[tuple[World, Sequence[Decision]]]], str],
+    all_rows: Callable[[Sequence[str]], str],
+    older: Sequence[str],
 ) -> str:
-    """A row for each world that was simulated often enough, and one for the mean of all rows."""
+    """A row for each world that was simulated often enough, and one for the mean of all rows.
+
+    The rows of other worlds are taken over from the older table of this title.
+    """
     plans = (SEQUENTIAL, *FIXED)
-    simulated = [one for one in WORLDS if len(found.get(one.key, ())) >= FEWEST_WORLDS]
-    made = {
-        plan.name: [
-            (world, [one[plan.name][name] for one in found[world.key]])
-            for world in simulated
-            for name in world.claims
-        ]
-        for plan in plans
-    }
-    rows = []
-    for index, world in enumerate(simulated):
-        (stated,) = world.claims.values()
-        cells = [cell(*made[plan.name][index]) for plan in plans]
-        simulations = f"{len(found[world.key])}"
-        rows.append([label(world), world.words, f"{stated.rule}", simulations, *cells])
-    if rows:
-        rows.append(
-            ["mean of the rows", "", "", "", *(all_rows(made[plan.name]) for plan in plans)]
-        )
     header = [title, "simulated", "rule", "worlds", "sequential"]
-    return table([*header, *(PLANS[plan.name].words for plan in FIXED)], rows)
+    header += [PLANS[plan.name].words for plan in FIXED]
+    before = _table_of(row(*header), older)
+    rows = []
+    for world in WORLDS:
+        ((name, stated),) = world.claims.items()
+        labels = [label(world), world.words, f"{stated.rule}"]
+        outcomes = found.get(world.key, ())
+        if len(outcomes) >= FEWEST_WORLDS:
+            made = [[one[plan.name][name] for one in outcomes] for plan in plans]
+            rows.append([*labels, f"{len(outcomes)}", *(cell(world, one) for one in made)])
+        else:
+            rows += [cells for cells in before if cells[: len(labels)] == labels]
+    if rows:
+        columns = zip(*(cells[-len(plans) :] for cells in rows), strict=True)
+        rows.append(["mean of the rows", "", "", "", *map(all_rows, columns)])
+    return table(header, rows)
+
+
+def _table_of(header: str, lines: Sequence[str]) -> list[list[str]]:
+    """The cells of the rows under a header."""
+    if header not in lines:
+        return []
+    following = takewhile(bool, lines[lines.index(header) + 2 :])
+    return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in following]
 
 
 def label(world: World) -> str:
@@ -203,3 +212,9 @@ def in_words(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / {'s': 1, 'min': 60, 'h': 3600}[unit]:.3g} {unit}"
     raise AssertionError
+
+
+def in_seconds(words: str) -> float:
+    """The inverse of `in_words`, but for rounding."""
+    number, unit = words.split()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -111,11 +112,13 @@ class World:
                 _chosen(grid.model_sizes, stated.where.get("model_size")),
                 _chosen(grid.data_sizes, stated.where.get("data_size")),
             )
-            cost += float(seconds(grid.parameters[sizes, None], grid.examples[None, data]).sum())
+            of_one = seconds(grid.parameters[sizes, None], grid.examples[None, data]).sum()
+            swept = (len(_chosen(values, stated.where.get(name))) for name, values in grid.swept)
+            cost += float(of_one) * math.prod(swept)
         return cost
 
 
-def _chosen(labels: tuple[int | str, ...] | tuple[int, ...], wanted: Any) -> list[int]:
+def _chosen(labels: Sequence[Any], wanted: Any) -> list[int]:
     """The positions of the labels that a claim's `where` selects; all of them if it is silent."""
     if wanted is None:
         return list(range(len(labels)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -23,8 +23,10 @@ from grokbench.record import Choice, Status
 from grokbench.suite.model import Claim, Rule, Suite
 from grokbench.testing.simulator import (
     Circuits,
+    Delayed,
     Emerging,
     Flaws,
+    Goldilocks,
     Grid,
     Law,
     Levels,
@@ -40,6 +42,9 @@ MEMORY = Grid((4, 8, 12, 16, 20, 24), (12_769,), random_labels=True)
 CRITICAL = Grid((32, 36, 44, 56, 64), (2000, 2400, 2800, 3200, 3600, 4000))
 TARGET = Grid((4, 12, 24, 36, 48, 100), (2600, 3400, 5000), 7)
 PAPER = Circuits(band=0.3)
+CELL = Grid((64,), (3000,), evaluate_every=250)
+DECAYS = replace(CELL, swept=(("weight_decay", (0.3, 1.0, 3.0)),))
+SCALES = replace(CELL, swept=(("initial_scale", (0.1, 0.3, 1.0, 3.0, 10.0)),))
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,31 @@ CASES = (
         {"coordinate": "data_size", "relative_to": 2600},
         destroyed=False,
         cheap=False,
+    ),
+    Case(
+        "reduced_loss",
+        Rule(at_least=1.0),
+        {"experiment": (Goldilocks(), SCALES)},
+        destroyed=False,
+    ),
+    Case(
+        "grokking_delay",
+        Rule(at_least=1.0),
+        {"experiment": (Delayed(50.0), CELL)},
+        destroyed=False,
+    ),
+    Case(
+        "delay_law",
+        Rule(at_most=-0.5),
+        {"experiment": (Delayed(30.0, -1.0, "weight_decay"), DECAYS)},
+        destroyed=False,
+        cheap=False,
+    ),
+    Case(
+        "delay_ratio",
+        Rule(at_most=-0.5),
+        {"reference": (Delayed(100.0), CELL), "shifted": (Delayed(5.0), CELL)},
+        destroyed=False,
     ),
 )
 every_case = pytest.mark.parametrize("case", CASES, ids=str)

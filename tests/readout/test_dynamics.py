@@ -12,6 +12,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from grokbench.errors import NotEnoughDataError
+from grokbench.phenomena.norm_change import NormChangeOptions
 from grokbench.readout import Dynamic, Thresholds, chance_level, classify
 from grokbench.record import Status
 from tests.phenomena.worlds import (
@@ -174,3 +175,11 @@ def test_without_untrained_models_there_is_no_chance_level():
     with pytest.raises(NotEnoughDataError, match="accuracy of untrained models"):
         classify(later, Thresholds(above_chance=True))
     assert Dynamic.GROKKING == classify(later)["dynamic"].item()
+
+
+def test_declarations_without_the_option_stay_as_they_were():
+    """Also of a detector whose options extend the thresholds."""
+    for options in (Thresholds(), NormChangeOptions()):
+        written = options.model_dump(mode="json", by_alias=True)
+        assert set(type(options).model_fields) - set(written) == {"above_chance"}
+    assert Thresholds(above_chance=True).model_dump()["above_chance"]

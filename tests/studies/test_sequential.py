@@ -208,13 +208,29 @@ def test_rates_and_costs_have_a_row_for_each_world_and_their_mean() -> None:
     assert rates.splitlines()[-1].startswith("| mean of the rows |  |  |  | 50 | 50 |")
     assert costs.splitlines()[-1].startswith("| mean of the rows |  |  |  | 24.0 (")
     assert "| 5 | 8.0 (" in costs
-    fewer = tables({**found, other.key: found[other.key][:4]})
+    fewer = {**found, other.key: found[other.key][:4]}
     assert other.words in costs
-    assert other.words not in fewer
+    assert other.words not in tables(fewer)
+    assert tables(found) == tables(fewer, before=tables(found))
 
 
 def test_times_are_said_in_seconds_minutes_or_hours() -> None:
     assert ["90 s", "5 min", "2.5 h"] == [in_words(second) for second in (90, 300, 9000)]
+
+
+def test_a_seed_costs_a_run_for_each_value_of_a_swept_field() -> None:
+    grid = Grid((32,), swept=(("weight_decay", (0.1, 1.0, 10.0)),))
+    runs = {"experiment": "runs"}
+
+    def cost(where: dict[str, object]) -> float:
+        stated = Stated("delay_law", runs, Rule(at_most=0.0), {}, where)
+        claims = {"law": stated}
+        return World(
+            "costs", "", {"runs": (Levels((0.5,)), grid)}, claims, FIXED
+        ).seconds_for_a_seed("law")
+
+    assert pytest.approx(3 * MEASURED[32] * STEPS / 1000) == cost({})
+    assert pytest.approx(2 * MEASURED[32] * STEPS / 1000) == cost({"weight_decay": [0.1, 10.0]})
 
 
 def test_the_command_writes_between_the_marks(tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from grokbench.suite.model import Suite
 from grokbench.testing.simulator import (
     FLAWLESS,
     Circuits,
+    Delayed,
     Emerging,
     Flaws,
+    Goldilocks,
     Grid,
     Levels,
     Memory,
@@ -246,3 +248,32 @@ def test_critical_data_sizes_scatter_like_those_of_trained_runs(quick):
     grid = Grid((48,), (350, 500, 650), 400, 31, steps=6000, evaluate_every=100)
     alike = (final(simulate(law, grid, 1)) > 0.9).mean(axis=-1)
     assert np.allclose([[0.4, 1, 1]], alike, atol=0.2)
+
+
+def test_delayed_runs_cross_the_thresholds_at_the_steps_of_the_law():
+    """Medians of 400 runs at two values of a swept field; evaluated often enough to see them."""
+    decays = (("weight_decay", (1.0, 4.0)),)
+    grid = Grid((8,), (3000,), 400, steps=6000, evaluate_every=5, swept=decays)
+    data = simulate(Delayed(10.0, -0.5, "weight_decay", memorized=200), grid, 0, FLAWLESS)
+    runs = classify(data)
+    medians = runs[["memorized_step", "generalized_step"]].median("seed")
+    assert pytest.approx([200, 200], rel=0.05) == medians["memorized_step"].to_numpy().ravel()
+    assert pytest.approx([2000, 1000], rel=0.05) == medians["generalized_step"].to_numpy().ravel()
+    ratio = np.log10(runs["generalized_step"] / runs["memorized_step"])
+    assert pytest.approx([0.1, 0.1], rel=0.15) == ratio.std("seed").to_numpy().ravel()
+
+
+def test_losses_have_the_walls_of_the_law():
+    scales = (("initial_scale", (0.1, 1.0, 10.0)),)
+    grid = Grid((8,), (3000,), 200, steps=1000, evaluate_every=100, swept=scales)
+    data = simulate(Goldilocks(left=1.5, right=3.0, lowest=1e-3), grid, 0, FLAWLESS)
+    for name, expected in (("train", [-1.5, -3, -3]), ("validation", [-1.5, -3, 0])):
+        final_loss = np.log10(settled(data, f"{name}_loss")).mean("seed").to_numpy().ravel()
+        assert pytest.approx(expected, abs=0.06) == final_loss
+
+
+def test_a_swept_field_is_a_dimension_of_the_dataset():
+    swept = (("weight_decay", (0.1, 1.0)), ("initial_scale", (1.0, 2.0, 4.0)))
+    data = simulate(Levels((0.5,)), Grid((8,), seeds=2, swept=swept), 0)
+    assert (2, 3, 1, 1, 2) == data["status"].shape
+    assert ("weight_decay", "initial_scale", "model_size") == data["status"].dims[:3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -10,7 +11,17 @@ import numpy as np
 import xarray as xr
 
 from grokbench.record import Run
-from grokbench.testing.simulator import Story, World, copied, dataset
+from grokbench.testing.simulator import (
+    FLAWLESS,
+    Delayed,
+    Goldilocks,
+    Grid,
+    Story,
+    World,
+    copied,
+    dataset,
+    simulate,
+)
 
 LINE = (400,)
 """One data size."""
@@ -41,9 +52,13 @@ def memorizing(run: Run, noise: np.random.Generator) -> Story:
 
 
 def candidates(roles: Sequence[str]) -> Iterator[World]:
-    """Worlds in which a detector with these roles may find something: every mix of `shapes`."""
-    for chosen in product(*(shapes(salt) for salt in range(len(roles)))):
-        yield copied(dict(zip(roles, chosen, strict=True)))
+    """Worlds in which a detector with these roles may find something: every mix of `shapes`.
+
+    Then every mix of `lines`, for detectors that look at one cell, or along a field of the recipe.
+    """
+    for kind in (shapes, lines):
+        for chosen in product(*(kind(salt) for salt in range(len(roles)))):
+            yield copied(dict(zip(roles, chosen, strict=True)))
 
 
 @cache
@@ -54,6 +69,20 @@ def shapes(salt: int) -> tuple[xr.Dataset, ...]:
         dataset(grokking, data_sizes=LINE, salt=salt),
         dataset(dipping, data_sizes=LINE, salt=salt),
         dataset(memorizing, data_sizes=LINE, salt=salt),
+    )
+
+
+@cache
+def lines(salt: int) -> tuple[xr.Dataset, ...]:
+    """Experiments of one model size and one data size: one cell, and cells along a field of the recipe."""
+    cell = Grid((64,), LINE, 8, modulus=31, steps=2000, evaluate_every=25)
+    scales = replace(cell, swept=(("initial_scale", (0.1, 0.3, 1.0, 3.0, 10.0)),))
+    decays = replace(cell, swept=(("weight_decay", (0.5, 1.0, 2.0)),))
+    delayed = Delayed(4.0, memorized=150)
+    law = replace(delayed, slope=-1.0, field="weight_decay")
+    return tuple(
+        simulate(one, grid, salt, FLAWLESS)
+        for one, grid in ((delayed, cell), (Goldilocks(), scales), (law, decays))
     )
 
 

@@ -15,7 +15,17 @@ store assembles trained runs, and the laws resemble the trained runs in results/
 from grokbench.testing.simulator.changes import World, copied, null, shuffled, without_runs
 from grokbench.testing.simulator.curves import FLAWLESS, Flaws, simulate
 from grokbench.testing.simulator.grid import Grid
-from grokbench.testing.simulator.laws import Circuits, Emerging, Law, Levels, Memory, Runs, dip
+from grokbench.testing.simulator.laws import (
+    Circuits,
+    Delayed,
+    Emerging,
+    Goldilocks,
+    Law,
+    Levels,
+    Memory,
+    Runs,
+    dip,
+)
 from grokbench.testing.simulator.layout import Curves, Layout, results_of
 from grokbench.testing.simulator.stories import Story, Tell, dataset
 
@@ -23,8 +33,10 @@ __all__ = [
     "FLAWLESS",
     "Circuits",
     "Curves",
+    "Delayed",
     "Emerging",
     "Flaws",
+    "Goldilocks",
     "Grid",
     "Law",
     "Layout",

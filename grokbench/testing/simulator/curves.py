@@ -106,14 +106,22 @@ def _drawn(
     validation = (1 - mirrored) * mirror_free + mirrored * leaked
     grown = 0.5 * until(np.minimum(runs.memorized, 0.25 * runs.at))
     train = train * kept
+    losses = [loss_of(train), loss_of(validation)]
+    if runs.losses is not None:
+        losses = [_falling(last[..., None], until(runs.at)) for last in runs.losses]
     return {
         "train_accuracy": train,
         "validation_accuracy": validation,
         "mirror_free_accuracy": mirror_free,
-        "train_loss": loss_of(train),
-        "validation_loss": loss_of(validation),
+        "train_loss": losses[0],
+        "validation_loss": losses[1],
         "parameter_norm": 20 * (1 + grown) * runs.norm[..., None] ** risen,
     }
+
+
+def _falling(last: Floats, share: Floats) -> Floats:
+    """A loss that goes from 1 to its last value, in a line on a logarithmic scale."""
+    return np.asarray(last**share)
 
 
 def _status(grid: Grid, flaws: Flaws, generator: np.random.Generator) -> npt.NDArray[np.int64]:

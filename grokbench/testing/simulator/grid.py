@@ -30,10 +30,12 @@ class Grid:
     """Whether every label is random: nothing validates, and all pairs are trained on."""
     learning_rates: tuple[float, ...] = ()
     """Learning rates that are swept; the dataset has a dimension of that name if there are any."""
+    swept: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Other fields of the recipe that are swept, each with its values; their dimensions come first."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Learning rates if they are swept, model sizes, data sizes, seeds."""
+        """Swept fields, model sizes, data sizes, seeds."""
         return self.layout.experiment.shape
 
     @property
@@ -55,6 +57,14 @@ class Grid:
     def examples(self) -> Floats:
         """How many examples train, along the data sizes."""
         return np.array(self.data_sizes, float)
+
+    def along(self, field: str) -> Floats:
+        """The values of a swept field, of a shape that broadcasts over the grid."""
+        axes = [name for name, _ in self.swept]
+        values = np.array(dict(self.swept)[field], float)
+        return values.reshape(
+            [-1 if at == axes.index(field) else 1 for at in range(len(self.shape))]
+        )
 
     @property
     def chance(self) -> float:
@@ -78,7 +88,7 @@ def _layout(grid: Grid) -> Layout:
         grid.sizes,
         grid.data_sizes,
         tuple(range(grid.seeds)),
-        {"learning_rate": grid.learning_rates} if grid.learning_rates else {},
+        dict(grid.swept) | ({"learning_rate": grid.learning_rates} if grid.learning_rates else {}),
     )
     return Layout(experiment, grid.parts)
 

@@ -28,6 +28,8 @@ class Runs:
     """The step at which it is reached."""
     norm: Floats
     """The parameter norm at that step over the norm before generalization began."""
+    losses: tuple[Floats, Floats] | None = None
+    """Final training and validation loss; those of the accuracies if None."""
 
 
 class Law(Protocol):
@@ -166,6 +168,74 @@ class Emerging:
         everything = np.ones(grid.shape)
         final = np.where(has_it, 1.0, generator.beta(1, 20, grid.shape))
         return Runs(everything, memorized, final, np.maximum(at, 2 * memorized), 0.8 * everything)
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """Every run memorizes, and generalizes later: power laws of one swept field (Liu et al. 2022, § 3)."""
+
+    delay: float = 10.0
+    """The median of the step from which a run has generalized (accuracy 0.9) over that from which it has
+    memorized (0.99), where the field is 1."""
+    slope: float = 0.0
+    """The log-log slope of the delay over the field."""
+    field: str = ""
+    """A swept field; the delay is the same everywhere if empty."""
+    memorized: float = 300.0
+    """The median step from which runs have memorized."""
+    spread: float = 0.1
+    """The standard deviation of log10 of the delay, from run to run."""
+    memorized_spread: float = 0.05
+    """That of log10 of the step from which a run has memorized."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        normal = generator.standard_normal(size=(2, *grid.shape))
+        memorized = self.memorized * 10 ** (self.memorized_spread * normal[0])
+        values = grid.along(self.field) if self.field else 1.0
+        delay = self.delay * values**self.slope * 10 ** (self.spread * normal[1])
+        everything = np.ones(grid.shape)
+        # Training accuracy rises in a line from chance; validation accuracy in a line that begins at 0.6
+        # of its last step, from the floor of `curves.FLOOR`.
+        last_memorized = memorized * (1 - grid.chance) / (0.99 - grid.chance)
+        last_generalized = memorized * delay / (0.6 + 0.4 * (0.9 - 0.01) / (1 - 0.01))
+        return Runs(everything, last_memorized, everything, last_generalized, everything)
+
+
+@dataclass(frozen=True)
+class Goldilocks:
+    """Final losses over a swept field: training loss is L-shaped, validation loss U-shaped.
+
+    Both are parabolas in log10 of the field, and so are walls (Liu et al. 2022, Fig. 1).
+    """
+
+    field: str = "initial_scale"
+    minimum: float = 1.0
+    """The value with the lowest losses."""
+    left: float = 2.0
+    """How much larger both losses are a decade below, in decades."""
+    right: float = 4.0
+    """How much larger validation loss is a decade above, in decades."""
+    lowest: float = 1e-4
+    """Both losses at the minimum."""
+    spread: float = 0.2
+    """The standard deviation of log10 of the losses, from run to run."""
+
+    def runs(self, grid: Grid, generator: np.random.Generator) -> Runs:
+        away = np.log10(grid.along(self.field) / self.minimum)
+        below, above = np.minimum(away, 0) ** 2, np.maximum(away, 0) ** 2
+        train, validation = (
+            self.lowest
+            * 10
+            ** (
+                self.left * below
+                + right * above
+                + self.spread * generator.standard_normal(grid.shape)
+            )
+            for right in (0.0, self.right)
+        )
+        everything = np.ones(grid.shape)
+        at = 0.1 * grid.steps * everything
+        return Runs(everything, at, everything, 2 * at, everything, (train, validation))
 
 
 def dip(grid: Grid, depth: float, *, peak: float = 0.6, width: float = 1.0) -> tuple[float, ...]:
