@@ -28,6 +28,7 @@ from grokbench.record import Record, Status
 from grokbench.store import Store, collect_provenance, records_in, write_text
 from grokbench.suite import Suite, load_suite
 from grokbench.suite.declarations import declarations
+from grokbench.switches import as_imported
 from grokbench.training import Crew, Events, train_cohorts
 from grokbench.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 
@@ -74,6 +75,7 @@ class Sitting:
     """The single-file plugins of the suite. Reading the results executes them only where they are given."""
 
 
+@as_imported()
 def run_suite(
     suite: Suite | str | Path,
     out: str | Path | None = None,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 ASCII = "grokbench_ascii"
 """The codec of ASCII under another name. click takes ASCII for a mistake and writes UTF-8 instead."""
@@ -35,8 +37,27 @@ class Output(io.TextIOWrapper):
             raise OutputLostError from error
 
 
+class Closed(io.RawIOBase):
+    """A stream that was closed before the process began, as the shell's `>&-` does."""
+
+    told = False
+
+    def writable(self) -> bool:
+        """True: otherwise nobody would try, and nobody would hear that the output is lost."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Fail once. Python writes what is left in the buffer again when it ends."""
+        if self.told:
+            return len(data)
+        self.told = True
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
 def own_streams() -> None:
     """Replace the standard streams of this process by `Output`."""
+    if sys.stdout is None:
+        sys.stdout = Output(io.BufferedWriter(Closed()), encoding="utf-8")
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if type(stream) is io.TextIOWrapper:

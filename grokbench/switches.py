@@ -272,6 +272,19 @@ def put_back(switches: Mapping[str, Switch] = LOADING) -> Iterator[None]:
         put(switches, before)
 
 
+@contextmanager
+def as_imported() -> Iterator[None]:
+    """Within the block, settings have the values that their libraries have when they are imported.
+
+    A caller may have changed torch's default type of numbers, for example. Training in the caller's
+    process then gives the same bits as training in a worker process, which has imported torch afresh.
+    """
+    known = {name: switch for name, switch in SETTINGS.items() if switch.fresh is not None}
+    with put_back(known):
+        put(known, {})
+        yield
+
+
 def put(switches: Mapping[str, Switch], before: Mapping[str, Any]) -> None:
     """Set the switches that differ from `before`. New libraries get their fresh values.
 

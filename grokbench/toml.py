@@ -9,15 +9,26 @@ from typing import Any
 
 from grokbench.errors import Mistake, SuiteError
 
+LARGEST = 16 * 2**20
+"""Bytes that are read of a suite. A device such as /dev/zero never ends."""
+
+MANY_DIGITS = re.compile(r"\w{3000,}")
+"""Part of a whole number that has more digits than Python converts (4300, decimal)."""
+
 
 def read_text(path: Path) -> str:
     """The text of a suite's file.
 
     Raises:
-        SuiteError: the file cannot be read, or is not UTF-8.
+        SuiteError: the file cannot be read, is too large, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            message = f"has more than {LARGEST // 2**20} MB; name a suite, which is a short text"
+            raise SuiteError(str(path), [Mistake("", message)])
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise SuiteError(str(path), [Mistake("", f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
@@ -47,6 +58,12 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         mistake = Mistake(where, f"is not TOML: {message[0].lower()}{message[1:]}")
         raise SuiteError(source, [mistake]) from None
     except (ValueError, RecursionError) as error:
+        if digits := MANY_DIGITS.search(text):
+            where = f"line {text.count(chr(10), 0, digits.start()) + 1}"
+            mistake = Mistake(
+                where, "has a number with thousands of digits; write a smaller number"
+            )
+            raise SuiteError(source, [mistake]) from None
         mistake = Mistake("", f"cannot be read as TOML: {error}")
         raise SuiteError(source, [mistake]) from None
     return document

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import xarray as xr
 
 import grokbench
@@ -124,6 +125,24 @@ def test_the_same_call_again_trains_nothing(whole: Trained, suite: Path, out: Pa
     assert (0, 0) == (again.trained, watcher.wanted)
     assert before == (out / "tiny.nc").read_bytes()
     assert_same_data(whole.sitting.tree, again.tree)
+
+
+def test_settings_of_the_caller_change_no_number_and_are_kept(
+    whole: Trained, suite: Path, tmp_path: Path
+) -> None:
+    """As in a notebook that computes in float64 on another device."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        with torch.no_grad():
+            sitting = run_suite(suite, tmp_path / "elsewhere", jobs=1)
+            assert not torch.is_grad_enabled()
+        found = torch.get_default_dtype(), torch.get_default_device().type
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert (torch.float64, "meta") == found
+    assert_same_data(whole.sitting.tree, sitting.tree)
 
 
 def test_new_words_in_a_suite_are_taken_up_without_a_sitting(suite: Path, out: Path) -> None:

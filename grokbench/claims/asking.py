@@ -18,6 +18,8 @@ from grokbench.suite.model import Claim
 LARGEST = 2**63
 """Whole numbers from here on fit into no integer of numpy or JSON readers."""
 
+NO_WORDS = "the detector has too little data, and does not say what is lacking"
+
 DEEPEST = 50
 """How many lists and tables may stand within each other in a finding's details."""
 
@@ -48,7 +50,7 @@ def find(
         except NotEnoughDataError as error:
             # A plugin may have a class of its own, whose words cannot be written.
             kind = OutOfReachError if isinstance(error, OutOfReachError) else NotEnoughDataError
-            raise kind(message_of(error)) from error
+            raise kind(message_of(error) or NO_WORDS) from error
         return _checked(found, owner)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -129,6 +131,15 @@ def test_a_full_disk_is_told_and_has_a_code_of_its_own(command: list[str]) -> No
         )
     assert 74 == done.returncode
     assert "Error: the output could not be written: No space left on device.\n" == done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of Unix closes the stream")
+@pytest.mark.parametrize("command", [["--help"], ["list", "suites", "--json"]])
+def test_closed_standard_output_has_the_code_of_lost_output(command: list[str]) -> None:
+    line = shlex.join([sys.executable, "-m", "grokbench", *command])
+    done = subprocess.run(["sh", "-c", f"{line} >&-"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert 74 == done.returncode
+    assert "Error: the output could not be written: Bad file descriptor.\n" == done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")

@@ -102,6 +102,13 @@ def test_no_path_of_a_suite_or_plugin_is_unforeseen(grokbench: Grokbench, suite:
         package.load_suite("\0.toml")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")
+def test_a_file_without_an_end_is_no_suite(grokbench: Grokbench) -> None:
+    result = grokbench("validate", "/dev/zero")
+    assert 2 == result.exit_code
+    assert "has more than 16 MB; name a suite" in result.stderr
+
+
 @pytest.mark.parametrize("number", ["1" * 5000, "0x" + "f" * 5000, "-" + "9" * 400])
 def test_a_number_of_thousands_of_digits_is_a_mistake(
     grokbench: Grokbench, suite: Path, number: str

@@ -80,7 +80,9 @@ def test_too_little_data_without_words_is_too_little_data(
     room: Room, untouched: dict[str, Any]
 ) -> None:
     result = room.judged("score", "malformed", "--json", gives="mute lack")
-    assert "undecided" == claim_of(result, 0)["outcome"]
+    hostile = claim_of(result, 0)
+    assert "undecided" == hostile["outcome"]
+    assert "does not say what is lacking" in hostile["reason"]
     assert untouched == claim_of(result, 1)
 
 
