@@ -15,6 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+with suppress(ImportError):  # Windows has no such limits.
+    import resource
+
 
 @dataclass(frozen=True)
 class Switch:
@@ -93,6 +96,32 @@ def _for_all(filters: Any) -> list[Any]:
 def _set_for_all(_: Any, found: list[Any]) -> None:
     others = [one for one in warnings.filters if one not in _for_all(warnings.filters)]
     _set_warnings(_, ([*others, *found], warnings.showwarning))
+
+
+LIMITS = [
+    getattr(sys.modules["resource"], name)
+    for name in dir(sys.modules.get("resource"))
+    if name.startswith("RLIMIT_")
+]
+"""The limits that the system sets to a process: its memory, the size of its files, and so on."""
+
+
+def _set_limits(_: Any, found: dict[int, tuple[int, int]]) -> None:
+    for number, (soft, hard) in found.items():
+        if resource.getrlimit(number) != (soft, hard):
+            try:
+                resource.setrlimit(number, (soft, hard))
+            except (ValueError, OSError):  # only root raises a hard limit
+                most = resource.getrlimit(number)[1]
+                kept = most if _lower(most, soft) else soft
+                with suppress(ValueError, OSError):
+                    resource.setrlimit(number, (kept, most))
+
+
+def _lower(one: int, other: int) -> bool:
+    """Whether one limit is lower than another; the system has a number of its own for "no limit"."""
+    endless = resource.RLIM_INFINITY
+    return one != endless and (other == endless or one < other)
 
 
 def _set_environment(_: Any, variables: dict[str, str]) -> None:
@@ -194,6 +223,11 @@ SETTINGS = {
         "sys",
         lambda sys: (sys.getrecursionlimit(), sys.get_int_max_str_digits()),
         lambda sys, found: (sys.setrecursionlimit(found[0]), sys.set_int_max_str_digits(found[1])),
+    ),
+    "the limits of the system": Switch(
+        "resource",
+        lambda resource: {number: resource.getrlimit(number) for number in LIMITS},
+        _set_limits,
     ),
     "the collection of garbage": Switch(
         "gc",

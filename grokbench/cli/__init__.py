@@ -14,7 +14,8 @@ from grokbench import __version__
 from grokbench.cli.check import check
 from grokbench.cli.compare import compare
 from grokbench.cli.conformance import conformance
-from grokbench.cli.group import CommandLine
+from grokbench.cli.ending import leave
+from grokbench.cli.group import CommandLine, exit_code
 from grokbench.cli.listing import listing
 from grokbench.cli.new_plugin import new_plugin
 from grokbench.cli.plan import plan
@@ -66,4 +67,7 @@ def main() -> None:
     # The backend of a notebook is of no use to a program, and keeps plugins from importing matplotlib.
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]
-    cli(prog_name="grokbench")
+    try:
+        cli(prog_name="grokbench")
+    except SystemExit as end:
+        leave(exit_code(end))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -17,6 +20,10 @@ from grokbench import __version__
 from grokbench.cli.exit_code import ExitCode
 from grokbench.plain import on_one_line
 from grokbench.streams import OutputLostError, drop_what_is_lost, print_any_character
+
+PATIENCE = 1.0
+"""Seconds that the process waits at its end for the threads of plugins. Python itself ends idle pools of
+threads within this time."""
 
 LONGEST = 300
 """The number of characters of an unforeseen error's message that are shown."""
@@ -56,6 +63,39 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         tell_lost_output(lost)
         return code or ExitCode.OUTPUT_LOST
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with an exit code, even if a plugin's thread goes on. All output was flushed."""
+    if running_threads():
+        threading.Thread(target=end_despite_threads, args=(code,), daemon=True).start()
+    sys.exit(code)
+
+
+def running_threads() -> list[threading.Thread]:
+    """The threads for which Python waits before it ends."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and not thread.daemon
+    ]
+
+
+def end_despite_threads(code: int) -> None:
+    """Give the threads some time. If one is still running then, say so and end the process.
+
+    Python meanwhile waits for the same threads, and ends by itself if they end.
+    """
+    until = time.monotonic() + PATIENCE
+    for thread in running_threads():
+        thread.join(max(0.0, until - time.monotonic()))
+    if running_threads():
+        with suppress(OutputLostError):
+            click.echo(
+                "Note: a thread that a plugin started is still running; the command does not wait for it.",
+                err=True,
+            )
+        os._exit(code)
 
 
 def tell_lost_output(error: OutputLostError) -> None:

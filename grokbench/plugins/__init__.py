@@ -15,7 +15,13 @@ other plugins work on.
 | `commands.py` | commands of plugins |
 """
 
-from grokbench.plugins.guarding import describe, guard, message_of
+from grokbench.plugins.guarding import (
+    describe,
+    end_if_forked,
+    guard,
+    message_of,
+    no_child_goes_on,
+)
 from grokbench.plugins.plugin import COMMAND_GROUP, DEFINITION_GROUP, HOOKS, Origin
 from grokbench.plugins.registry import Plugins
 
@@ -26,7 +32,8 @@ __all__ = [
     "Origin",
     "Plugins",
     "describe",
+    "end_if_forked",
     "guard",
     "message_of",
-    "place_of",
+    "no_child_goes_on",
 ]

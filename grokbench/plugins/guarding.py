@@ -7,6 +7,7 @@ back. docs/plugins.md says what no guard can do.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -39,7 +40,8 @@ def guard(
 
     Whatever is raised is the plugin's failure: also `sys.exit()`, a KeyboardInterrupt that is not the
     user's Ctrl-C, and an error that cannot say what it is. Ctrl-C stays Ctrl-C, even where the plugin
-    swallows it. Guards may stand within guards; the failure is told by the innermost.
+    swallows it. Guards may stand within guards; the failure is told by the innermost. A child that the
+    plugin forked ends at the end of the block.
 
     Args:
         owner: who is called, in words: "detector 'dip'".
@@ -54,7 +56,9 @@ def guard(
     passing: tuple[type[Exception], ...] = (PluginFailure, *expected)
     with _ctrl_c_told_apart() as heard, put_back(switches), streams_kept(aside=aside):
         try:
-            yield
+            # Innermost: a child must put nothing back and tell no failure.
+            with no_child_goes_on():
+                yield
         except passing:
             raise
         except BaseException as error:
@@ -71,6 +75,32 @@ def guarded(sender: Sender, switches: Mapping[str, Switch] = SWITCHES) -> Iterat
             yield
     except PluginFailure as failure:
         sender.complain(failure.told)
+
+
+@contextmanager
+def no_child_goes_on() -> Iterator[None]:
+    """Code of a plugin may fork within this block; the child ends at the latest where the block ends.
+
+    Otherwise the child would go on as a second grokbench.
+    """
+    parent = os.getpid()
+    try:
+        yield
+    finally:
+        end_if_forked(parent)
+
+
+def end_if_forked(parent: int) -> None:
+    """End this process at once if it is not the process `parent`, but a child of it.
+
+    Nothing is written: the buffers may have text of the parent, which the parent writes itself. Nothing is
+    cleaned up: temporary files, locks and worker processes belong to the parent. The exit code is the one
+    that Python would give for the error that is being raised.
+    """
+    if os.getpid() != parent:
+        error = sys.exception()
+        code = error.code if isinstance(error, SystemExit) else int(error is not None)
+        os._exit(code & 0xFF if isinstance(code, int) else int(code is not None))
 
 
 def describe(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from itertools import pairwise
 import torch
 
 from grokbench.errors import PluginFailure
-from grokbench.plugins import Plugins, guard
+from grokbench.plugins import Plugins, end_if_forked, guard, no_child_goes_on
 from grokbench.record import Record, Run, Status, failed
 from grokbench.switches import SWITCHES, Switch
 from grokbench.training.checkpoints import Safekeeping
@@ -37,14 +38,20 @@ OnLack = Callable[[Run, str], None]
 def train_to_end(
     training: CohortTraining, on_evaluation: OnEvaluation, safekeeping: Safekeeping
 ) -> bool:
-    """Train to the last step, or until most runs have diverged; False when told to stop before."""
+    """Train to the last step, or until most runs have diverged; False when told to stop before.
+
+    A child that a plugin forked in a step keeps no checkpoint and reports nothing: it ends here.
+    """
+    process = os.getpid()
     execution, meter = execution_of(training), training.meter
     for step in training.recipe.evaluation_steps()[len(meter.steps) :]:
         while training.taken < step:
             execution.advance(min(step - training.taken, execution.stride))
+            end_if_forked(process)
             if safekeeping.stops(training):
                 return False
         meter.add(step, execution.evaluate(), training.measure())
+        end_if_forked(process)
         on_evaluation(step, meter.validation_accuracy)
         if 2 * int(meter.finite.sum()) <= len(training.parameters):
             break
@@ -133,7 +140,7 @@ def train_at_once(
     ended: list[Record] = []
     former: State | None = None
     while runs:
-        with BUILD_LOCK:
+        with BUILD_LOCK, no_child_goes_on():
             training = safekeeping.begin(
                 runs, partial(CohortTraining, runs, plugins, device), former
             )

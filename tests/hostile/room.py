@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import torch
 from click.testing import CliRunner, Result
 
+import grokbench
 from grokbench.cli import cli
 
 ROOM = Path(__file__).parent / "plugins"
@@ -49,6 +53,20 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(one) for one in arguments], prog_name="grokbench")
 
 
+def in_a_fresh_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """What the real command line does, ended after ten minutes. Its output goes into pipes."""
+    root = str(Path(grokbench.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "grokbench", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": root},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
 class Room:
     """The trained results, and suites with hostile claims about them.
 
@@ -72,9 +90,13 @@ class Room:
 
     def judged(self, command: str, plugin: str, *more: object, **options: str) -> Result:
         """What a command does with a hostile claim: by a detector of the plugin's name, with options."""
+        return invoke(*self.judging(command, plugin, **options), *more)
+
+    def judging(self, command: str, plugin: str, **options: str) -> list[object]:
+        """The words of that command."""
         suite = self.suite({"name": plugin, **options})
         files = [f"--plugin={ROOM / f'{one}.py'}" for one in (plugin, "innocent")]
-        return invoke(command, self.folder / "trained", "--suite", suite, *files, *more)
+        return [command, self.folder / "trained", "--suite", suite, *files]
 
 
 def claim_of(result: Result, place: int) -> dict[str, Any]:

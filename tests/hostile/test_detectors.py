@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grokbench.switches import process_state
-from tests.hostile.room import ROOM, Room, claim_of, invoke
+from tests.hostile.room import ROOM, Room, claim_of, in_a_fresh_process, invoke
 
 MALFORMED = {
     "none": "returned NoneType; return a grokbench.Finding",
@@ -121,6 +123,60 @@ def test_what_a_detector_changes_for_the_process_is_put_back(
     assert untouched == claim_of(result, 1)
     assert before == process_state()
     assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+
+
+LOWERED = """
+import os, resource
+from grokbench.switches import SETTINGS, put_back
+if os.getuid() == 0:
+    os.setuid(65534)  # root may raise a hard limit again
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+with put_back({"limits": SETTINGS["the limits of the system"]}):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (10, soft - 1))
+print(soft - 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+def test_a_soft_limit_is_put_back_as_far_as_the_hard_limit_allows() -> None:
+    done = subprocess.run([sys.executable, "-c", LOWERED], capture_output=True, text=True)
+    expected, found = done.stdout.split()
+    assert expected == found
+
+
+FORKED = {
+    # What the parent found: the exit code of its child.
+    "exit": 7.0,
+    "error": 1.0,
+    "return": 0.0,
+}
+
+
+@pytest.mark.parametrize(("how", "status"), FORKED.items(), ids=FORKED)
+def test_a_forked_child_ends_and_the_parent_is_judged(
+    room: Room, untouched: dict[str, Any], how: str, status: float
+) -> None:
+    done = in_a_fresh_process(*room.judging("score", "forks", how=how), "--json")
+    assert 0 == done.returncode, done.stderr
+    hostile, innocent = json.loads(done.stdout)["claims"]
+    assert status == hostile["finding"]["effect"]
+    assert "seen" == hostile["finding"]["evidence"]
+    assert untouched["finding"]["effect"] == innocent["finding"]["effect"]
+    printed = [line for line in done.stderr.splitlines() if line.startswith("fork ")]
+    assert len(set(printed)) == len(printed) > 0
+
+
+def test_a_thread_that_never_ends_does_not_keep_the_command(room: Room) -> None:
+    done = in_a_fresh_process(*room.judging("check", "lingers"))
+    assert 3 == done.returncode, done.stderr
+    assert "lingers" in done.stdout
+    assert "a thread that a plugin started is still running" in done.stderr
+
+
+def test_a_pool_of_idle_threads_is_not_told(room: Room) -> None:
+    done = in_a_fresh_process(*room.judging("score", "lingers", how="idle"), "--json")
+    assert 0 == done.returncode, done.stderr
+    assert 2 == len(json.loads(done.stdout)["claims"])
+    assert "still running" not in done.stderr
 
 
 BAD = {

@@ -14,7 +14,7 @@ from grokbench.record import Choice, ModelSize, Recipe, Record, Run, Status
 from grokbench.store import records_in
 from grokbench.switches import process_state
 from grokbench.training.loop import train
-from tests.hostile.room import ROOM, invoke
+from tests.hostile.room import ROOM, in_a_fresh_process, invoke
 
 ADDITION = Choice("modular_addition", {"modulus": 5})
 DENSE, SGD = Choice("dense"), Choice("sgd")
@@ -114,6 +114,28 @@ model_sizes = [4]
 data_sizes = [10]
 seeds = 1
 """
+
+
+FORKING = {
+    "build": ("architecture", '"dense"', '{ name = "forks" }'),
+    "step": ("optimizer", '"sgd"', '{ name = "forks" }'),
+}
+
+
+@pytest.mark.parametrize("where", FORKING)
+def test_a_child_that_is_forked_in_training_ends_and_all_runs_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    field, usual, forking = FORKING[where]
+    text = SUITE.replace(f"{field} = {usual}", f"{field} = {forking}")
+    Path("suite.toml").write_text(text.replace("raises.py", "forks.py"), encoding="utf-8")
+    Path("forks.py").write_bytes((ROOM / "forks.py").read_bytes())
+    done = in_a_fresh_process("run", "suite.toml", "--jobs", 1)
+    assert 0 == done.returncode, done.stderr
+    assert 1 == done.stdout.count("results/suite/suite.nc"), done.stdout
+    found = records_in(grokbench.open_results("results/suite")).values()
+    assert [(Status.DONE, "")] * 2 == [(one.status, one.message) for one in found]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import locale
 import os
+import resource
 import sys
 import warnings
 from pathlib import Path
@@ -32,6 +33,7 @@ class Innocent(Detector):
             "paths": len(sys.path),
             "warnings": ("ignore", None, Warning, None, 0) in warnings.filters,
             "stream": sys.stdout.closed,
+            "size of files": resource.getrlimit(resource.RLIMIT_FSIZE)[0],
             "limit": sys.getrecursionlimit(),
             "random": float(torch.rand(())),
         }

@@ -4,6 +4,7 @@ import gc
 import locale
 import os
 import random
+import resource
 import signal
 import sys
 import warnings
@@ -30,6 +31,7 @@ def unsettle():
     sys.path.clear()
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     os.chdir("/")
     os.environ.clear()
 
