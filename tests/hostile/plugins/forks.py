@@ -9,7 +9,6 @@ from torch import nn
 from grokbench import Architecture, Detector, Finding, Options, hookimpl
 from grokbench.optimizers import SGD
 
-
 NUMBERS = itertools.count()
 
 

@@ -11,7 +11,7 @@ class How(Options):
 
 
 class Lingers(Detector):
-    """It leaves a thread that never ends, or a pool of idle threads."""
+    """It leaves a thread that never ends and fails, or it leaves a pool of idle threads."""
 
     name = "lingers"
     Options = How
@@ -19,9 +19,9 @@ class Lingers(Detector):
     def find(self, data):
         if self.options.how == "for ever":
             threading.Thread(target=threading.Event().wait).start()
-        else:
-            Lingers.pool = ThreadPoolExecutor(1)
-            Lingers.pool.submit(int).result()
+            raise ValueError("it gives up")
+        Lingers.pool = ThreadPoolExecutor(1)
+        Lingers.pool.submit(int).result()
         return Finding(0.0, 0.0, 0.0, "accuracy", 2, "seen")
 
 
