@@ -133,7 +133,7 @@ def test_a_child_that_is_forked_in_training_ends_and_all_runs_are_stored(
     Path("forks.py").write_bytes((ROOM / "forks.py").read_bytes())
     done = in_a_fresh_process("run", "suite.toml", "--jobs", 1)
     assert 0 == done.returncode, done.stderr
-    assert 1 == done.stdout.count("results/suite/suite.nc"), done.stdout
+    assert 1 == done.stdout.count("Results: results/suite"), done.stdout
     found = records_in(grokbench.open_results("results/suite")).values()
     assert [(Status.DONE, "")] * 2 == [(one.status, one.message) for one in found]
 
