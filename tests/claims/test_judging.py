@@ -366,6 +366,15 @@ EVERY_DETECTOR = [
           experiments={"memorization": "labels", "critical": "addition", "target": "addition"}),
     claim(name="crossing", detector=Choice("crossing"),
           experiments={"memorization": "labels", "critical": "addition"}),
+    claim(name="walls", detector=Choice("reduced_loss", {"axis": "model_size"}),
+          where={"data_size": 350}),
+    claim(name="delay", detector=Choice("grokking_delay"),
+          where={"data_size": 350, "model_size": 16}),
+    claim(name="law", detector=Choice("delay_law", {"axis": "model_size"}),
+          where={"data_size": 350}),
+    claim(name="ratio", detector=Choice("delay_ratio"),
+          where={"data_size": 350, "model_size": 16},
+          experiments={"reference": "addition", "shifted": "addition"}),
 ]  # fmt: skip
 
 

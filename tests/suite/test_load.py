@@ -124,7 +124,7 @@ def test_a_broken_plugin_that_the_suite_does_not_name_is_no_mistake(valid, tmp_p
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 5000, "x = " + "9" * 5000], ids=["deep", "long"])
 def test_what_no_parser_can_read_is_a_mistake_too(text):
-    with pytest.raises(SuiteError, match="cannot be read as TOML"):
+    with pytest.raises(SuiteError, match=r"cannot be read as TOML|write a smaller number"):
         parse_suite(text, "odd.toml")
 
 

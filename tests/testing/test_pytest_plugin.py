@@ -69,7 +69,7 @@ def run(project, *arguments):
 def test_the_decorator_makes_an_item_of_every_check(project):
     project.makepyfile(test_it=DECORATED.format(more=""))
     result = run(project, "-v")
-    result.assert_outcomes(passed=14, failed=1)
+    result.assert_outcomes(passed=15, failed=1)
     result.stdout.fnmatch_lines(
         ["*test_the_contract_is_kept?optimizer-sign-goes_downhill? PASSED*"]
     )
@@ -86,13 +86,13 @@ def test_a_failure_shows_the_test_and_the_fault_and_no_line_of_the_kit(project):
 
 def test_an_expected_failure_is_a_strict_xfail(project):
     project.makepyfile(test_it=DECORATED.format(more=EXPECTED))
-    run(project).assert_outcomes(passed=14, xfailed=1)
+    run(project).assert_outcomes(passed=15, xfailed=1)
 
 
 def test_an_option_collects_the_checks_of_a_plugin_beside_its_own_tests(project):
     project.makepyfile(test_it="def test_mine(): pass")
     result = run(project, "--grokbench-plugin", "mine.py", "-v", "-k", "optimizer or mine")
-    result.assert_outcomes(passed=15 + 6, failed=1, skipped=1)
+    result.assert_outcomes(passed=16 + 6, failed=1, skipped=1)
     result.stdout.fnmatch_lines(["*collected 23 items*"])
     result.stdout.fnmatch_lines(["*optimizer sign: goes_downhill PASSED*"])
     result.stdout.fnmatch_lines(["*grokking depends on it; add parameters.addcmul_*"])

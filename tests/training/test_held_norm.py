@@ -44,7 +44,9 @@ def runs_of(case: str, steps: int) -> list[Run]:
     [pytest.param(case, marks=[pytest.mark.slow] * case.startswith("prefix")) for case in CASES],
 )
 def test_300_steps_end_where_a_plain_loop_ends_to_1e_8_stacked_and_alone(case: str) -> None:
-    runs = runs_of(case, steps=40 if case == "one by one" else 300)
+    # Training with batch norm is chaotic here, with the norm free as well: a rounding error grows from 1e-16 to
+    # 1e-9 in 100 steps. An LSTM in a plain loop is slow.
+    runs = runs_of(case, steps=40 if case.startswith("one by one") else 300)
     together = trained(runs)
     alone = trained(runs[1:2])
     expected = [in_a_plain_loop(one) for one in runs]
