@@ -93,7 +93,7 @@ def test_an_option_collects_the_checks_of_a_plugin_beside_its_own_tests(project)
     project.makepyfile(test_it="def test_mine(): pass")
     result = run(project, "--grokbench-plugin", "mine.py", "-v", "-k", "optimizer or mine")
     result.assert_outcomes(passed=16 + 6, failed=1, skipped=1)
-    result.stdout.fnmatch_lines(["*collected 23 items*"])
+    result.stdout.fnmatch_lines(["*collected 24 items*"])
     result.stdout.fnmatch_lines(["*optimizer sign: goes_downhill PASSED*"])
     result.stdout.fnmatch_lines(["*grokking depends on it; add parameters.addcmul_*"])
 
