@@ -23,6 +23,7 @@ from grokbench.errors import PluginError
 from grokbench.plugins import describe
 from grokbench.training.attributes import same, unkept
 from grokbench.training.models import convert
+from grokbench.training.outside import changed, outside
 from grokbench.training.single_modules import SingleModules, not_in_every_step
 from grokbench.training.stack import Stack
 from grokbench.training.stacked_modules import StackedModules
@@ -81,6 +82,7 @@ class Trial:
 
     def __init__(self, stack: Stack) -> None:
         dtype = stack.parameters.flat.dtype
+        self.stack = stack
         self.program = single(stack, stack.rebuilt(), probe_batch(stack.train, dtype))
         self.began = self.program.state()
         self.uncounted = unkept(self.program.models[0])
@@ -127,6 +129,7 @@ class Trial:
         self.program.restore(self.began)
         again, _ = self._steps()
         further, _ = self._steps()
+        self._check_outside()
         for other in (again, further):
             if set(other) != set(self.first):
                 raise PluginError(not_in_every_step(set(other) ^ set(self.first)))
@@ -134,6 +137,35 @@ class Trial:
             raise PluginError(STATE.format(what="gradients", model=type(model).__name__))
         wanted = {name for name, one in model.named_parameters() if one.requires_grad}
         return frozenset(wanted - set(self.first))
+
+    def _check_outside(self) -> None:
+        """Check that what lies outside a module is the same after two equal calls.
+
+        The steps before have filled caches. A cache then stays, and a counter goes on.
+
+        Raises:
+            PluginError: it is not.
+        """
+        self.program.restore(self.began)
+        model = self.program.models[0]
+        alone = single(self.stack, [model], self.program.train)
+        began = alone.state()
+
+        def trained() -> None:
+            next(alone.differentiated({name: one.clone() for name, one in self.rows.items()}))
+
+        def evaluated() -> None:
+            alone.outputs(self.rows)
+
+        for call in (trained, evaluated):
+            states = []
+            for _ in range(2):
+                alone.restore(began)
+                call()
+                states.append(outside(model))
+            place = changed(*states)
+            if place:
+                raise PluginError(OUTSIDE.format(model=type(model).__name__, place=place))
 
     def check_evaluation(self) -> None:
         """Check that two evaluations are equal.
@@ -159,6 +191,12 @@ class Trial:
             return f"forward() changes the attribute {name}, which runs of a stack would share"
         return ""
 
+
+OUTSIDE = (
+    "forward() of {model} changes {place} at each call; all runs in a process share this state, and "
+    "no checkpoint keeps it; keep what changes in a buffer (self.register_buffer), and not in a "
+    "global, a closure, a class or an object"
+)
 
 STATE = (
     "forward() of {model} gives other {what} when it is called again with the same parameters, "

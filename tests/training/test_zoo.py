@@ -40,6 +40,15 @@ REFUSED = {
     "counter_outside": "keep what changes in a buffer",
     "generator_of_its_own": "keep what changes in a buffer",
     "queue_in_an_attribute": "changes the attribute body.queue, a deque",
+    "late_counter_in_a_class": "changes the attribute calls of the class Late at each call",
+    "late_list_in_a_class": "changes the attribute trace of the class Late at each call",
+    "late_iterator_in_a_class": "changes the attribute ticks of the class Late at each call",
+    "late_counter_in_a_global": "changes the global late_calls at each call",
+    "late_tensor_in_a_global": "changes the global late_mean at each call",
+    "late_switch_in_a_closure": "changes the variable on in the closure of late_switch_in_a_closure",
+    "late_counter_in_a_hook": "changes a default or an attribute of the function late_counter_in_a_h",
+    "late_counter_in_an_object": "changes the attribute body.counter at each call",
+    "late_counter_of_evaluations": "changes a default or an attribute of the function late_counter_o",
 }
 """What a plan says of each module that cannot be trained."""
 

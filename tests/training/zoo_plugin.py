@@ -5,6 +5,8 @@ Each function makes one module. Its name is the option `module` of the architect
 
 from __future__ import annotations
 
+import functools
+import itertools
 import random
 from collections import deque
 
@@ -525,6 +527,155 @@ def queue_in_an_attribute(vocabulary, outputs):
         return self.a(stream)
 
     return Body(vocabulary, outputs, Of(body, a=linear(), queue=deque(maxlen=50)))
+
+
+def later(self, stream, calls):
+    """Shows a count of calls only after more steps than a test has."""
+    return self.a(stream) * (1.0 if calls < 1000 else -3.0)
+
+
+class Late(nn.Module):
+    """Keeps its state in the class."""
+
+    calls, trace, ticks = 0, [], itertools.count()
+
+    def __init__(self, kind):
+        super().__init__()
+        self.a, self.kind = linear(), kind
+
+    def forward(self, stream):
+        if self.training:
+            getattr(self, self.kind)()
+        return later(self, stream, max(Late.calls, len(Late.trace)))
+
+    def counts(self):
+        Late.calls += 1
+
+    def appends(self):
+        self.trace.append(1.0)
+
+    def iterates(self):
+        next(self.ticks)
+
+
+@zoo
+def late_counter_in_a_class(vocabulary, outputs):
+    return Body(vocabulary, outputs, Late("counts"))
+
+
+@zoo
+def late_list_in_a_class(vocabulary, outputs):
+    return Body(vocabulary, outputs, Late("appends"))
+
+
+@zoo
+def late_iterator_in_a_class(vocabulary, outputs):
+    return Body(vocabulary, outputs, Late("iterates"))
+
+
+late_calls, late_mean = 0, torch.zeros(WIDTH)
+
+
+def count_late():
+    global late_calls  # noqa: PLW0603
+    late_calls += 1
+
+
+@zoo
+def late_counter_in_a_global(vocabulary, outputs):
+    def body(self, stream):
+        if self.training:
+            count_late()
+        return later(self, stream, late_calls)
+
+    return Body(vocabulary, outputs, Of(body, a=linear()))
+
+
+@zoo
+def late_tensor_in_a_global(vocabulary, outputs):
+    def body(self, stream):
+        late_mean.mul_(0.9).add_(stream.detach().mean((0, 1)))
+        return later(self, stream, 0)
+
+    return Body(vocabulary, outputs, Of(body, a=linear()))
+
+
+@zoo
+def late_switch_in_a_closure(vocabulary, outputs):
+    on = False
+
+    def body(self, stream):
+        nonlocal on
+        on = not on
+        return later(self, stream, 0 * on)
+
+    return Body(vocabulary, outputs, Of(body, a=linear()))
+
+
+@zoo
+def late_counter_in_a_hook(vocabulary, outputs):
+    def count(module, given, output, calls=[0]):  # noqa: B006
+        calls[0] += 1
+
+    model = Body(vocabulary, outputs, linear())
+    model.body.register_forward_hook(count)
+    return model
+
+
+class Counter:
+    calls = 0
+
+
+@zoo
+def late_counter_in_an_object(vocabulary, outputs):
+    def body(self, stream):
+        self.counter.calls += 1
+        return later(self, stream, self.counter.calls)
+
+    return Body(vocabulary, outputs, Of(body, a=linear(), counter=Counter()))
+
+
+@zoo
+def late_counter_of_evaluations(vocabulary, outputs):
+    def body(self, stream):
+        body.calls += not self.training
+        return later(self, stream, body.calls)
+
+    body.calls = 0
+    return Body(vocabulary, outputs, Of(body, a=linear()))
+
+
+# Outside the module as well, and yet the same after every call: these are trained.
+
+POSITIONS = {}
+
+
+@functools.cache
+def positions(length):
+    return torch.linspace(0, 1, length)[:, None]
+
+
+class Cached(nn.Module):
+    """Fills caches at the first call, and keeps what it computed last in the class."""
+
+    ready, last = False, None
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.drop = linear(), nn.Dropout(0.2)
+
+    def forward(self, stream):
+        length = stream.shape[1]
+        Cached.ready = True
+        if length not in POSITIONS:
+            POSITIONS[length] = torch.linspace(1, 0, length)[:, None]
+        Cached.last = self.drop(self.a(stream))
+        return Cached.last + positions(length) * POSITIONS[length]
+
+
+@zoo
+def caches_outside(vocabulary, outputs):
+    return Body(vocabulary, outputs, Cached())
 
 
 class ZooOptions(Options):
