@@ -146,7 +146,7 @@ class Search:
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):
-            if cell != CellType():  # A variable without a value.
+            if cell != CellType():  # It has a value.
                 yield f"the variable {name} in the closure of {whose}", cell.cell_contents
         yield from self._named(function.__globals__, names_of(function.__code__), set())
 
