@@ -58,7 +58,8 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         mistake = Mistake(where, f"is not TOML: {message[0].lower()}{message[1:]}")
         raise SuiteError(source, [mistake]) from None
     except (ValueError, RecursionError) as error:
-        if digits := MANY_DIGITS.search(text):
+        digits = MANY_DIGITS.search(text)
+        if digits and isinstance(error, ValueError):
             where = f"line {text.count(chr(10), 0, digits.start()) + 1}"
             mistake = Mistake(
                 where, "has a number with thousands of digits; write a smaller number"
